@@ -1,0 +1,40 @@
+"""The binary interface between compiled kernels and the runtime, as ctypes and in words. Not here: calling them.
+
+C signatures::
+
+    void    entry(const uint64_t *args, Launch *launch, int64_t first, int64_t last, uint8_t *scratch);
+    int64_t work (const uint64_t *args, Launch *launch, int64_t first, int64_t last, int64_t *out, int64_t capacity);
+
+`args` holds one 8-byte slot per kernel argument. Blocks are numbered x fastest: block b has program ids
+(b % grid_x, b / grid_x % grid_y, b / (grid_x * grid_y)). `work` writes for each block the number of values that
+follow and then these values; it returns the number of int64 written, or, where `capacity` would be exceeded, stops
+writing and returns the negative of the number needed for the whole range.
+
+A kernel reports through `launch.report(launch, kind, message, block, count, values)`: kind 0 an assert that failed,
+kind 1 a print of `count` values (8-byte slots, tiles row-major); `message` indexes `Program.messages`. After an
+assert `launch.stopped` is 1 and blocks not yet begun are skipped.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+REPORT = ctypes.CFUNCTYPE(
+    None,
+    ctypes.c_void_p,
+    ctypes.c_int32,
+    ctypes.c_int32,
+    ctypes.c_int64,
+    ctypes.c_int64,
+    ctypes.POINTER(ctypes.c_int64),
+)
+
+
+class Launch(ctypes.Structure):
+    """What native code knows of its launch. Field offsets are part of the contract."""
+
+    _fields_ = (
+        ("grid", ctypes.c_int32 * 3),  # offset 0
+        ("stopped", ctypes.c_int32),  # offset 12
+        ("report", REPORT),  # offset 16
+    )

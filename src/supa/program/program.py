@@ -1,0 +1,47 @@
+"""A compiled kernel as every floor sees it: native code, work, resources, signature, source map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from supa.program.work import Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Argument:
+    """One kernel argument. It takes one 8-byte slot: pointers and integers in full, floats as their own bits
+    (an f32's in the low 4 bytes). `type` is a dtype's name or 'ptr'.
+    """
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What one block holds of its compute unit."""
+
+    threads: int
+    registers_per_thread: int  # 32-bit registers
+    shared_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """One specialised kernel.
+
+    `object_code` is a relocatable ELF object for this host. It defines two functions (`program.abi` has the C types):
+    `entry_symbol` runs blocks [first, last) of a grid; `work_symbol` writes their work's dynamic values.
+    `scratch_bytes` is the private memory that a thread running blocks must hand over, 64-byte aligned.
+    """
+
+    name: str
+    arguments: tuple[Argument, ...]
+    object_code: bytes
+    entry_symbol: str
+    work_symbol: str
+    scratch_bytes: int
+    work: Work
+    resources: Resources
+    messages: tuple[str, ...] = field(default=())  # texts of asserts and prints, by the index that native code reports
+    compile_seconds: dict[str, float] = field(default_factory=dict)  # per named stage
