@@ -1,0 +1,1 @@
+"""The compiler: front ends, passes on the tile IR, native code and the work entry. Sees neither timing nor runtime."""

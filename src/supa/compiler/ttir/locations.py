@@ -1,0 +1,113 @@
+"""Reads locations: `loc(...)` and the aliases `#locN` to `supa.base.location`, with the user's names of values.
+
+Triton's columns count from 0, ours from 1. A fused location is its first known one; a call site keeps its callers.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import NamedTuple
+
+from supa.base.location import UNKNOWN, Location
+from supa.compiler.ttir.cursor import Cursor, unescape
+
+_ALIAS = re.compile(r"#[A-Za-z_][\w.$-]*")
+_FILE = re.compile(r'"((?:[^"\\\n]|\\.)*)":(\d+):(\d+)(?:\s+to\s+(?:\d+)?:\d+)?')
+_NAME = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+_FUSED = re.compile(r"fused(?:<[^\[\n]*>)?\[")
+
+
+class Place(NamedTuple):
+    """Where a value comes from and the user's name for it ("" if none)."""
+
+    location: Location
+    name: str = ""
+
+
+NOWHERE = Place(UNKNOWN)
+
+
+class LocationReader:
+    """Reads locations; aliases may be defined anywhere in the text. `aliases` maps `#loc1` to (its text's) position."""
+
+    def __init__(self, text: str, source: str, aliases: dict[str, int]) -> None:
+        self._text, self._source, self._aliases = text, source, aliases
+        self._known: dict[str, Place] = {}
+        self._open: set[str] = set()
+
+    def trailing(self, cursor: Cursor) -> Place:
+        """The optional `loc(...)` after an operation or a block argument."""
+        if not cursor.accept("loc("):
+            return NOWHERE
+        place = self._inside(cursor)
+        cursor.expect(")")
+        return place
+
+    def of_alias(self, name: str, cursor: Cursor) -> Place:
+        """The place behind `#locN`; errors are reported at `cursor`."""
+        known = self._known.get(name)
+        if known is not None:
+            return known
+        if name not in self._aliases:
+            cursor.fail(f"expected a location that is defined, {name} is not")
+        if name in self._open:
+            cursor.fail(f"expected a location that ends, {name} refers to itself")
+        self._open.add(name)
+        inner = Cursor(self._text, self._source, self._aliases[name])
+        inner.expect("loc(")
+        place = self._known[name] = self._inside(inner)
+        inner.expect(")")
+        self._open.remove(name)
+        return place
+
+    def _inside(self, cursor: Cursor) -> Place:
+        alias = cursor.take(_ALIAS)
+        if alias:
+            return self.of_alias(alias[0], cursor)
+        file = cursor.take(_FILE)
+        if file:
+            line = int(file[2])
+            return Place(Location(unescape(file[1]), line, int(file[3]) + 1 if line else 0))
+        name = cursor.take(_NAME)
+        if name:
+            return self._named(cursor, unescape(name[1]))
+        if cursor.accept("callsite("):
+            return self._call_site(cursor)
+        if cursor.take(_FUSED):
+            return self._fused(cursor)
+        if cursor.accept("unknown"):
+            return NOWHERE
+        cursor.fail("expected a location")
+
+    def _named(self, cursor: Cursor, name: str) -> Place:
+        if not cursor.accept("("):
+            return Place(UNKNOWN, name)
+        place = self._inside(cursor)
+        cursor.expect(")")
+        return Place(place.location, name)
+
+    def _call_site(self, cursor: Cursor) -> Place:
+        callee = self._inside(cursor)
+        cursor.expect("at")
+        caller = self._inside(cursor)
+        cursor.expect(")")
+        return Place(_called_from(callee.location, caller.location), callee.name)
+
+    def _fused(self, cursor: Cursor) -> Place:
+        places: list[Place] = []
+        while not cursor.accept("]"):
+            if places:
+                cursor.expect(",")
+            places.append(self._inside(cursor))
+        known = [place for place in places if place.location != UNKNOWN]
+        return known[0] if known else NOWHERE
+
+
+def _called_from(callee: Location, caller: Location) -> Location:
+    """`callee` with `caller` as its outermost call site; the caller alone if the callee is unknown."""
+    if callee == UNKNOWN:
+        return caller
+    if caller == UNKNOWN:
+        return callee
+    return replace(callee, caller=caller if callee.caller is None else _called_from(callee.caller, caller))

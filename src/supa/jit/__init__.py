@@ -1,0 +1,1 @@
+"""Compile on launch: specialise, cache, tune; the Triton plug-in."""
