@@ -1,6 +1,7 @@
 """Fused softmax over the last dimension: each row is read once, kept on chip and written once.
 
-Shapes: x of (rows, columns), the row stride is free, columns are contiguous; a row fits one block (up to 65536 columns).
+Shapes: x of (rows, columns), the row stride is free, columns are contiguous; a row fits one block (up to 65536
+columns).
 Dtypes: float32, float16, bfloat16; the arithmetic is float32.
 """
 

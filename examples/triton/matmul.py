@@ -91,7 +91,7 @@ def matmul_kernel(
 
 
 def matmul(a: torch.Tensor, b: torch.Tensor, activation: str = "", precision: str = "ieee") -> torch.Tensor:
-    """Return activation(a @ b); activation is "", "leaky_relu" or "gelu", precision is "ieee" or "tf32" (float32 only)."""
+    """Return activation(a @ b): activation "", "leaky_relu" or "gelu"; precision, for float32, "ieee" or "tf32"."""
     if a.shape[1] != b.shape[0]:
         raise ValueError(f"inner sizes differ: a is {tuple(a.shape)}, b is {tuple(b.shape)}")
     M, K = a.shape

@@ -11,7 +11,17 @@ from triton.tools.tensor_descriptor import TensorDescriptor
 
 
 @triton.jit
-def _tile_product(a_desc, b_desc, start_m, start_n, K, BLOCK_M, BLOCK_N, BLOCK_K: tl.constexpr, PRECISION):
+def _tile_product(
+    a_desc,
+    b_desc,
+    start_m,
+    start_n,
+    K,
+    PRECISION: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+):
     acc = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.float32)
     for start_k in range(0, K, BLOCK_K):
         a = a_desc.load([start_m, start_k])
@@ -33,7 +43,7 @@ def host_descriptor_kernel(
 ):
     start_m = tl.program_id(0) * BLOCK_M
     start_n = tl.program_id(1) * BLOCK_N
-    acc = _tile_product(a_desc, b_desc, start_m, start_n, K, BLOCK_M, BLOCK_N, BLOCK_K, PRECISION)
+    acc = _tile_product(a_desc, b_desc, start_m, start_n, K, PRECISION, BLOCK_M, BLOCK_N, BLOCK_K)
     c_desc.store([start_m, start_n], acc.to(c_desc.dtype))
 
 
@@ -55,7 +65,7 @@ def device_descriptor_kernel(
     c_desc = tl.make_tensor_descriptor(c_ptr, shape=[M, N], strides=[N, 1], block_shape=[BLOCK_M, BLOCK_N])
     start_m = tl.program_id(0) * BLOCK_M
     start_n = tl.program_id(1) * BLOCK_N
-    acc = _tile_product(a_desc, b_desc, start_m, start_n, K, BLOCK_M, BLOCK_N, BLOCK_K, PRECISION)
+    acc = _tile_product(a_desc, b_desc, start_m, start_n, K, PRECISION, BLOCK_M, BLOCK_N, BLOCK_K)
     c_desc.store([start_m, start_n], acc.to(c_ptr.dtype.element_ty))
 
 

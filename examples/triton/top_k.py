@@ -51,7 +51,7 @@ def top_k(x: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         raise ValueError(f"k = {k} of {n_cols} columns: 1 <= k <= columns <= {LARGEST_ROW}")
     values = torch.empty((n_rows, k), device=x.device, dtype=x.dtype)
     indices = torch.empty((n_rows, k), device=x.device, dtype=torch.int32)
-    block_size, block_k = triton.next_power_of_2(n_cols), triton.next_power_of_2(k)
+    block_size, block_k = (max(2, triton.next_power_of_2(size)) for size in (n_cols, k))
     top_k_kernel[(n_rows,)](
         x, values, indices, n_cols, k, BLOCK_SIZE=block_size, BLOCK_K=block_k, WHOLE=block_k == block_size
     )
