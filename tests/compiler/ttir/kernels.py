@@ -1,5 +1,5 @@
 """The Triton kernels behind the golden `*.mlir` texts: one per thing that TTIR can say. Not tests; see `make.py`."""
-# ruff: noqa: N803, N806, E741
+# ruff: noqa: N803
 
 import triton
 import triton.language as tl
@@ -89,9 +89,7 @@ def attention(
 
 
 @triton.jit
-def layer_norm_backward(
-    dx, dy, dw, db, x, w, mean, rstd, lock, stride, n, GROUP: tl.constexpr, BLOCK: tl.constexpr
-):
+def layer_norm_backward(dx, dy, dw, db, x, w, mean, rstd, lock, stride, n, GROUP: tl.constexpr, BLOCK: tl.constexpr):
     row = tl.program_id(0)
     at = tl.arange(0, BLOCK)
     inside = at < n
@@ -239,7 +237,12 @@ def scaled_dot(a, a_scale, b, b_scale, out, M: tl.constexpr, N: tl.constexpr, K:
 def inline_assembly(x, out, N: tl.constexpr):
     at = tl.arange(0, N)
     doubled = tl.inline_asm_elementwise(
-        "{\n\t.reg .b32 \"odd\";\n\tshl.b32 $0, $1, 1;\n}", "=r,r", [tl.load(x + at)], dtype=tl.int32, is_pure=True, pack=1
+        '{\n\t.reg .b32 "odd";\n\tshl.b32 $0, $1, 1;\n}',
+        "=r,r",
+        [tl.load(x + at)],
+        dtype=tl.int32,
+        is_pure=True,
+        pack=1,
     )
     tl.store(out + at, doubled)
 
@@ -280,7 +283,9 @@ def mathematics(x, out, halves, ints, n, N: tl.constexpr):
     at = tl.arange(0, N)
     a = tl.load(x + at)
     b = tl.exp(a) + tl.exp2(a) + tl.log(a) + tl.log2(a) + tl.sin(a) + tl.cos(a) + tl.sqrt(a) + tl.rsqrt(a) + tl.erf(a)
-    b += tl.abs(a) + tl.floor(a) + tl.ceil(a) + tl.fma(a, a, a) + tl.sqrt_rn(a) + tl.div_rn(a, b) + tl.clamp(a, 0.0, 1.0)
+    b += (
+        tl.abs(a) + tl.floor(a) + tl.ceil(a) + tl.fma(a, a, a) + tl.sqrt_rn(a) + tl.div_rn(a, b) + tl.clamp(a, 0.0, 1.0)
+    )
     b += tl.fdiv(a, b) + a % b + libdevice.tanh(a) + libdevice.pow(a, b) - float("nan") + (-float("inf")) + 3.4e38 + 0.1
     b += tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL) + tl.minimum(a, b) + tl.minimum(a, b, tl.PropagateNan.ALL)
     tl.store(out + at, b, cache_modifier=".cs", eviction_policy="evict_first")
@@ -296,7 +301,7 @@ def mathematics(x, out, halves, ints, n, N: tl.constexpr):
     d = a.to(tl.float64) * 0.1
     tl.store(out + at, d.to(tl.float32) + (at.to(tl.uint8).to(tl.int16) + n).to(tl.float32))
     tl.device_print("a", a)
-    tl.device_assert(a < 10.0, "too \"large\"")
+    tl.device_assert(a < 10.0, 'too "large"')
     tl.assume(n > 0)
     tl.static_assert(N > 1)
 
@@ -316,7 +321,9 @@ def shapes(x, out, wide, n, N: tl.constexpr):
     tl.store(wide + tl.arange(0, 8), counts)
     tl.store(out + at, tl.reshape(picked, (N,)) + tl.sum(cube) + tl.sum(tail) + tl.num_programs(1) + tl.program_id(2))
     address = wide.to(tl.int64) + 8
-    tl.store(address.to(tl.pointer_type(tl.int32)), tl.reduce_or(at, 0) + tl.xor_sum(at, 0) + tl.min(at, 0) + tl.max(at, 0))
+    tl.store(
+        address.to(tl.pointer_type(tl.int32)), tl.reduce_or(at, 0) + tl.xor_sum(at, 0) + tl.min(at, 0) + tl.max(at, 0)
+    )
     tl.store(tl.load(out.to(tl.pointer_type(tl.pointer_type(tl.float32)), bitcast=True)), 1.0)
 
 

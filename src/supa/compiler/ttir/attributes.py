@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 
 from supa.base.dtypes import DType
-from supa.base.errors import UnsupportedError
 from supa.compiler.ttir.cursor import Cursor
 from supa.compiler.ttir.floats import float_from_bits, round_to
 from supa.compiler.ttir.locations import LocationReader
@@ -51,8 +50,7 @@ class AttributeReader:
         if known is None:
             known = self._remembered[plain[0]] = self._entries(cursor)
         else:
-            cursor.position = plain.end()
-            cursor.skip_blanks()
+            cursor.move_to(plain.end())
         return dict(known)
 
     def _entries(self, cursor: Cursor) -> dict[str, Attribute]:
@@ -134,9 +132,9 @@ class AttributeReader:
         name = cursor.need(_ALIAS, "an attribute")[0]
         if name not in self._aliases or cursor.peek(".") or cursor.peek("<"):
             cursor.fail("expected a known attribute", start)
-        inner = Cursor(self._text, self._source, self._aliases.pop(name))
-        value = self.attribute(inner)
-        self._aliases[name] = inner.position
+        position = self._aliases.pop(name)  # gone while it is read: an alias of itself is refused
+        value = self.attribute(Cursor(self._text, self._source, position))
+        self._aliases[name] = position
         return value
 
     def _packed_array(self, cursor: Cursor) -> tuple[Attribute, ...]:
@@ -158,7 +156,7 @@ class AttributeReader:
         raw = cursor.string() if cursor.peek('"') else None
         literals: list[tuple[str, int]] = []
         shape = _nested_literals(cursor, literals) if raw is None and not cursor.peek(">") else ()
-        is_list = cursor.text[start] == "["
+        is_list = cursor.text.startswith("[", start)
         cursor.expect(">")
         cursor.expect(":")
         type_ = read_type(cursor)
@@ -166,7 +164,7 @@ class AttributeReader:
             cursor.fail("expected a tensor type of a dense constant", start)
         if raw is not None:
             return Dense(type_, _raw_elements(cursor, raw, type_, start))
-        if is_list and shape != type_.shape:
+        if shape != type_.shape if is_list else len(literals) != 1 and type_.size:
             cursor.fail(f"expected {type_.shape} elements, the constant has {shape}", start)
         return Dense(type_, tuple(number(cursor, text, type_.element, at) for text, at in literals))
 
@@ -241,7 +239,7 @@ def _raw_elements(cursor: Cursor, raw: str, type_: Tile, position: int) -> tuple
     """The elements of `dense<"0x...">`: little-endian bytes, as many as the tile has or one element (a splat)."""
     element = type_.element
     if not isinstance(element, DType) or element.bits % 8:
-        raise UnsupportedError(f"a dense constant of {element} as raw bytes is not supported")
+        cursor.fail(f"expected raw elements of whole bytes, the constant has {element}", position)
     data = bytes.fromhex(raw[2:]) if re.fullmatch("0x(?:[0-9A-Fa-f]{2})*", raw) else b""
     width = element.bytes
     if len(data) not in (width, width * type_.size):

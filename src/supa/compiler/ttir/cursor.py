@@ -9,6 +9,7 @@ from supa.base.errors import CompileError
 from supa.base.location import Location
 
 _BLANK = re.compile(r"(?:[ \t\r\n]+|//[^\n]*)*")
+_BLANK_STARTS = (" ", "\n", "//", "\t", "\r")
 _STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 _ESCAPE = re.compile(rb"\\([0-9A-Fa-f]{2}|[nt\"\\])")
 _NAMED_ESCAPES = {b"n": b"\n", b"t": b"\t", b'"': b'"', b"\\": b"\\"}
@@ -35,8 +36,14 @@ class Cursor:
         """The match of `pattern` here, moved over; None and no move if there is none."""
         match = pattern.match(self.text, self.position)
         if match:
-            self.position = _BLANK.match(self.text, match.end()).end()  # type: ignore[union-attr]
+            self.move_to(match.end())
         return match
+
+    def move_to(self, position: int) -> None:
+        """Moves to `position` and over the blanks and comments there."""
+        self.position = position
+        if self.text.startswith(_BLANK_STARTS, position):
+            self.skip_blanks()
 
     def need(self, pattern: re.Pattern[str], what: str) -> re.Match[str]:
         """As `take`, but a `CompileError` that says that `what` was expected if there is no match."""
@@ -49,9 +56,7 @@ class Cursor:
         """Moves over `literal` if it is here and tells so."""
         if not self.text.startswith(literal, self.position):
             return False
-        self.position += len(literal)
-        if self.text.startswith((" ", "\n", "/", "\t", "\r"), self.position):
-            self.skip_blanks()
+        self.move_to(self.position + len(literal))
         return True
 
     def expect(self, literal: str) -> None:
@@ -78,10 +83,12 @@ class Cursor:
 
 
 def unescape(text: str) -> str:
-    r"""A quoted string's content without its escapes (`\0A`, `\22`, `\n`, `\t`, `\"`, `\\`); bytes are UTF-8."""
+    r"""A quoted string's content without its escapes (`\0A`, `\22`, `\n`, `\t`, `\"`, `\\`); bytes are UTF-8
+    (others come as surrogates).
+    """
     if "\\" not in text:
         return text
-    return _ESCAPE.sub(_unescaped, text.encode()).decode()
+    return _ESCAPE.sub(_unescaped, text.encode()).decode(errors="surrogateescape")
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:

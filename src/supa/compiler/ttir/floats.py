@@ -28,7 +28,9 @@ def _is_special(dtype: DType, exponent: int, mantissa: int, negative: bool) -> f
     if exponent != (1 << dtype.exponent_bits) - 1:
         return None
     if dtype.name.endswith("FN"):
-        return math.copysign(math.nan, -1.0 if negative else 1.0) if mantissa == (1 << dtype.mantissa_bits) - 1 else None
+        return (
+            math.copysign(math.nan, -1.0 if negative else 1.0) if mantissa == (1 << dtype.mantissa_bits) - 1 else None
+        )
     return math.copysign(math.nan if mantissa else math.inf, -1.0 if negative else 1.0)
 
 

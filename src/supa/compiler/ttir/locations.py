@@ -12,10 +12,14 @@ from typing import NamedTuple
 from supa.base.location import UNKNOWN, Location
 from supa.compiler.ttir.cursor import Cursor, unescape
 
-_ALIAS = re.compile(r"#[A-Za-z_][\w.$-]*")
-_FILE = re.compile(r'"((?:[^"\\\n]|\\.)*)":(\d+):(\d+)(?:\s+to\s+(?:\d+)?:\d+)?')
-_NAME = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
-_FUSED = re.compile(r"fused(?:<[^\[\n]*>)?\[")
+_FORM = re.compile(
+    r"(?P<alias>#[A-Za-z_][\w.$-]*)"
+    r'|"(?P<file>(?:[^"\\\n]|\\.)*)":(?P<line>\d+):(?P<column>\d+)(?:\s+to\s+(?:\d+)?:\d+)?'
+    r'|"(?P<name>(?:[^"\\\n]|\\.)*)"'
+    r"|(?P<callsite>callsite\()"
+    r"|(?P<fused>fused(?:<[^\[\n]*>)?\[)"
+    r"|(?P<unknown>unknown)"
+)
 
 
 class Place(NamedTuple):
@@ -62,23 +66,20 @@ class LocationReader:
         return place
 
     def _inside(self, cursor: Cursor) -> Place:
-        alias = cursor.take(_ALIAS)
-        if alias:
-            return self.of_alias(alias[0], cursor)
-        file = cursor.take(_FILE)
-        if file:
-            line = int(file[2])
-            return Place(Location(unescape(file[1]), line, int(file[3]) + 1 if line else 0))
-        name = cursor.take(_NAME)
-        if name:
-            return self._named(cursor, unescape(name[1]))
-        if cursor.accept("callsite("):
-            return self._call_site(cursor)
-        if cursor.take(_FUSED):
-            return self._fused(cursor)
-        if cursor.accept("unknown"):
-            return NOWHERE
-        cursor.fail("expected a location")
+        form = cursor.need(_FORM, "a location")
+        match form.lastgroup:
+            case "alias":
+                return self.of_alias(form[0], cursor)
+            case "column":
+                line = int(form["line"])
+                return Place(Location(unescape(form["file"]), line, int(form["column"]) + 1 if line else 0))
+            case "name":
+                return self._named(cursor, unescape(form["name"]))
+            case "callsite":
+                return self._call_site(cursor)
+            case "fused":
+                return self._fused(cursor)
+        return NOWHERE
 
     def _named(self, cursor: Cursor, name: str) -> Place:
         if not cursor.accept("("):

@@ -123,8 +123,7 @@ class _Reader:
         simple = _SIMPLE_SIGNATURE.match(cursor.text, cursor.position)
         known = self.signatures.get(simple[1]) if simple else None
         if simple and known:
-            cursor.position = simple.end()
-            cursor.skip_blanks()
+            cursor.move_to(simple.end())
             return known, self.locations.of_alias(simple[2], cursor)
         start = cursor.position
         signature = read_function_type(cursor)

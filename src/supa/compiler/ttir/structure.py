@@ -1,4 +1,4 @@
-"""What a TTIR text says, as plain objects: operations, blocks, regions, values, attributes. No meaning is attached here.
+"""What a TTIR text says, as plain objects: operations, blocks, regions, values, attributes; no meaning attached.
 
 Not here: reading the text (`mlir`), the meaning of an operation (the translation to tile IR).
 """
@@ -49,7 +49,7 @@ class TupleType:
         return f"tuple<{', '.join(map(str, self.elements))}>"
 
 
-MlirType = Union[Type, FunctionType, TupleType, OpaqueType]
+MlirType = Type | FunctionType | TupleType | OpaqueType
 
 
 class Unit(Enum):

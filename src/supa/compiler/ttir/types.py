@@ -16,10 +16,26 @@ _INTEGER = re.compile(r"i([1-9]\d*)\Z")
 _SIGNED_INTEGER = re.compile(r"([su])i(\d+)")
 _ADDRESS_SPACE = re.compile(r"\d+")
 _GLOBAL_MEMORY = 1
+_TOKEN = re.compile(r"!?[A-Za-z][\w.]*(?:<[^<>]*(?:<[^<>]*>)?>)?")
+_KNOWN: dict[str, MlirType] = {}  # what texts mean does not change: read once a process
+_KNOWN_LIMIT = 4096
 
 
 def read_type(cursor: Cursor) -> MlirType:
     """The type at the cursor; `CompileError` if it is none that TTIR holds."""
+    token = _TOKEN.match(cursor.text, cursor.position)
+    known = _KNOWN.get(token[0]) if token else None
+    if known is not None and token:
+        cursor.move_to(token.end())
+        return known
+    start = cursor.position
+    type_ = _new_type(cursor)
+    if token and cursor.text[start : cursor.position].rstrip() == token[0] and len(_KNOWN) < _KNOWN_LIMIT:
+        _KNOWN[token[0]] = type_
+    return type_
+
+
+def _new_type(cursor: Cursor) -> MlirType:
     if cursor.peek("("):
         return read_function_type(cursor)
     start = cursor.position

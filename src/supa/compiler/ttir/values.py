@@ -40,9 +40,7 @@ class Values:
         self._awaited[-1][name] = position
         return value
 
-    def define(
-        self, name: str, type_: MlirType, place: Place, owner: MlirOp | MlirBlock, position: int
-    ) -> MlirValue:
+    def define(self, name: str, type_: MlirType, place: Place, owner: MlirOp | MlirBlock, position: int) -> MlirValue:
         """The value that `name` means from here to the end of the region."""
         if self._awaited[-1].pop(name, None) is not None:
             value = self.known[name]

@@ -22,7 +22,7 @@ def generic_text(module: Any) -> str:
     Raises `CompileError` if the printer did not fall back to the generic form (another Triton than the supported ones).
     """
     bindings = sys.modules[type(module).__module__]
-    builder = bindings.builder(module.context)  # type: ignore[attr-defined]
+    builder = bindings.builder(module.context)
     entry = module.get_function(module.get_entry_func_name())
     entry.set_attr("sym_visibility", builder.get_string_attr(_BROKEN))
     try:
