@@ -26,6 +26,8 @@ class Function:
 
 
 FUNCTIONS: dict[str, Function] = {}
+SYMBOL_PREFIX = "__supa_"
+"""A front end's call of the external symbol `__supa_NAME` means the function NAME of this table."""
 
 
 def _define(names: str, arity: int, domain: Domain, work: WorkClass, result: Literal["same", "i1"] = "same") -> None:

@@ -1,7 +1,7 @@
 """A `Program` as bytes and back, for caches on disk. Not here: where caches lie (`jit`), loading the code (`runtime`).
 
 The format holds data only, so that reading a cache never runs anything: a fixed head (magic, format, length of the
-text, SHA-256 of that length and all that follows), a JSON text with everything but the code, then the object code itself. Locations,
+text, SHA-256 of it all), a JSON text with everything but the code, then the object code itself. Locations,
 of which a kernel has few and its steps many, are written once and referred to by number.
 """
 

@@ -1,0 +1,289 @@
+"""The libdevice names that are combinations of Triton operations, written in Triton itself. Not here: the names that
+are one scalar function (`libdevice`).
+
+Conversions to integers saturate and give 0 for NaN, as the device's cast does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import triton
+import triton.language as tl
+from triton.language.extra import libdevice as interface
+
+_SMALLEST_INT32 = tl.constexpr(-(2**31))
+
+
+@triton.jit
+def to_float(x: Any) -> Any:
+    """To fp32, to nearest even."""
+    return x.to(tl.float32)
+
+
+@triton.jit
+def to_double(x: Any) -> Any:
+    """To fp64, to nearest even."""
+    return x.to(tl.float64)
+
+
+@triton.jit
+def saturatef(x: Any) -> Any:
+    """Clamp to [0, 1]; NaN gives 0."""
+    return tl.minimum(tl.maximum(x, 0.0), 1.0)
+
+
+@triton.jit
+def rcp_rn(x: Any) -> Any:
+    """1/x, correctly rounded."""
+    return 1.0 / x
+
+
+@triton.jit
+def rcp64h(x: Any) -> Any:
+    """1/x of an fp64 with the low 32 bits cleared."""
+    bits = (1.0 / x).to(tl.int64, bitcast=True)
+    return ((bits >> 32) << 32).to(tl.float64, bitcast=True)
+
+
+@triton.jit
+def norm3d(a: Any, b: Any, c: Any) -> Any:
+    """sqrt(a^2 + b^2 + c^2) without undue overflow."""
+    return interface.hypot(interface.hypot(a, b), c)
+
+
+@triton.jit
+def norm4d(a: Any, b: Any, c: Any, d: Any) -> Any:
+    """sqrt(a^2 + b^2 + c^2 + d^2) without undue overflow."""
+    return interface.hypot(interface.hypot(a, b), interface.hypot(c, d))
+
+
+@triton.jit
+def rnorm3d(a: Any, b: Any, c: Any) -> Any:
+    """1 / norm3d(a, b, c)."""
+    return 1.0 / interface.norm3d(a, b, c)
+
+
+@triton.jit
+def rnorm4d(a: Any, b: Any, c: Any, d: Any) -> Any:
+    """1 / norm4d(a, b, c, d)."""
+    return 1.0 / interface.norm4d(a, b, c, d)
+
+
+@triton.jit
+def ilogb(x: Any) -> Any:
+    """The binary exponent as int32: the smallest int32 for 0 and NaN, the largest for infinities."""
+    return tl.where(x == x, interface.logb(x).to(tl.int32), _SMALLEST_INT32)
+
+
+@triton.jit
+def _power_of_two(exponent: Any) -> Any:
+    return ((exponent.to(tl.int64) + 1023) << 52).to(tl.float64, bitcast=True)
+
+
+@triton.jit
+def ldexp(x: Any, n: Any) -> Any:
+    """x * 2^n rounded once: n is taken in three steps of which only the last can leave the normal numbers."""
+    value = x.to(tl.float64)
+    left = tl.minimum(tl.maximum(n, -3000), 3000)
+    for _ in tl.static_range(2):
+        step = tl.where(left > 1023, 1023, tl.where(left < -1022, -969, 0))
+        value = value * _power_of_two(step)
+        left = left - step
+    left = tl.minimum(tl.maximum(left, -1022), 1023)
+    return (value * _power_of_two(left)).to(x.dtype)
+
+
+@triton.jit
+def scalbn(x: Any, n: Any) -> Any:
+    """x * 2^n, as `ldexp`."""
+    return interface.ldexp(x, n)
+
+
+@triton.jit
+def llrint(x: Any) -> Any:
+    """To int64, to nearest even."""
+    return interface.rint(x).to(tl.int64)
+
+
+@triton.jit
+def llround(x: Any) -> Any:
+    """To int64, halves away from zero."""
+    return interface.round(x).to(tl.int64)
+
+
+@triton.jit
+def hadd(a: Any, b: Any) -> Any:
+    """(a + b) / 2 rounded down, without overflow."""
+    return (a & b) + ((a ^ b) >> 1)
+
+
+@triton.jit
+def rhadd(a: Any, b: Any) -> Any:
+    """(a + b + 1) / 2 rounded down, without overflow."""
+    return (a | b) - ((a ^ b) >> 1)
+
+
+@triton.jit
+def mul24(a: Any, b: Any) -> Any:
+    """The low 32 bits of the product of the low 24 bits of a and b, signed or unsigned as they are."""
+    return ((a << 8) >> 8) * ((b << 8) >> 8)
+
+
+@triton.jit
+def sad(a: Any, b: Any, c: Any) -> Any:
+    """|a - b| + c in 32 bits."""
+    return (tl.where(a > b, a - b, b - a) + c.to(a.dtype)).to(a.dtype)
+
+
+@triton.jit
+def byte_perm(a: Any, b: Any, selector: Any) -> Any:
+    """Four bytes of the eight in a (0-3) and b (4-7), chosen by the low three bits of the selector's nibbles."""
+    eight = (b.to(tl.uint32, bitcast=True).to(tl.uint64) << 32) | a.to(tl.uint32, bitcast=True).to(tl.uint64)
+    result = (eight & 0).to(tl.uint32)
+    for index in tl.static_range(4):
+        chosen = ((selector >> (4 * index)) & 7).to(tl.uint64)
+        result = result | (((eight >> (8 * chosen)) & 255) << (8 * index)).to(tl.uint32)
+    return result.to(tl.int32, bitcast=True)
+
+
+@triton.jit
+def hiloint2double(high: Any, low: Any) -> Any:
+    """The fp64 of two int32 halves."""
+    low = low.to(tl.uint32, bitcast=True).to(tl.int64)
+    return ((high.to(tl.int64) << 32) | low).to(tl.float64, bitcast=True)
+
+
+@triton.jit
+def double2loint(x: Any) -> Any:
+    """The low 32 bits of an fp64."""
+    return x.to(tl.int64, bitcast=True).to(tl.int32)
+
+
+@triton.jit
+def double2hiint(x: Any) -> Any:
+    """The high 32 bits of an fp64."""
+    return (x.to(tl.int64, bitcast=True) >> 32).to(tl.int32)
+
+
+@triton.jit
+def int_as_float(x: Any) -> Any:
+    """The same bits as fp32."""
+    return x.to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def float_as_int(x: Any) -> Any:
+    """The same bits as int32."""
+    return x.to(tl.int32, bitcast=True)
+
+
+@triton.jit
+def longlong_as_double(x: Any) -> Any:
+    """The same bits as fp64."""
+    return x.to(tl.float64, bitcast=True)
+
+
+@triton.jit
+def double_as_longlong(x: Any) -> Any:
+    """The same bits as int64."""
+    return x.to(tl.int64, bitcast=True)
+
+
+@triton.jit
+def _nearest_int32(x: Any) -> Any:
+    return interface.rint(x).to(tl.int32)
+
+
+@triton.jit
+def _zero_int32(x: Any) -> Any:
+    return x.to(tl.int32)
+
+
+@triton.jit
+def _down_int32(x: Any) -> Any:
+    return interface.floor(x).to(tl.int32)
+
+
+@triton.jit
+def _up_int32(x: Any) -> Any:
+    return interface.ceil(x).to(tl.int32)
+
+
+@triton.jit
+def _nearest_uint32(x: Any) -> Any:
+    return interface.rint(x).to(tl.uint32).to(tl.int32, bitcast=True)
+
+
+@triton.jit
+def _zero_uint32(x: Any) -> Any:
+    return x.to(tl.uint32).to(tl.int32, bitcast=True)
+
+
+@triton.jit
+def _down_uint32(x: Any) -> Any:
+    return interface.floor(x).to(tl.uint32).to(tl.int32, bitcast=True)
+
+
+@triton.jit
+def _up_uint32(x: Any) -> Any:
+    return interface.ceil(x).to(tl.uint32).to(tl.int32, bitcast=True)
+
+
+@triton.jit
+def _nearest_int64(x: Any) -> Any:
+    return interface.rint(x).to(tl.int64)
+
+
+@triton.jit
+def _zero_int64(x: Any) -> Any:
+    return x.to(tl.int64)
+
+
+@triton.jit
+def _down_int64(x: Any) -> Any:
+    return interface.floor(x).to(tl.int64)
+
+
+@triton.jit
+def _up_int64(x: Any) -> Any:
+    return interface.ceil(x).to(tl.int64)
+
+
+@triton.jit
+def _nearest_uint64(x: Any) -> Any:
+    return interface.rint(x).to(tl.uint64).to(tl.int64, bitcast=True)
+
+
+@triton.jit
+def _zero_uint64(x: Any) -> Any:
+    return x.to(tl.uint64).to(tl.int64, bitcast=True)
+
+
+@triton.jit
+def _down_uint64(x: Any) -> Any:
+    return interface.floor(x).to(tl.uint64).to(tl.int64, bitcast=True)
+
+
+@triton.jit
+def _up_uint64(x: Any) -> Any:
+    return interface.ceil(x).to(tl.uint64).to(tl.int64, bitcast=True)
+
+
+uint_as_float, float_as_uint = int_as_float, float_as_int
+float2int_rn = double2int_rn = _nearest_int32
+float2int_rz = double2int_rz = _zero_int32
+float2int_rd = double2int_rd = _down_int32
+float2int_ru = double2int_ru = _up_int32
+float2uint_rn = double2uint_rn = _nearest_uint32
+float2uint_rz = double2uint_rz = _zero_uint32
+float2uint_rd = double2uint_rd = _down_uint32
+float2uint_ru = double2uint_ru = _up_uint32
+float2ll_rn = double2ll_rn = _nearest_int64
+float2ll_rz = double2ll_rz = _zero_int64
+float2ll_rd = double2ll_rd = _down_int64
+float2ll_ru = double2ll_ru = _up_int64
+float2ull_rn = double2ull_rn = _nearest_uint64
+float2ull_rz = double2ull_rz = _zero_uint64
+float2ull_rd = double2ull_rd = _down_uint64
+float2ull_ru = double2ull_ru = _up_uint64
