@@ -250,6 +250,7 @@ def bits_of(value, form="<f"):
         ("array<i32>", ()), ("array<i32: 1, -2>", (1, -2)), ("array<i1: true, false>", (True, False)),
         ("array<f32: 1.0, 0x7F800000>", (1.0, math.inf)),
         ("#arith.fastmath<none>", DialectAttribute("arith.fastmath", "none")),
+        ("#a.b.c<x = <y -> \">\">, #z>", DialectAttribute("a.b.c", "x = <y -> \">\">, #z")),
         ("#ub.poison", DialectAttribute("ub.poison", "")), ("{}", {}),
         ('{a = 1 : i32, "b c" = "}"}', {"a": 1, "b c": "}"}),
     ],
@@ -293,7 +294,7 @@ def test_dense_constants(text, type_, values):
     ["0xFF800000", "0xFF800000 : i32", "0x1FF800000 : f32", "1 : f32", "1.5 : i32", "300 : i8", "true : i32",
      "dense<1> : tensor<4xf32>", "dense<0xFF800000> : tensor<4xi32>", "dense<[1, 2]> : tensor<3xi32>", "1e400 : f64",
      "dense<[[1], [2, 3]]> : tensor<2x2xi32>", 'dense<"0x00"> : tensor<2xf32>', 'dense<"0x01"> : tensor<8xi1>',
-     "dense<1> : i32", "dense_resource<a> : tensor<4xf32>", "sparse<> : tensor<4xf32>", "#unknown", "#ttg.x<a<b>>",
+     "dense<1> : i32", "dense_resource<a> : tensor<4xf32>", "sparse<> : tensor<4xf32>", "#unknown", "#ttg.x<a<b>",
      "affine_map<(d0) -> (d0)>", "7.0e4 : f16", "{a = 1, a = 2}", "dense<> : tensor<4xi32>", "(1.0, 2.0)", '"open'],
 )  # fmt: skip
 def test_other_attributes_are_refused(text):

@@ -20,7 +20,8 @@ _NUMBER = re.compile(r"0x[0-9A-Fa-f]+|-?\d+(?:\.\d*(?:[eE][+-]?\d+)?)?")
 _WORD = re.compile(r"[a-z_]+\b")
 _KEY = re.compile(r"[A-Za-z_][\w.$]*")
 _SYMBOL = re.compile(r'@(?:"((?:[^"\\]|\\.)*)"|([A-Za-z_][\w.$-]*))')
-_DIALECT = re.compile(r"#([a-z_]\w*\.[\w.]+)(?:<([^<>\"]*)>)?(?!<)")
+_DIALECT = re.compile(r"#([A-Za-z_]\w*(?:\.\w+)+)(?![\w.])")
+_BRACKET = re.compile(r'[^<>"\n-]*(?:->?[^<>"\n-]*|"(?:[^"\\\n]|\\.)*"[^<>"\n-]*)*([<>])')
 _ALIAS = re.compile(r"#[A-Za-z_][\w$-]*")
 _PLAIN_DICTIONARY = re.compile(r'\{[^{}"]*\}')
 _INDEX_BITS = 64
@@ -127,7 +128,7 @@ class AttributeReader:
     def _dialect_or_alias(self, cursor: Cursor) -> Attribute:
         dialect = cursor.take(_DIALECT)
         if dialect:
-            return DialectAttribute(dialect[1], (dialect[2] or "").strip())
+            return DialectAttribute(dialect[1], _body(cursor))
         start = cursor.position
         name = cursor.need(_ALIAS, "an attribute")[0]
         if name not in self._aliases or cursor.peek(".") or cursor.peek("<"):
@@ -167,6 +168,16 @@ class AttributeReader:
         if shape != type_.shape if is_list else len(literals) != 1 and type_.size:
             cursor.fail(f"expected {type_.shape} elements, the constant has {shape}", start)
         return Dense(type_, tuple(number(cursor, text, type_.element, at) for text, at in literals))
+
+
+def _body(cursor: Cursor) -> str:
+    """The text in the angle brackets here, which may hold more of them; "" if there are none."""
+    if not cursor.accept("<"):
+        return ""
+    start, depth = cursor.position, 1
+    while depth:
+        depth += 1 if cursor.need(_BRACKET, "'>'")[1] == "<" else -1
+    return cursor.text[start : cursor.text.rindex(">", start, cursor.position)].strip()
 
 
 def _symbol_name(cursor: Cursor) -> str:
