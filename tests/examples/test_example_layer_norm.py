@@ -1,8 +1,10 @@
 """Layer norm, forward and backward, against float64 autograd, at ragged sizes."""
 
+import math
+
 import pytest
 import torch
-from float64_bounds import FLOATS, assert_reduction
+from float64_bounds import ACCUMULATOR_ROUNDOFF, FLOATS, assert_reduction, assert_within
 from layer_norm import GROUP_SIZE, LayerNorm
 
 EPS = 1e-5
@@ -19,7 +21,7 @@ def torch_layer_norm(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) 
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", [(1, 2), (3, 61), (GROUP_SIZE + 67, 256), (5, 4999)])
+@pytest.mark.parametrize("shape", [(1, 5), (3, 61), (GROUP_SIZE + 67, 256), (5, 4999)])
 def test_output_and_gradients(shape: tuple[int, int], dtype: torch.dtype) -> None:
     leaves = [torch.randn(shape).to(dtype), torch.rand(shape[1]).to(dtype), torch.randn(shape[1]).to(dtype)]
     dy = torch.randn(shape).to(dtype)
@@ -31,7 +33,10 @@ def test_output_and_gradients(shape: tuple[int, int], dtype: torch.dtype) -> Non
 
 
 def test_a_far_mean_does_not_cancel() -> None:
+    """The variance is taken about the mean: only the mean's own rounding, of a sum in a tree, may show."""
     x, weight, bias = 1000 + torch.randn(7, 501), torch.ones(501), torch.zeros(501)
     y = LayerNorm.apply(x, weight, bias, EPS)
     reference = torch_layer_norm(x.double(), weight.double(), bias.double())
-    assert_reduction(y, torch_layer_norm(x, weight, bias), reference)
+    mean_error = (math.ceil(math.log2(501)) + 3) * ACCUMULATOR_ROUNDOFF * x.double().mean(-1, keepdim=True)
+    rstd = 1 / x.double().var(-1, correction=0, keepdim=True).sqrt()
+    assert_within(y, reference, (mean_error * rstd).expand_as(reference))
