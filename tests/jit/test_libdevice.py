@@ -30,12 +30,12 @@ def test_every_name_is_offered(name):
 
 def test_symbols_are_functions_of_the_tile_ir():
     assert SYMBOL_PREFIX == "__supa_"
-    for name in [*libdevice._SAME_NAME, *libdevice._OTHER_NAME.values()]:
+    for name in [*libdevice._SAME_NAME.split(), *libdevice._OTHER_NAME.values()]:
         assert name in FUNCTIONS, name
 
 
 def test_a_call_outside_a_kernel_is_refused_by_triton():
-    with pytest.raises(ValueError, match="Did you forget to add @triton.jit"):
+    with pytest.raises(ValueError, match="Did you forget to add"):
         libdevice.exp(1.0)
 
 

@@ -68,16 +68,18 @@ def _refused(name: str, why: str) -> Callable[..., Any]:
     return core.extern(call)  # type: ignore[no-any-return]
 
 
-_SAME_NAME = """
-    floor ceil trunc rsqrt exp2 sqrt round rint sin cos tan sinpi cospi log2 exp exp10 cosh sinh tanh atan2 atan asin
-    acos log log10 log1p acosh asinh atanh expm1 hypot rhypot cbrt rcbrt j0 j1 y0 y1 cyl_bessel_i0 cyl_bessel_i1 erf
-    erfinv erfc erfcx erfcinv normcdfinv normcdf lgamma tgamma fdim logb copysign nextafter remainder fma isnan isinf
-""".split()
+_SAME_NAME = (
+    "floor ceil trunc rsqrt exp2 sqrt round rint sin cos tan sinpi cospi log2 exp exp10 cosh sinh tanh atan2 atan "
+    "asin acos log log10 log1p acosh asinh atanh expm1 hypot rhypot cbrt rcbrt j0 j1 y0 y1 cyl_bessel_i0 "
+    "cyl_bessel_i1 erf erfinv erfc erfcx erfcinv normcdfinv normcdf lgamma tgamma fdim logb copysign nextafter "
+    "remainder fma isnan isinf "
+)
 _OTHER_NAME = {
     "fmod": "frem", "nearbyint": "rint", "sqrt_rn": "sqrt", "rsqrt_rn": "rsqrt", "fma_rn": "fma",
     "add_rn": "fadd", "sub_rn": "fsub", "mul_rn": "fmul", "div_rn": "fdiv",
     "fast_dividef": "fdiv", "fast_sinf": "sin", "fast_cosf": "cos", "fast_tanf": "tan", "fast_log2f": "log2",
-    "fast_logf": "log", "fast_log10f": "log10", "fast_expf": "exp", "fast_tanhf": "tanh", "fast_exp10f": "exp10", "fast_powf": "pow",
+    "fast_logf": "log", "fast_log10f": "log10", "fast_expf": "exp", "fast_tanhf": "tanh",
+    "fast_exp10f": "exp10", "fast_powf": "pow",
     "finitef": "isfinite", "isfinited": "isfinite",
 }  # fmt: skip
 _ONLY = {"finitef": ("fp32",), "isfinited": ("fp64",), "rsqrt_rn": ("fp32",)}
@@ -86,7 +88,7 @@ _DIRECTED = "fma div rcp sqrt add mul sub double2float int2float uint2float ll2f
 globals().update(
     {name: value for name, value in vars(composed).items() if isinstance(value, JITFunction) and name[0] != "_"}
 )
-globals().update({name: _floats(name) for name in _SAME_NAME})
+globals().update({name: _floats(name) for name in _SAME_NAME.split()})
 globals().update(
     {
         name: _floats(name, function, types=_ONLY.get(name, ("fp32",) if name.startswith("fast_") else _FLOATS))
