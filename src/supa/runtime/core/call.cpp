@@ -1,0 +1,25 @@
+// A call may fail on several threads at once; one of them describes the failure.
+#include "call.h"
+
+#include "guard.h"
+
+namespace supa {
+
+void begin(SupaCall *call) {
+  arm();
+  call->launch.stopped = 0;
+  SupaOutcome *outcome = call->outcome;
+  outcome->status = SUPA_OK;
+  outcome->report_count = outcome->reports_dropped = 0;
+  if (call->launch.report != nullptr) outcome->reports->list.clear();
+}
+
+bool fail(SupaCall *call, int32_t status) {
+  int32_t expected = SUPA_OK;
+  const bool first = __atomic_compare_exchange_n(&call->outcome->status, &expected, status, false, __ATOMIC_ACQ_REL,
+                                                 __ATOMIC_ACQUIRE);
+  __atomic_store_n(&call->launch.stopped, 1, __ATOMIC_RELAXED);
+  return first;
+}
+
+}  // namespace supa

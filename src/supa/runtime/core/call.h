@@ -1,0 +1,34 @@
+// What launches and work streams share: the kernel and the life of one call.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "reports.h"
+#include "supa_core.h"
+
+struct SupaKernel {
+  SupaEntry entry;
+  SupaWork work;
+  int64_t scratch_bytes;
+  std::atomic<double> block_ns{0};     // of one thread, from the latest launch; 0: not known
+  std::atomic<int64_t> block_values{0};  // of the work stream, from the latest call
+};
+
+struct SupaReports {
+  supa::Reports list;
+};
+
+namespace supa {
+
+inline int64_t total_blocks(const SupaCall *call) {
+  return static_cast<int64_t>(call->launch.grid[0]) * call->launch.grid[1] * call->launch.grid[2];
+}
+
+// Makes the outcome fresh.
+void begin(SupaCall *call);
+
+// Stops the call with a status; false where it had failed before: the first failure counts.
+bool fail(SupaCall *call, int32_t status);
+
+}  // namespace supa

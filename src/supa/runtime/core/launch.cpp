@@ -1,0 +1,199 @@
+// Runs the blocks of a launch. Small launches stay on the caller; how small is learnt from the kernel's earlier blocks
+// and corrected within the launch. Not here: threads (pool), faults (guard).
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "call.h"
+#include "guard.h"
+#include "pool.h"
+#include "reports.h"
+#include "scratch.h"
+#include "supa_core.h"
+
+namespace {
+
+constexpr double kSharedNs = 15e3;  // from this much work on, waking other threads pays
+constexpr double kProbeNs = 2e3;    // work after which the estimate is checked
+constexpr double kGrainNs = 1e3;    // smallest piece of work a thread claims
+
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// AMX tiles must be asked for before code uses them. Where there are none the system refuses, and nobody uses them.
+void ask_for_tiles() {
+#if defined(__x86_64__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  syscall(SYS_arch_prctl, kRequestPermission, kTileData);
+#endif
+}
+
+struct Range {
+  SupaCall *call;
+  int64_t first, last;
+  uint8_t *scratch;
+};
+
+void ignore(void *, int32_t, int32_t, int64_t, int64_t, const int64_t *) {}
+
+void enter(void *context) {
+  const auto *range = static_cast<Range *>(context);
+  range->call->kernel->entry(range->call->args, &range->call->launch, range->first, range->last, range->scratch);
+}
+
+// Runs a range block by block, unseen, to name the block that faults. The launch has failed already, and what it wrote
+// is lost either way.
+bool replay(Range range, supa::Fault *fault, int64_t *block) {
+  const int32_t *grid = range.call->launch.grid;
+  struct Alone {
+    Range range;
+    SupaLaunch launch;
+  } alone{range, {{grid[0], grid[1], grid[2]}, 0, ignore}};
+  const auto body = [](void *context) {
+    auto *one = static_cast<Alone *>(context);
+    const Range &at = one->range;
+    at.call->kernel->entry(at.call->args, &one->launch, at.first, at.last, at.scratch);
+  };
+  for (*block = range.first; *block < range.last; ++*block) {
+    alone.range.first = *block;
+    alone.range.last = *block + 1;
+    *fault = supa::guarded(body, &alone);
+    if (fault->signal != 0) return true;
+  }
+  return false;
+}
+
+void record_fault(const Range &range, supa::Fault fault) {
+  if (!supa::fail(range.call, SUPA_FAULT)) return;
+  SupaOutcome *outcome = range.call->outcome;
+  outcome->fault_first = range.first;
+  outcome->fault_last = range.last;
+  supa::Fault again;
+  int64_t block;
+  if (range.last - range.first > 1 && replay(range, &again, &block)) {
+    fault = again;
+    outcome->fault_first = block;
+    outcome->fault_last = block + 1;
+  }
+  outcome->signal = fault.signal;
+  outcome->fault_address = fault.address;
+}
+
+void run_range(void *context, int64_t first, int64_t last) {
+  auto *call = static_cast<SupaCall *>(context);
+  const supa::Scratch scratch(call->kernel->scratch_bytes);
+  if (scratch.data == nullptr) {
+    supa::fail(call, SUPA_NO_HOST_MEMORY);
+    return;
+  }
+  Range range{call, first, last, scratch.data};
+  const supa::Fault fault = supa::guarded(enter, &range);
+  if (fault.signal != 0) record_fault(range, fault);
+}
+
+void run_shared(SupaCall *call, int64_t first, int64_t last, double block_ns) {
+  supa::Job job{};
+  job.run = run_range;
+  job.context = call;
+  job.next = first;
+  job.end = last;
+  job.grain = block_ns > 0 ? std::max<int64_t>(1, static_cast<int64_t>(kGrainNs / block_ns)) : 1;
+  job.stopped = &call->launch.stopped;
+  supa::run_shared(job);
+}
+
+// Returns the nanoseconds that one block took one thread.
+double run_blocks(SupaCall *call, int64_t total, int64_t start_ns) {
+  const int32_t threads = supa::thread_limit();
+  double block_ns = call->kernel->block_ns.load(std::memory_order_relaxed);
+  int64_t done = 0;
+  if (threads > 1 && total > 1) {
+    if (block_ns == 0 || block_ns * static_cast<double>(total) <= kSharedNs) {
+      done = block_ns == 0 ? 1 : std::clamp<int64_t>(static_cast<int64_t>(kProbeNs / block_ns), 1, total);
+      run_range(call, 0, done);
+      if (done == total) return 0;
+      block_ns = std::max(1.0, static_cast<double>(now_ns() - start_ns)) / static_cast<double>(done);
+    }
+    const int64_t left = total - done;
+    if (block_ns * static_cast<double>(left) > kSharedNs && !call->launch.stopped) {
+      const int64_t shared_ns = now_ns();
+      run_shared(call, done, total, block_ns);
+      const auto sharing = static_cast<double>(std::min<int64_t>(threads, left));
+      return static_cast<double>(now_ns() - shared_ns) * sharing / static_cast<double>(left);
+    }
+  }
+  if (done < total && !call->launch.stopped) run_range(call, done, total);
+  return 0;
+}
+
+int64_t finish(SupaCall *call, int64_t elapsed_ns) {
+  SupaOutcome *outcome = call->outcome;
+  if (call->launch.report != nullptr) {
+    outcome->reports->list.order();
+    outcome->report_count = outcome->reports->list.count();
+    outcome->reports_dropped = outcome->reports->list.dropped();
+  }
+  if (outcome->status != SUPA_OK) return outcome->status;
+  if (call->launch.stopped) return outcome->status = SUPA_STOPPED;
+  return elapsed_ns;
+}
+
+}  // namespace
+
+extern "C" {
+
+SupaKernel *supa_kernel_open(SupaEntry entry, SupaWork work, int64_t scratch_bytes) {
+  static const bool asked = (ask_for_tiles(), true);
+  (void)asked;
+  auto *kernel = new SupaKernel;
+  kernel->entry = entry;
+  kernel->work = work;
+  kernel->scratch_bytes = scratch_bytes;
+  return kernel;
+}
+
+void supa_kernel_close(SupaKernel *kernel) { delete kernel; }
+
+SupaOutcome *supa_outcome_open(void) {
+  auto *outcome = new SupaOutcome{};
+  outcome->reports = new SupaReports;
+  return outcome;
+}
+
+void supa_outcome_close(SupaOutcome *outcome) {
+  delete outcome->reports;
+  delete outcome;
+}
+
+int64_t supa_launch(SupaCall *call) {
+  const int64_t total = supa::total_blocks(call);
+  supa::begin(call);
+  const int64_t start = now_ns();
+  double block_ns = total > 0 ? run_blocks(call, total, start) : 0;
+  const int64_t elapsed = now_ns() - start;
+  if (total > 0 && block_ns == 0) block_ns = static_cast<double>(elapsed) / static_cast<double>(total);
+  if (total > 0) call->kernel->block_ns.store(std::max(block_ns, 0.01), std::memory_order_relaxed);
+  return finish(call, elapsed);
+}
+
+void supa_record(void *launch, int32_t kind, int32_t message, int64_t block, int64_t count, const int64_t *values) {
+  constexpr int32_t kAssert = 0;
+  const supa::Unguarded lock_is_safe;
+  auto *call = static_cast<SupaCall *>(launch);  // a call begins with its launch
+  call->outcome->reports->list.add(kind, message, block, count, values);
+  if (kind == kAssert) __atomic_store_n(&call->launch.stopped, 1, __ATOMIC_RELAXED);
+}
+
+void supa_report(const SupaOutcome *outcome, int64_t index, SupaReport *out) {
+  outcome->reports->list.get(index, out);
+}
+
+int32_t supa_threads(void) { return supa::thread_limit(); }
+
+void supa_set_threads(int32_t threads) { supa::set_thread_limit(threads); }
+
+}  // extern "C"

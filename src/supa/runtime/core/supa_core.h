@@ -1,0 +1,140 @@
+/* The driver core's C interface: device memory, launches on host threads, work streams.
+ *
+ * Not here: streams, clocks, prices, errors with words; those are Python's. The core knows no Python and no chip.
+ * It is loaded through ctypes and linked by the torch extension. All functions may be called from any thread.
+ */
+#ifndef SUPA_CORE_H
+#define SUPA_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- the binary interface of kernels (supa.program.abi) ---- */
+
+typedef struct SupaLaunch {
+  int32_t grid[3];
+  int32_t stopped;
+  void (*report)(void *launch, int32_t kind, int32_t message, int64_t block, int64_t count, const int64_t *values);
+} SupaLaunch;
+
+typedef void (*SupaEntry)(const uint64_t *args, SupaLaunch *launch, int64_t first, int64_t last, uint8_t *scratch);
+typedef int64_t (*SupaWork)(const uint64_t *args, SupaLaunch *launch, int64_t first, int64_t last, int64_t *out,
+                            int64_t capacity);
+
+/* ---- device memory ---- */
+
+enum {
+  SUPA_OK = 0,
+  SUPA_OUT_OF_MEMORY = 1, /* no free block is large enough */
+  SUPA_NOT_ALLOCATED = 2, /* the address is not the start of a live allocation */
+  SUPA_IN_USE = 3         /* allocations are alive */
+};
+
+enum { SUPA_ALIGNMENT = 512 };
+
+typedef struct SupaRegion SupaRegion;
+
+typedef struct SupaMemory {
+  int64_t capacity_bytes;
+  int64_t allocated_bytes; /* in live allocations, rounded up to the alignment */
+  int64_t cached_bytes;    /* free, still holding host pages */
+  int64_t peak_bytes;      /* largest allocated_bytes since the last reset */
+  int64_t largest_free_bytes;
+  int64_t live_count;
+  int64_t total_count;
+} SupaMemory;
+
+typedef struct SupaPlace {
+  SupaRegion *region;    /* null: the address lies in no region */
+  uint64_t region_base;
+  uint64_t start;        /* the live allocation that holds the address, or else the nearest below; 0: none */
+  int64_t bytes;         /* its size as requested */
+  int32_t inside;        /* 1: the address lies in it */
+} SupaPlace;
+
+/* Reserves address space for a device; returns its base, 0 where the host refuses. Pages appear when touched. */
+uint64_t supa_arena_open(int64_t bytes);
+void supa_arena_close(uint64_t base, int64_t bytes);
+
+/* A region is a range of an arena with its own allocator: a whole device, or one virtual instance of it. */
+SupaRegion *supa_region_open(uint64_t base, int64_t bytes);
+int supa_region_close(SupaRegion *region, int force); /* SUPA_IN_USE, or all pages are given back and read as zero */
+
+/* `owner` is any number from 1 up: bytes that one owner wrote are zero before another owner gets them. */
+int supa_allocate(SupaRegion *region, int64_t bytes, uint32_t owner, uint64_t *address);
+int supa_free(SupaRegion *region, uint64_t address);
+void supa_release_cached(SupaRegion *region);
+void supa_memory(SupaRegion *region, SupaMemory *out);
+void supa_reset_peak(SupaRegion *region);
+void supa_locate(uint64_t address, SupaPlace *out);
+
+/* ---- launches ---- */
+
+enum {
+  SUPA_STOPPED = -1,        /* a kernel's assert failed */
+  SUPA_FAULT = -2,          /* kernel code raised a signal */
+  SUPA_NO_HOST_MEMORY = -3  /* scratch memory or the work's buffer could not be had */
+};
+
+typedef struct SupaKernel SupaKernel;
+typedef struct SupaReports SupaReports;
+
+typedef struct SupaReport {
+  int32_t kind;
+  int32_t message;
+  int64_t block;
+  int64_t count;
+  const int64_t *values;
+} SupaReport;
+
+/* What a launch left behind. Reset at the start of each. */
+typedef struct SupaOutcome {
+  int32_t status;
+  int32_t signal;
+  uint64_t fault_address;
+  int64_t fault_first; /* the faulting block, or the range [first, last) where replay did not find it */
+  int64_t fault_last;
+  int64_t report_count;
+  int64_t reports_dropped;
+  SupaReports *reports;
+} SupaOutcome;
+
+/* One launch as the caller lays it out; the arguments' 8-byte slots follow. */
+typedef struct SupaCall {
+  SupaLaunch launch; /* report: null, or supa_record */
+  SupaKernel *kernel;
+  SupaOutcome *outcome;
+  uint64_t args[];
+} SupaCall;
+
+SupaKernel *supa_kernel_open(SupaEntry entry, SupaWork work, int64_t scratch_bytes);
+void supa_kernel_close(SupaKernel *kernel);
+SupaOutcome *supa_outcome_open(void);
+void supa_outcome_close(SupaOutcome *outcome);
+
+/* Runs every block of the grid once; returns nanoseconds, or a negative status. */
+int64_t supa_launch(SupaCall *call);
+
+/* The `report` of launches that record: keeps asserts and prints in the outcome. */
+void supa_record(void *launch, int32_t kind, int32_t message, int64_t block, int64_t count, const int64_t *values);
+/* The index-th report, ordered by block. Valid until the outcome's next launch. */
+void supa_report(const SupaOutcome *outcome, int64_t index, SupaReport *out);
+
+/* Computes the work stream of the whole grid, blocks in order; returns its length in int64, or a negative status. */
+int64_t supa_work(SupaCall *call);
+/* Copies the stream that supa_work computed on this thread, and forgets it. */
+void supa_work_take(int64_t *out);
+
+/* ---- host threads ---- */
+
+int32_t supa_threads(void);             /* threads that a launch may use, the caller's included */
+void supa_set_threads(int32_t threads); /* at least 1; all host cores by default, or SUPA_NUM_THREADS */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
