@@ -10,7 +10,7 @@ from supa.arch.connection import HostBus, Links
 from supa.arch.control import Clocks, Instances, Launch, Tda
 from supa.arch.memory import L2, DieToDie, Hbm, Lsc, NearMemory, Noc
 from supa.arch.numerics import Numerics
-from supa.arch.power import Energy, Power
+from supa.arch.power import Board, Energy, Power
 from supa.arch.printed import Printed
 from supa.arch.source import Figure
 
@@ -40,11 +40,12 @@ class Chip:
     launch: Launch
     tda: Tda
     instances: Instances
+    board: Board
     power: Power
     energy: Energy
     numerics: Numerics
     printed: Printed
-    figures: Mapping[str, Figure] = field(repr=False, hash=False)
+    figures: Mapping[str, Figure] = field(repr=False, compare=False)
     """Key path ("hbm.bandwidth") -> the figure as written, with its source."""
 
     @property
@@ -78,6 +79,11 @@ class Chip:
     def lane_count(self) -> int:
         """Working V-core lanes of all dies."""
         return self.eu_count * self.eu.lane_count
+
+    @property
+    def noc_rows(self) -> int:
+        """Rows of one die's mesh."""
+        return -(-self.die.spc_count // self.noc.width)
 
     @property
     def max_warps_per_cu(self) -> int:

@@ -48,7 +48,7 @@ class Eu:
     registers_bytes: int = leaf("B", "register file of one EU")
     register_granule_bytes: int = leaf("B", "a warp's registers are given out in steps of this")
     max_registers_per_thread: int = leaf(doc="32-bit registers one thread may use")
-    register_bytes_per_clock: int = leaf("B/clk", "operand bytes one EU reads from its registers")
+    register_bandwidth_bytes_per_clock: int = leaf("B/clk", "operand bytes one EU reads from its registers")
     max_warps: int = leaf(doc="warps resident on one EU")
     issue_ops_per_clock: int = leaf("op/clk", "warp instructions one EU starts")
 

@@ -22,8 +22,8 @@ class Lsc:
     shared_in_lsc: bool = leaf(doc="shared memory is carved out of the LSC's capacity")
     line_bytes: int = leaf("B", "cache line")
     bandwidth_bytes_per_clock: int = leaf("B/clk", "loads that hit one LSC, or shared memory")
-    fill_bytes_per_clock: int = leaf("B/clk", "from L2 into one LSC")
-    write_bytes_per_clock: int = leaf("B/clk", "from one LSC to L2 (write-through)")
+    fill_bandwidth_bytes_per_clock: int = leaf("B/clk", "from L2 into one LSC")
+    write_bandwidth_bytes_per_clock: int = leaf("B/clk", "from one LSC to L2 (write-through)")
     latency_cycles: int = leaf("cycles", "a load that hits")
     shared_latency_cycles: int = leaf("cycles", "a load from shared memory")
     outstanding_lines: int = leaf(doc="misses one LSC has under way")
@@ -38,14 +38,14 @@ class L2:
     ways: int = leaf(doc="associativity")
     line_bytes: int = leaf("B", "cache line")
     sector_bytes: int = leaf("B", "the part of a line that is fetched alone")
-    slice_bytes_per_clock: int = leaf("B/clk", "reads of one slice")
-    slice_write_bytes_per_clock: int = leaf("B/clk", "writes of one slice")
+    slice_bandwidth_bytes_per_clock: int = leaf("B/clk", "reads of one slice")
+    slice_write_bandwidth_bytes_per_clock: int = leaf("B/clk", "writes of one slice")
     latency_cycles: int = leaf("cycles", "a load that misses the LSC and hits the near partition, all the way")
     partition_count: int = leaf(doc="parts between which a crossing costs extra")
     crossing_latency_cycles: int = leaf("cycles", "added to a hit in a far partition of the same die", zero=True)
-    crossing_bytes_per_clock: int = leaf("B/clk", "between partitions of one die, each way; 0: no limit", zero=True)
+    crossing_bandwidth_bytes_per_clock: int = leaf("B/clk", "between partitions of one die, each way; 0: no limit", zero=True)
     replicates: bool = leaf(doc="a line read from a far partition is also kept in the near one")
-    atomic_ops_per_clock: int = leaf("op/clk", "32-bit atomics one slice finishes on distinct addresses")
+    slice_atomics_ops_per_clock: int = leaf("op/clk", "32-bit atomics one slice finishes on distinct addresses")
     atomic_same_address_cycles: int = leaf("cycles", "between two atomics on one address")
 
 
@@ -54,7 +54,7 @@ class NearMemory:
     """Reductions computed at the memory side."""
 
     present: bool = leaf(doc="the chip has it")
-    slice_ops_per_clock: int = leaf("op/clk", "32-bit elements one L2 slice reduces", zero=True)
+    slice_reductions_ops_per_clock: int = leaf("op/clk", "32-bit elements one L2 slice reduces", zero=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,8 @@ class Noc:
     """The network on a die between SPCs and L2."""
 
     topology: str = leaf(doc="shape", choices=("mesh", "crossbar"))
-    width: int = leaf(doc="columns of one die's mesh; 1 for a crossbar")
-    height: int = leaf(doc="rows of one die's mesh; 1 for a crossbar")
-    spc_bytes_per_clock: int = leaf("B/clk", "into one SPC, and the same out of it")
+    width: int = leaf(doc="columns of one die's mesh (as many rows as its SPCs fill); 1 for a crossbar")
+    spc_bandwidth_bytes_per_clock: int = leaf("B/clk", "into one SPC, and the same out of it")
     hop_latency_cycles: int = leaf("cycles", "one hop of a mesh", zero=True)
     multicast: bool = leaf(doc="one read can feed several SPCs")
 

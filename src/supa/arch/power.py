@@ -1,4 +1,4 @@
-"""Power and energy of a chip: caps, what it draws when idle, energy per event. Not here: throttling (`timing`).
+"""Power and energy of a chip: the board and its cap, idle draw, energy per event. Not here: throttling (`timing`).
 
 Energies hold at the boost clock; at a clock `f` an event costs `(f / boost) ** voltage_exponent` of it.
 """
@@ -11,10 +11,17 @@ from supa.arch.leaf import leaf
 
 
 @dataclass(frozen=True, kw_only=True)
-class Power:
-    """Board power."""
+class Board:
+    """What carries the chip. A module is a chip on another board."""
 
-    cap_w: float = leaf("W", "board power that is not exceeded over time")
+    form_factor: str = leaf(doc="shape of the module or card")
+    power_cap_w: float = leaf("W", "board power that is not exceeded over time")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Power:
+    """What the board draws besides the energy of events."""
+
     idle_w: float = leaf("W", "board power with nothing to do")
     static_w: float = leaf("W", "board power under load that no event accounts for: leakage, clocks, fans, losses")
     voltage_exponent: float = leaf(doc="how an event's energy follows the core clock", zero=True, at_most=3)

@@ -11,10 +11,10 @@ given; calibrated: fixed by measurements."""
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One leaf of a description as written: text of the value, kind of source, note, and the place in the file.
+    """One figure as written: the value's text, the kind of its source and a note (which text, from what, why).
 
-    `inherited_from` names the description that stated it when it was not the one loaded. `file` is the path or the
-    name of the origin; `keys` the place in that file, from which its line is found when someone asks.
+    `inherited_from` names the description that stated it when that is not the one loaded; `file` is where it
+    stands, "" for a figure that was not read from a file.
     """
 
     text: str

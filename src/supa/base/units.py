@@ -23,7 +23,7 @@ def _scaled(symbol: str, prefixes: str, one: Fraction = Fraction(1)) -> dict[str
     return {name + symbol: one * Fraction(1000) ** powers[name] for name in names}
 
 
-_BYTES = _scaled("B", "KB MB GB TB".replace("B", ""))
+_BYTES = _scaled("B", "K M G T")
 _BINARY = {f"{prefix}iB": Fraction(1024) ** (power + 1) for power, prefix in enumerate("KMGT")}
 _SECONDS = _scaled("s", "m u n p", Fraction(10) ** 12)
 _JOULES = _scaled("J", "k m u n p f", Fraction(10) ** 12)
@@ -40,7 +40,11 @@ DIMENSIONS: MappingProxyType[str, MappingProxyType[str, Fraction]] = MappingProx
             "cycles": {"cycles": Fraction(1), "cycle": Fraction(1)},
             "W": _scaled("W", "k m"),
             "pJ": _JOULES,
+            "pJ/MAC": {f"{name}/MAC": _JOULES[name] for name in ("fJ", "pJ", "nJ")},
+            "pJ/op": {f"{name}/op": _JOULES[name] for name in ("fJ", "pJ", "nJ")},
+            "pJ/B": {f"{name}/B": _JOULES[name] for name in ("fJ", "pJ", "nJ")},
             "FLOPS": _scaled("FLOPS", "G T P") | _scaled("OPS", "G T P"),
+            "OPS": _scaled("OPS", "G T P"),
             "MAC/clk": {"MAC/clk": Fraction(1)},
             "op/clk": {"op/clk": Fraction(1)},
             "block/clk": {"block/clk": Fraction(1)},
@@ -97,12 +101,12 @@ def format_exact(value: Fraction | int, canonical: str) -> str:
 
 def format_rounded(value: Fraction | int | float, canonical: str, digits: int = 4) -> str:
     """Write a quantity for people: about `digits` significant digits, the largest decimal unit not above it."""
-    steps = [(factor, unit) for unit, factor in DIMENSIONS[canonical].items() if "i" not in unit]
+    steps = [(factor, unit) for unit, factor in DIMENSIONS[canonical].items() if "iB" not in unit]
     below = [step for step in steps if abs(value) >= step[0]] or [min(steps)]
     factor, unit = max(below, key=lambda step: step[0])
     number = float(Fraction(value) / factor)
-    whole = len(str(int(abs(number))))
-    return f"{number:.{max(0, digits - whole)}f}".rstrip("0").rstrip(".") + f" {unit}" if "." in f"{number:.{max(0, digits - whole)}f}" else f"{number:.0f} {unit}"
+    text = f"{number:.{max(0, digits - len(str(int(abs(number)))))}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {unit}"
 
 
 def _decimal(value: Fraction) -> str | None:
