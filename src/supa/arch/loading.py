@@ -11,6 +11,7 @@ from supa.arch.server import Layout, Server
 from supa.arch.shelf import find, open_document, resolve
 from supa.base.errors import DescriptionError
 
+
 def load(name_or_path: str | Path) -> Device:
     """The device of a catalogue name ("bili100", "h100-sxm") or of a chip's or module's own TOML file.
 
@@ -33,9 +34,7 @@ def load_server(name_or_path: str | Path) -> Server:
         refuse(document.file, ("module",), str(error))
     device = _device(module)
     _check_ports(document.file, layout, device)
-    return Server(
-        name=document.name, title=document.title, device=device, layout=layout, figures=document.figures
-    )
+    return Server(name=document.name, title=document.title, device=device, layout=layout, figures=document.figures)
 
 
 def kind_of(name_or_path: str | Path) -> str:

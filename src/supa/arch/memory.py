@@ -43,7 +43,9 @@ class L2:
     latency_cycles: int = leaf("cycles", "a load that misses the LSC and hits the near partition, all the way")
     partition_count: int = leaf(doc="parts between which a crossing costs extra")
     crossing_latency_cycles: int = leaf("cycles", "added to a hit in a far partition of the same die", zero=True)
-    crossing_bandwidth_bytes_per_clock: int = leaf("B/clk", "between partitions of one die, each way; 0: no limit", zero=True)
+    crossing_bandwidth_bytes_per_clock: int = leaf(
+        "B/clk", "between partitions of one die, each way; 0: no limit", zero=True
+    )
     replicates: bool = leaf(doc="a line read from a far partition is also kept in the near one")
     slice_atomics_ops_per_clock: int = leaf("op/clk", "32-bit atomics one slice finishes on distinct addresses")
     atomic_same_address_cycles: int = leaf("cycles", "between two atomics on one address")

@@ -70,9 +70,7 @@ def resolve(path: Path, below: tuple[Path, ...] = ()) -> Resolved:
     if document.kind == "server":
         raise DescriptionError(f"{document.file}: is a server, expected a chip or a module")
     if not document.base:
-        return Resolved(
-            document=document, chip_name=document.name, title=document.title, figures=document.figures
-        )
+        return Resolved(document=document, chip_name=document.name, title=document.title, figures=document.figures)
     base = _base(document, path, (*below, path.resolve()))
     inherited = {
         key: figure if figure.inherited_from else replace(figure, inherited_from=base.document.name)

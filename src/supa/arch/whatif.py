@@ -80,7 +80,5 @@ def _unknown_path(path: str) -> str:
 
 
 def _rebuilt(device: Device, changed: Mapping[str, Figure]) -> Device:
-    chip = build_chip(
-        name=device.chip.name, title=device.chip.title, figures={**device.figures, **changed}, file=""
-    )
+    chip = build_chip(name=device.chip.name, title=device.chip.title, figures={**device.figures, **changed}, file="")
     return replace(device, chip=chip)
