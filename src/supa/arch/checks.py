@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from supa.arch.chip import Chip
+from supa.arch.compute import TENSOR_FORMATS
 
 Complaint = tuple[str, str]
 """Key path of the figure to change, and what is wrong with it."""
@@ -45,10 +46,8 @@ def _lsc(chip: Chip) -> Iterator[Complaint]:
 def _l2(chip: Chip) -> Iterator[Complaint]:
     l2 = chip.l2
     if l2.capacity_bytes % (l2.slice_count * l2.ways * l2.line_bytes):
-        yield (
-            "l2.capacity",
-            f"is no whole number of sets: {l2.slice_count} slices, {l2.ways} ways, lines of {l2.line_bytes} B",
-        )
+        sets = f"{l2.slice_count} slices, {l2.ways} ways, lines of {l2.line_bytes} B"
+        yield "l2.capacity", f"is no whole number of sets: {sets}"
     if l2.slice_count % l2.partition_count:
         yield "l2.partition_count", f"does not divide the {l2.slice_count} slices"
     if l2.partition_count % chip.die.count:
@@ -79,10 +78,8 @@ def _power(chip: Chip) -> Iterator[Complaint]:
         yield "power.static", f"leaves nothing of the board's {chip.board.power_cap_w:g} W"
     if chip.power.idle_w >= chip.board.power_cap_w:
         yield "power.idle", f"more than the board's {chip.board.power_cap_w:g} W"
-    for tensor_format, rate in (
-        (name, chip.tcore.mac_per_clock(name)) for name in ("tf32", "bf16", "fp16", "fp8", "int8")
-    ):
-        if rate and not chip.energy.pj_per_mac(tensor_format):
+    for tensor_format in TENSOR_FORMATS:
+        if chip.tcore.mac_per_clock(tensor_format) and not chip.energy.pj_per_mac(tensor_format):
             yield f"energy.{tensor_format}", f"the T-core computes {tensor_format}, so it must cost energy"
 
 

@@ -1,4 +1,4 @@
-"""A chip: its components, its identity, the counts that follow from them. Not here: modules, servers, peaks per second."""
+"""A chip: its components, its identity, the counts that follow. Not here: modules, servers, peaks per second."""
 
 from __future__ import annotations
 

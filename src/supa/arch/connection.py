@@ -1,4 +1,4 @@
-"""What leaves the chip: links to other chips, the bus to the host. Not here: who is joined to whom (`module.Server`)."""
+"""What leaves the chip: links to other chips, the bus to the host. Not here: who is joined to whom (`server`)."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import Any
 
 SUFFIXES = {
@@ -54,10 +53,14 @@ def leaf(
     return field(metadata={"unit": unit, "doc": doc, "zero": zero, "at_most": at_most, "choices": choices})
 
 
-@cache
 def leaves(component: type[Any]) -> tuple[Leaf, ...]:
     """The declared figures of a component, in order; a field whose suffix does not match its unit is our defect."""
-    return tuple(_leaves(component))
+    if component not in _known:
+        _known[component] = tuple(_leaves(component))
+    return _known[component]
+
+
+_known: dict[type[Any], tuple[Leaf, ...]] = {}
 
 
 def _leaves(component: type[Any]) -> Iterator[Leaf]:

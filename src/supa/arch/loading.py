@@ -55,5 +55,6 @@ def _check_ports(file: str, layout: Layout, device: Device) -> None:
     needed = neighbours[layout.topology] * layout.ports_per_pair
     ports = device.chip.links.port_count
     if needed > ports:
-        what = f"a {layout.topology} of {layout.device_count} needs {needed} link ports of each {device.name}, it has {ports}"
+        joined = f"a {layout.topology} of {layout.device_count}"
+        what = f"{joined} needs {needed} link ports of each {device.name}, it has {ports}"
         refuse(file, ("server", "ports_per_pair"), what)

@@ -44,7 +44,7 @@ class L2:
     partition_count: int = leaf(doc="parts between which a crossing costs extra")
     crossing_latency_cycles: int = leaf("cycles", "added to a hit in a far partition of the same die", zero=True)
     crossing_bandwidth_bytes_per_clock: int = leaf(
-        "B/clk", "between partitions of one die, each way; 0: no limit", zero=True
+        "B/clk", "between a die's partitions, each way; 0: no limit", zero=True
     )
     replicates: bool = leaf(doc="a line read from a far partition is also kept in the near one")
     slice_atomics_ops_per_clock: int = leaf("op/clk", "32-bit atomics one slice finishes on distinct addresses")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from supa.arch.leaf import leaf
 
 ROUNDINGS = ("nearest", "truncate")
+"""nearest: ties to even."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from supa.arch.leaf import Leaf
@@ -60,4 +61,10 @@ def _integers(one: Leaf, text: str) -> tuple[int, ...]:
     return tuple(_integer(one, part.strip()) for part in text.split(","))
 
 
-_READERS = {"int": _integer, "float": _float, "bool": _flag, "str": _word, "tuple[int, ...]": _integers}
+_READERS: dict[str, Callable[[Leaf, str], Value]] = {
+    "int": _integer,
+    "float": _float,
+    "bool": _flag,
+    "str": _word,
+    "tuple[int, ...]": _integers,
+}

@@ -1,4 +1,4 @@
-"""Devices that differ from a described one: overridden figures, virtual instances. Not here: running programs on them."""
+"""Devices that differ from a described one: overridden figures, virtual instances. Not here: running on them."""
 
 from __future__ import annotations
 

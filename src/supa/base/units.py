@@ -19,7 +19,7 @@ class UnitError(SupaError):
 
 def _scaled(symbol: str, prefixes: str, one: Fraction = Fraction(1)) -> dict[str, Fraction]:
     powers = {"f": -5, "p": -4, "n": -3, "u": -2, "m": -1, "": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
-    names = [""] + prefixes.split()
+    names = ["", *prefixes.split()]
     return {name + symbol: one * Fraction(1000) ** powers[name] for name in names}
 
 
@@ -101,10 +101,11 @@ def format_exact(value: Fraction | int, canonical: str) -> str:
 
 def format_rounded(value: Fraction | int | float, canonical: str, digits: int = 4) -> str:
     """Write a quantity for people: about `digits` significant digits, the largest decimal unit not above it."""
+    amount = Fraction(value)
     steps = [(factor, unit) for unit, factor in DIMENSIONS[canonical].items() if "iB" not in unit]
-    below = [step for step in steps if abs(value) >= step[0]] or [min(steps)]
+    below = [step for step in steps if abs(amount) >= step[0]] or [min(steps)]
     factor, unit = max(below, key=lambda step: step[0])
-    number = float(Fraction(value) / factor)
+    number = float(amount / factor)
     text = f"{number:.{max(0, digits - len(str(int(abs(number)))))}f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {unit}"
 
