@@ -1,4 +1,4 @@
-"""Errors against float64: element-wise kernels and reductions beside PyTorch in the same dtype, sums in their bounds."""
+"""Errors against float64: element-wise and reductions beside PyTorch in the same dtype, sums within their bounds."""
 
 from collections.abc import Callable, Iterator
 
@@ -27,7 +27,7 @@ def quotient(ours: float, theirs: float) -> float:
 
 
 def weight_gradient(layer_norm: Call, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """The gradient of the weight for an output gradient of ones over the columns' count: a reduction over rows."""
+    """The gradient of the weight for one constant gradient of the output: a reduction over rows."""
     weight = weight.clone().requires_grad_()
     y = layer_norm(x, weight, bias)
     return torch.autograd.grad(y, weight, torch.full_like(y, 0.125))[0]
