@@ -47,14 +47,15 @@ def build_chip(*, name: str, title: str, figures: Mapping[str, Figure], file: st
     """A chip from its figures; `DescriptionError` names file and line of what is missing, wrong or impossible."""
     parts = {table: build_component(table, kind, figures, file) for table, kind in components().items()}
     chip = Chip(name=name, title=title, figures=figures, **parts)
-    for path, what in complaints(chip):
-        _refuse_together(chip, path, what, file)
+    for paths, what in complaints(chip):
+        _refuse_together(figures, paths, what, file)
     return chip
 
 
-def _refuse_together(chip: Chip, path: str, what: str, file: str) -> NoReturn:
-    """Blame the file that was loaded, unless an override (a figure without file) made the figures disagree."""
-    overridden = [key for key, figure in chip.figures.items() if not figure.file]
+def _refuse_together(figures: Mapping[str, Figure], paths: tuple[str, ...], what: str, file: str) -> NoReturn:
+    """Blame an override (a figure without file), else the figure that the loaded file itself states."""
+    overridden = [path for path, figure in figures.items() if not figure.file]
     if overridden:
-        raise DescriptionError(f"override of {', '.join(overridden)}: {path}: {what}")
-    refuse(file, tuple(path.split(".")), what)
+        raise DescriptionError(f"override of {', '.join(overridden)}: {paths[0]}: {what}")
+    own = next((path for path in paths if figures[path].file == file), paths[0])
+    refuse(file, tuple(own.split(".")), what)

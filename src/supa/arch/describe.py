@@ -55,7 +55,7 @@ def derive(thing: Device | Server) -> Iterator[Described]:
         yield Described(path=path, value=str(count), meaning="", kind="derived", note=note)
     for name, peak in thing.peaks.items():
         yield _peak(thing, name, peak)
-    yield _rate("vector fp32", thing.vector_flops(), "FLOPS", "2 x EUs x vector.fp32 x clocks.boost")
+    yield _rate("vector fp32", thing.vector_flops(), "FLOPS", "2 x EUs x vector.fp32 x clocks.boost", _unit("fp32"))
     for path, rate, note in (
         ("LSC bandwidth", thing.lsc_bandwidth_bytes_per_s, "LSCs x lsc.bandwidth x clocks.boost"),
         ("L2 bandwidth", thing.l2_bandwidth_bytes_per_s, "l2.slice_count x l2.slice_bandwidth x clocks.l2"),
@@ -76,22 +76,27 @@ def _line(table: str, one: Leaf, figure: Figure) -> Described:
     )
 
 
-def _rate(path: str, value: int | float, unit: str, note: str) -> Described:
-    return Described(path=path, value=format_rounded(value, unit), meaning="", kind="derived", note=note)
+def _rate(path: str, value: int | float, canonical: str, note: str, unit: str = "") -> Described:
+    return Described(path=path, value=format_rounded(value, canonical, unit), meaning="", kind="derived", note=note)
 
 
 def _peak(device: Device, name: str, peak: int) -> Described:
     clock = "clocks.boost" if name == "fp64" else "clocks.matrix"
     matrix = peak == device.matrix_flops(name)
     note = f"2 x T-cores x tcore.{name} x {clock}" if matrix else f"2 x EUs x vector.{name} x clocks.boost"
-    return _rate(f"peak {name}", peak, "OPS" if name == "int8" else "FLOPS", note)
+    return _rate(f"peak {name}", peak, "FLOPS", note, _unit(name))
+
+
+def _unit(tensor_format: str) -> str:
+    """The unit in which makers print a peak."""
+    return "TOPS" if tensor_format.startswith("int") else "TFLOPS"
 
 
 def _server_totals(server: Server) -> Iterator[Described]:
     count = f"{server.layout.device_count} x"
     for name in server.device.peaks:
-        unit = "OPS" if name == "int8" else "FLOPS"
-        yield _rate(f"peak {name}", server.peak_flops(name), unit, f"{count} {server.device.name}")
+        peak = server.peak_flops(name)
+        yield _rate(f"peak {name}", peak, "FLOPS", f"{count} {server.device.name}", _unit(name))
     memory = f"{server.hbm_capacity_bytes // 2**30} GiB"
     yield Described(path="HBM", value=memory, meaning="", kind="derived", note=f"{count} {server.device.name}")
     yield _rate("devices' power", server.devices_power_cap_w, "W", f"{count} board.power_cap")

@@ -99,14 +99,15 @@ def format_exact(value: Fraction | int, canonical: str) -> str:
     return f"{number} {unit}"
 
 
-def format_rounded(value: Fraction | int | float, canonical: str, digits: int = 4) -> str:
-    """Write a quantity for people: about `digits` significant digits, the largest decimal unit not above it."""
+def format_rounded(value: Fraction | int | float, canonical: str, unit: str = "") -> str:
+    """Write a quantity for people: four significant digits in `unit`, or in the largest decimal unit not above it."""
     amount = Fraction(value)
-    steps = [(factor, unit) for unit, factor in DIMENSIONS[canonical].items() if "iB" not in unit]
-    below = [step for step in steps if abs(amount) >= step[0]] or [min(steps)]
-    factor, unit = max(below, key=lambda step: step[0])
-    number = float(amount / factor)
-    text = f"{number:.{max(0, digits - len(str(int(abs(number)))))}f}"
+    factors = DIMENSIONS[canonical]
+    if not unit:
+        fitting = [name for name, factor in factors.items() if factor <= abs(amount) and "iB" not in name]
+        unit = max(fitting or [min(factors, key=lambda name: factors[name])], key=lambda name: factors[name])
+    number = float(amount / factors[unit])
+    text = f"{number:.{max(0, 4 - len(str(int(abs(number)))))}f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {unit}"
 
 
