@@ -191,3 +191,32 @@ def test_refused_overrides(overrides: dict[str, str], expected: str) -> None:
     with pytest.raises(DescriptionError) as caught:
         with_overrides(load("bili100"), overrides)
     assert str(caught.value).startswith(expected)
+
+
+IMPOSSIBLE = [
+    ("lsc.shared_capacity", "200 KiB", "more than lsc.capacity, of which it is a part"),
+    ("lsc.shared_per_block", "165 KiB", "more than the 167936 B that a CU has"),
+    ("lsc.eu_count", "8", "a CU's EUs can not be served by LSCs of 8"),
+    ("l2.capacity", "100 KiB", "less than one set of every slice: 80 slices, 16 ways, lines of 128 B"),
+    ("l2.partition_count", "3", "does not divide the 80 slices"),
+    ("l2.sector", "48 B", "does not divide l2.line"),
+    ("die.disabled_eu_count", "82", "EUs that are no whole number of CUs of 4"),
+    ("die.disabled_eu_count", "512", "leaves none of the die's 512 EUs"),
+    ("cu.max_threads_per_block", "4096", "more than the 2048 threads that a CU holds"),
+    ("eu.register_granule", "3 KiB", "does not divide eu.registers"),
+    ("near_memory.present", "true", "must be more than zero when near_memory.present"),
+    ("clocks.matrix", "2 GHz", "more than clocks.boost"),
+    ("power.static", "400 W", "leaves nothing of the board's 400 W"),
+    ("power.idle", "500 W", "more than the board's 400 W"),
+    ("energy.bf16", "0 pJ/MAC", "the T-core computes it, so it must cost energy"),
+    ("numerics.fp64", "emulated", "must be more than zero when fp64 is emulated"),
+    ("numerics.tf32_mantissa", "24 bit", "more than fp32's 23 bits"),
+    ("die.count", "2", "a chip of 2 dies needs one"),
+]
+
+
+@pytest.mark.parametrize(("path", "text", "what"), IMPOSSIBLE)
+def test_figures_that_can_not_go_together(path: str, text: str, what: str) -> None:
+    with pytest.raises(DescriptionError) as caught:
+        with_overrides(load("a100-sxm-80"), {path: text})
+    assert str(caught.value).startswith(f"override of {path}: ") and str(caught.value).endswith(what)
