@@ -11,8 +11,9 @@ follow and then these values; it returns the number of int64 written, or, where 
 writing and returns the negative of the number needed for the whole range.
 
 A kernel reports through `launch.report(launch, kind, message, block, count, values)`: kind 0 an assert that failed,
-kind 1 a print of `count` values (8-byte slots, tiles row-major); `message` indexes `Program.messages`. After an
-assert `launch.stopped` is 1 and blocks not yet begun are skipped.
+kind 1 a print of `count` values (8-byte slots, tiles row-major); `message` indexes `Program.messages`. A print's
+text may hold one place `{type}` (a dtype's name, `u8` to `u64`, or `hex`) for its values, which say how they are read;
+without one they are signed integers. After an assert `launch.stopped` is 1 and blocks not yet begun are skipped.
 """
 
 from __future__ import annotations

@@ -166,8 +166,8 @@ void Region::reset_peak() {
   peak_ = allocated_;
 }
 
-bool Region::locate(uint64_t address, SupaPlace *out) {
-  if (address < base_ || address - base_ >= bytes_) return false;
+bool Region::locate(uint64_t address, uint64_t beyond, SupaPlace *out) {
+  if (address < base_ || address - base_ >= bytes_ + beyond) return false;
   std::lock_guard<std::mutex> lock(mutex_);
   out->region_base = base_;
   auto block = blocks_.upper_bound(address);

@@ -22,7 +22,7 @@ class Region {
   void release_cached();
   void statistics(SupaMemory *out);
   void reset_peak();
-  bool locate(uint64_t address, SupaPlace *out);  // false: not in this region
+  bool locate(uint64_t address, uint64_t beyond, SupaPlace *out);  // false: not in it nor `beyond` bytes behind
   bool idle();                                    // no live allocation
   void scrub_all();                               // every page is given back
 

@@ -16,6 +16,7 @@ struct SupaRegion {
 namespace {
 
 constexpr uint64_t kHugePage = 2 << 20;
+constexpr uint64_t kFenceBytes = 1 << 20;  // behind an arena: running over its end faults, and is recognised
 
 std::mutex list_mutex;
 
@@ -43,20 +44,21 @@ extern "C" {
 uint64_t supa_arena_open(int64_t bytes) {
   static const int registered = pthread_atfork(lock_all, unlock_all, unlock_all);
   if (registered != 0 || bytes <= 0) return 0;
-  const uint64_t size = static_cast<uint64_t>(bytes) + kHugePage;
+  const uint64_t size = static_cast<uint64_t>(bytes) + kHugePage + kFenceBytes + 4096;
   void *mapped = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) return 0;
   const uint64_t start = reinterpret_cast<uint64_t>(mapped);
   const uint64_t base = (start + kHugePage - 1) / kHugePage * kHugePage;
   if (base != start) munmap(mapped, base - start);
   const uint64_t end = (base + static_cast<uint64_t>(bytes) + 4095) / 4096 * 4096;
-  munmap(reinterpret_cast<void *>(end), start + size - end);
+  mprotect(reinterpret_cast<void *>(end), kFenceBytes, PROT_NONE);
+  munmap(reinterpret_cast<void *>(end + kFenceBytes), start + size - end - kFenceBytes);
   madvise(reinterpret_cast<void *>(base), static_cast<uint64_t>(bytes), MADV_HUGEPAGE);  // a hint: refusal is fine
   return base;
 }
 
 void supa_arena_close(uint64_t base, int64_t bytes) {
-  munmap(reinterpret_cast<void *>(base), static_cast<uint64_t>(bytes));
+  munmap(reinterpret_cast<void *>(base), (static_cast<uint64_t>(bytes) + 4095) / 4096 * 4096 + kFenceBytes);
 }
 
 SupaRegion *supa_region_open(uint64_t base, int64_t bytes) {
@@ -93,10 +95,12 @@ void supa_reset_peak(SupaRegion *region) { region->region.reset_peak(); }
 void supa_locate(uint64_t address, SupaPlace *out) {
   *out = SupaPlace{};
   std::lock_guard<std::mutex> lock(list_mutex);
-  for (SupaRegion *each : regions()) {
-    if (!each->region.locate(address, out)) continue;
-    out->region = each;
-    return;
+  for (uint64_t beyond : {uint64_t{0}, kFenceBytes}) {
+    for (SupaRegion *each : regions()) {
+      if (!each->region.locate(address, beyond, out)) continue;
+      out->region = each;
+      return;
+    }
   }
 }
 

@@ -1,0 +1,35 @@
+"""The driver: devices, memory, streams, events, launches on all host cores, and the record of what was launched.
+
+Not here: compiling (`compiler`, `jit`), predicting (`timing`; a device only keeps the clock by it).
+"""
+
+from supa.runtime.device import Device, Mode, current_device, set_current_device
+from supa.runtime.kernel import Kernel
+from supa.runtime.loader import LoadedProgram, load
+from supa.runtime.memory import Memory, MemoryUse
+from supa.runtime.native import set_threads, threads
+from supa.runtime.prices import Prediction, Pricer, Prices
+from supa.runtime.session import KernelRecord, Session
+from supa.runtime.stream import Clock, Event, Stream
+
+__all__ = [
+    "Clock",
+    "Device",
+    "Event",
+    "Kernel",
+    "KernelRecord",
+    "LoadedProgram",
+    "Memory",
+    "MemoryUse",
+    "Mode",
+    "Prediction",
+    "Pricer",
+    "Prices",
+    "Session",
+    "Stream",
+    "current_device",
+    "load",
+    "set_current_device",
+    "set_threads",
+    "threads",
+]

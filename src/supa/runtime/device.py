@@ -1,0 +1,172 @@
+"""A virtual device: memory, streams, a clock, kernels, a record of launches; and which device is the current one.
+
+Not here: what the hardware is (`arch`), how long a kernel takes (`timing`), several devices and their links.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Literal, cast, get_args
+
+from supa.arch import Device as Description
+from supa.arch import load, virtual_instance
+from supa.base.errors import DeviceError
+from supa.program.program import Program
+from supa.runtime.kernel import Kernel
+from supa.runtime.memory import INSTANCE_ALIGNMENT_BYTES, Arena, Memory
+from supa.runtime.prices import Pricer, Prices
+from supa.runtime.session import Session
+from supa.runtime.stream import Clock, Stream
+
+Mode = Literal["execute", "both", "time"]
+DEFAULT_DEVICE = "bili100"
+DEFAULT_MODE: Mode = "both"
+
+
+class Device:
+    """A device built from a description.
+
+    Modes: `execute` computes answers, and streams advance by the host's time; `both` also predicts, and streams advance
+    by the prediction; `time` only predicts: memory is reserved and never touched.
+    """
+
+    def __init__(
+        self,
+        description: Description,
+        *,
+        mode: Mode = DEFAULT_MODE,
+        pricer: Pricer | None = None,
+        session: Session | None = None,
+    ) -> None:
+        self.description = description
+        self.mode: Mode = _checked_mode(mode)
+        self.session = Session() if session is None else session
+        self.prices = Prices(description, pricer)
+        self.clock = Clock()
+        self.default_stream = Stream(self.clock, "default")
+        self.instances: tuple[Device, ...] = ()
+        self._pricer = pricer
+        self._kernels: dict[int, Kernel] = {}
+        self._lock = threading.RLock()
+        self._arena: Arena | None = None
+        self._memory: Memory | None = None
+        self._streams = threading.local()
+
+    @property
+    def name(self) -> str:
+        """The catalogue's name, with the part for a virtual instance: "bili100", "bili100 1/4"."""
+        return f"{self.description.name} {self.description.instance}".rstrip()
+
+    @property
+    def memory(self) -> Memory:
+        """The allocator; address space is reserved at first use. Raises `DeviceError` while the device is split."""
+        if self._memory is None:
+            with self._lock:
+                if self.instances:
+                    raise DeviceError(
+                        f"{self.name} is split into {len(self.instances)} instances: use those, or merge()"
+                    )
+                if self._memory is None:
+                    self._memory = Memory(self._reserve().base, self.description.hbm_capacity_bytes, self.name)
+        return self._memory
+
+    @property
+    def current_stream(self) -> Stream:
+        """The stream that launches of this thread go to."""
+        return getattr(self._streams, "current", self.default_stream)
+
+    @current_stream.setter
+    def current_stream(self, stream: Stream) -> None:
+        self._streams.current = stream
+
+    def stream(self, name: str = "") -> Stream:
+        """A new stream."""
+        return Stream(self.clock, name)
+
+    def synchronize(self) -> int:
+        """Let the host wait for all streams; returns the device's time in picoseconds."""
+        return self.clock.synchronize()
+
+    def kernel(self, program: Program) -> Kernel:
+        """`program` made ready for this device, once."""
+        known = self._kernels.get(id(program))
+        if known is None:
+            with self._lock:
+                known = self._kernels.setdefault(id(program), Kernel(program, self))
+        return known
+
+    def launch(self, program: Program, grid: tuple[int, int, int], *values: int | float) -> None:
+        """Launch with plain values (addresses, integers, floats) on the current stream; errors as `Kernel`."""
+        kernel = self.kernel(program)
+        kernel(*grid, kernel.pack(*values))
+
+    def split(self, parts: int) -> tuple[Device, ...]:
+        """Divide the idle device into equal virtual instances with their own memory, clock and record.
+
+        The memory is erased. Raises `DescriptionError` for a number of parts that the chip does not offer and
+        `DeviceError` while the device is in use.
+        """
+        description = virtual_instance(self.description, parts)
+        with self._lock:
+            if self.instances:
+                raise DeviceError(f"{self.name} is split into {len(self.instances)} instances: merge() it first")
+            if self._memory is not None:
+                self._memory.close()
+                self._memory = None
+            size = description.hbm_capacity_bytes
+            base = self._reserve().base
+            step = self.description.hbm_capacity_bytes // parts
+            if step % INSTANCE_ALIGNMENT_BYTES or size > step:
+                raise DeviceError(f"{self.name}: {parts} instances of {size} bytes do not fit evenly into its memory")
+            self.instances = tuple(self._instance(description, base + index * step) for index in range(parts))
+            return self.instances
+
+    def merge(self) -> None:
+        """Undo `split`; the memory is erased. Raises `DeviceError` while an instance has live allocations."""
+        with self._lock:
+            in_use = [one for one in self.instances if one.memory.use().live_count]
+            if in_use:
+                raise DeviceError(f"{len(in_use)} instances of {self.name} still hold allocations; free them first")
+            for one in self.instances:
+                one.memory.close()
+            self.instances = ()
+
+    def _instance(self, description: Description, base: int) -> Device:
+        one = Device(description, mode=self.mode, pricer=self._pricer)
+        one._memory = Memory(base, description.hbm_capacity_bytes, one.name)
+        return one
+
+    def _reserve(self) -> Arena:
+        if self._arena is None:
+            self._arena = Arena(self.description.hbm_capacity_bytes)
+        return self._arena
+
+
+def _checked_mode(mode: str) -> Mode:
+    if mode not in get_args(Mode):
+        raise DeviceError(f"expected a mode (SUPA_MODE) of execute, both or time, found {mode!r}")
+    return cast(Mode, mode)
+
+
+_current: list[Device] = []
+_current_lock = threading.Lock()
+
+
+def current_device() -> Device:
+    """The process's device: the one set, else the one that `SUPA_DEVICE` and `SUPA_MODE` name (bili100, both).
+
+    Raises `DescriptionError` for a device that nobody has, `DeviceError` for a wrong mode.
+    """
+    with _current_lock:
+        if not _current:
+            name = os.environ.get("SUPA_DEVICE") or DEFAULT_DEVICE
+            mode = os.environ.get("SUPA_MODE") or DEFAULT_MODE
+            _current.append(Device(load(name), mode=_checked_mode(mode)))
+        return _current[0]
+
+
+def set_current_device(device: Device) -> None:
+    """Make `device` the process's current one."""
+    with _current_lock:
+        _current[:] = [device]

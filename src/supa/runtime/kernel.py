@@ -1,0 +1,156 @@
+"""A program ready to launch on a device, and the launch itself. Not here: packing of tensors, prediction.
+
+The runtime's own part of a launch is a few microseconds: the call's struct is written at one go into a buffer that is
+kept, and one call of the core runs all blocks.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import weakref
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supa.base.errors import LaunchError
+from supa.program.program import Program
+from supa.runtime import native
+from supa.runtime.arguments import pack
+from supa.runtime.failures import failure, show_prints
+from supa.runtime.loader import load
+from supa.runtime.native import core
+from supa.runtime.prices import KernelPrices
+from supa.runtime.session import KernelRecord, Session
+from supa.runtime.stream import Stream
+
+if TYPE_CHECKING:
+    from supa.runtime.device import Device
+
+_HEAD = "<iiiiQQQ"  # grid, stopped, report, kernel, outcome: `SupaCall`
+_MAX_GRID = (1 << 31) - 1
+_PS_PER_NS = 1000
+
+
+class _Call:
+    """A `SupaCall` in memory, with its outcome; used by one thread at a time."""
+
+    __slots__ = ("__weakref__", "address", "buffer", "outcome")
+
+    def __init__(self, size_bytes: int) -> None:
+        self.buffer = ctypes.create_string_buffer(size_bytes)
+        self.address = ctypes.addressof(self.buffer)
+        self.outcome: int = core.supa_outcome_open()
+        weakref.finalize(self, core.supa_outcome_close, self.outcome).atexit = False
+
+
+class Kernel:
+    """A program on a device. Calling it launches: `kernel(grid_x, grid_y, grid_z, slots)`. Thread-safe.
+
+    `slots` are the arguments as `program.abi` has them (8 bytes each), or see `pack`. What happens depends on the
+    device's mode; a launch has run when the call returns, the device's clock has its end in the stream.
+    """
+
+    def __init__(self, program: Program, device: Device) -> None:
+        self.program, self.device = program, device
+        self._loaded = load(program)
+        self._handle: int = core.supa_kernel_open(
+            self._loaded.entry_address, self._loaded.work_address, program.scratch_bytes
+        )
+        weakref.finalize(self, core.supa_kernel_close, self._handle).atexit = False
+        self._slots_bytes = 8 * len(program.arguments)
+        layout = struct.Struct(f"{_HEAD}{self._slots_bytes}s")
+        self._write, self._call_bytes = layout.pack_into, layout.size
+        self._calls: list[_Call] = []
+        self._report = native.RECORD if program.messages else 0
+        self._session: Session | None = None
+        self._record: KernelRecord | None = None
+        self._prices: KernelPrices | None = None
+
+    def pack(self, *values: int | float) -> bytes:
+        """The slots of plain values: addresses, integers, floats. Raises `LaunchError` where they do not fit."""
+        return pack(self.program.arguments, values)
+
+    def __call__(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, stream: Stream | None = None) -> None:
+        """Launch; `stream` is the device's current one by default.
+
+        Raises `LaunchError` for a wrong grid or wrong slots, a failed assert, a fault in the kernel.
+        """
+        device = self.device
+        mode = device.mode
+        if grid_x <= 0 or grid_y <= 0 or grid_z <= 0:
+            return self._check_grid(grid_x, grid_y, grid_z)
+        if self._session is not device.session:
+            self._follow(device.session)
+        prediction = None
+        if mode != "execute":
+            if self._prices is None:
+                self._prices = device.prices.of(self)
+            prediction = self._prices.predict(grid_x, grid_y, grid_z, slots)
+        elapsed_ns = 0 if mode == "time" else self._run(grid_x, grid_y, grid_z, slots)
+        self._record.add(elapsed_ns, prediction)  # type: ignore[union-attr]
+        if stream is None:
+            stream = device.current_stream
+        stream.submit(elapsed_ns * _PS_PER_NS if prediction is None else prediction.time_ps)
+        if device.session.compare:
+            self._compare(grid_x, grid_y, grid_z, slots)
+
+    def work_stream(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes) -> NDArray[np.int64]:
+        """The dynamic part of the work (`program.work`) of all blocks, int64, as the kernel's work entry computes it.
+
+        Raises `LaunchError` when the work entry faults (a scalar is loaded through a wrong pointer).
+        """
+        call = self._lay_out(grid_x, grid_y, grid_z, slots, 0)
+        count = core.supa_work(call.address)
+        if count < 0:
+            raise failure(self.program, (grid_x, grid_y, grid_z), call.outcome, "its work was computed for the clock")
+        stream = np.empty(count, np.int64)
+        core.supa_work_take(stream.ctypes.data)
+        self._calls.append(call)
+        return stream
+
+    def _run(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes) -> int:
+        call = self._lay_out(grid_x, grid_y, grid_z, slots, self._report)
+        elapsed_ns: int = core.supa_launch(call.address)
+        if self._report:
+            show_prints(self.program, (grid_x, grid_y, grid_z), call.outcome)
+        if elapsed_ns < 0:
+            raise failure(self.program, (grid_x, grid_y, grid_z), call.outcome)
+        self._calls.append(call)
+        return elapsed_ns
+
+    def _lay_out(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, report: int) -> _Call:
+        if len(slots) != self._slots_bytes:
+            raise LaunchError(
+                f"{self.program.name}: expected {self._slots_bytes // 8} argument slots, found {len(slots) / 8:g}"
+            )
+        try:
+            call = self._calls.pop()
+        except IndexError:
+            call = _Call(self._call_bytes)
+        try:
+            self._write(call.buffer, 0, grid_x, grid_y, grid_z, 0, report, self._handle, call.outcome, slots)
+        except struct.error:
+            raise self._wrong_grid(grid_x, grid_y, grid_z) from None
+        return call
+
+    def _check_grid(self, grid_x: int, grid_y: int, grid_z: int) -> None:
+        """A grid with a zero launches nothing, as on a GPU's driver that skips it; a negative one is an error."""
+        if min(grid_x, grid_y, grid_z) < 0:
+            raise self._wrong_grid(grid_x, grid_y, grid_z)
+
+    def _wrong_grid(self, grid_x: int, grid_y: int, grid_z: int) -> LaunchError:
+        return LaunchError(
+            f"{self.program.name}: expected a grid of integers from 0 to {_MAX_GRID}, "
+            f"found ({grid_x}, {grid_y}, {grid_z})"
+        )
+
+    def _follow(self, session: Session) -> None:
+        self._record = session.record(self.program.name)
+        self._session = session
+
+    def _compare(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes) -> None:
+        for prices in self.device.session.compare:
+            prediction = prices.of(self).predict(grid_x, grid_y, grid_z, slots)
+            self._record.compare(prices.description.name, prediction)  # type: ignore[union-attr]

@@ -1,0 +1,102 @@
+"""The record of launches that reports are made of. Not here: printing it (`tools`).
+
+A device writes into one session at a time. Host time is what the native run took, without Python's part.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from supa.runtime.prices import Prediction, Prices
+
+
+@dataclass(kw_only=True)
+class Compared:
+    """What a kernel's launches would take on another machine."""
+
+    device_ps: int = 0
+    energy_pj: int = 0
+
+
+@dataclass(kw_only=True)
+class KernelRecord:
+    """All launches of the kernels of one name."""
+
+    name: str
+    launches: int = 0
+    host_ns: int = 0
+    device_ps: int = 0
+    energy_pj: int = 0
+    flops: int = 0
+    bytes: int = 0
+    bound_ps: dict[str, int] = field(default_factory=dict)  # resource -> device time of the launches it bounds
+    compared: dict[str, Compared] = field(default_factory=dict)  # by the other machine's name
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    @property
+    def bound_by(self) -> str:
+        """The resource that bounds most of the device time; "" where nothing was predicted."""
+        return max(sorted(self.bound_ps), key=lambda name: self.bound_ps[name], default="")
+
+    def add(self, host_ns: int, prediction: Prediction | None) -> None:
+        """Count one launch."""
+        with self.lock:
+            self.launches += 1
+            self.host_ns += host_ns
+            if prediction is None:
+                return
+            time_ps, bound_by = prediction.time_ps, prediction.bound_by
+            self.device_ps += time_ps
+            self.energy_pj += prediction.energy_pj
+            self.flops += prediction.flops
+            self.bytes += prediction.bytes
+            self.bound_ps[bound_by] = self.bound_ps.get(bound_by, 0) + time_ps
+
+    def compare(self, machine: str, prediction: Prediction) -> None:
+        """Count the same launch on another machine."""
+        with self.lock:
+            other = self.compared.setdefault(machine, Compared())
+            other.device_ps += prediction.time_ps
+            other.energy_pj += prediction.energy_pj
+
+    def row(self) -> dict[str, Any]:
+        """The record under the names and units of the JSON report."""
+        return {
+            "name": self.name,
+            "launches": self.launches,
+            "host_us": self.host_ns / 1e3,
+            "device_us": self.device_ps / 1e6,
+            "energy_j": self.energy_pj / 1e12,
+            "bound_by": self.bound_by,
+            "flops": self.flops,
+            "bytes": self.bytes,
+        }
+
+
+class Session:
+    """Records by kernel name, in order of first launches. `compare`: machines on which every launch is priced too."""
+
+    def __init__(self, compare: Sequence[Prices] = ()) -> None:
+        self.compare = tuple(compare)
+        self._records: dict[str, KernelRecord] = {}
+        self._lock = threading.Lock()
+
+    def record(self, name: str) -> KernelRecord:
+        """The record of the kernels called `name`."""
+        with self._lock:
+            return self._records.setdefault(name, KernelRecord(name=name))
+
+    @property
+    def records(self) -> tuple[KernelRecord, ...]:
+        """All records with at least one launch."""
+        with self._lock:
+            return tuple(record for record in self._records.values() if record.launches)
+
+    def total(self) -> dict[str, Any]:
+        """The sums over all kernels, under the JSON report's names."""
+        rows = [record.row() for record in self.records]
+        names = ("launches", "host_us", "device_us", "energy_j", "flops", "bytes")
+        return {name: sum(row[name] for row in rows) for name in names}

@@ -1,0 +1,129 @@
+"""Streams and events on a device's simulated clock, in integer picoseconds. Not here: how long things take.
+
+The device's clock starts at 0. An operation begins when its stream's earlier operations have ended, when the engine it
+needs is free, and not before the host knew it wanted it. Engines do one operation at a time, so that two streams
+never get twice the device. The host submits in no time; waiting for the device brings its clock up to the device's.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from supa.base.errors import DeviceError
+
+COMPUTE = "compute"
+COPY_TO_DEVICE = "copy to device"
+COPY_FROM_DEVICE = "copy from device"
+PS_PER_MS = 1_000_000_000
+
+
+class Clock:
+    """The time of one device: of the host that drives it, and when each engine is free."""
+
+    def __init__(self) -> None:
+        self.host_ps = 0
+        self.lock = threading.Lock()
+        self.free_ps: dict[str, int] = {}
+        self.streams: list[Stream] = []
+
+    def synchronize(self) -> int:
+        """Let the host wait for everything submitted; returns the time in picoseconds."""
+        with self.lock:
+            self.host_ps = max([self.host_ps, *(stream.ready_ps for stream in self.streams)])
+            return self.host_ps
+
+
+class Stream:
+    """Operations of one device in order. `ready_ps` is when the last one submitted ends."""
+
+    def __init__(self, clock: Clock, name: str = "") -> None:
+        self.clock, self.name = clock, name
+        self.ready_ps = 0
+        with clock.lock:
+            clock.streams.append(self)
+
+    def submit(self, duration_ps: int, engine: str = COMPUTE) -> int:
+        """Add an operation of `duration_ps` on `engine`; returns the picosecond at which it begins."""
+        clock = self.clock
+        with clock.lock:
+            free_ps = clock.free_ps.get(engine, 0)
+            start_ps = self.ready_ps
+            if free_ps > start_ps:
+                start_ps = free_ps
+            if clock.host_ps > start_ps:
+                start_ps = clock.host_ps
+            self.ready_ps = clock.free_ps[engine] = start_ps + duration_ps
+        return start_ps
+
+    def record(self, event: Event | None = None) -> Event:
+        """Mark this place in the stream; returns the event."""
+        event = Event() if event is None else event
+        with self.clock.lock:
+            event.clock, event.time_ps = self.clock, max(self.ready_ps, self.clock.host_ps)
+        return event
+
+    def wait(self, event: Event) -> None:
+        """What follows in this stream begins after the event; an event never recorded delays nothing."""
+        if event.time_ps is None:
+            return
+        if event.clock is not self.clock:
+            raise DeviceError("a stream can only wait for events of its own device")
+        with self.clock.lock:
+            self.ready_ps = max(self.ready_ps, event.time_ps)
+
+    def synchronize(self) -> int:
+        """Let the host wait for this stream; returns the time in picoseconds."""
+        with self.clock.lock:
+            self.clock.host_ps = max(self.clock.host_ps, self.ready_ps)
+            return self.clock.host_ps
+
+    def query(self) -> bool:
+        """Whether everything submitted has ended by the host's time."""
+        return self.ready_ps <= self.clock.host_ps
+
+    def close(self) -> None:
+        """Wait for the stream and forget it."""
+        self.synchronize()
+        with self.clock.lock:
+            self.clock.streams = [stream for stream in self.clock.streams if stream is not self]
+
+
+class Event:
+    """A place in a stream. `time_ps` is its time on the device's clock, None until recorded."""
+
+    def __init__(self) -> None:
+        self.clock: Clock | None = None
+        self.time_ps: int | None = None
+
+    def record(self, stream: Stream) -> None:
+        """Mark the present end of `stream`; a second call moves the mark."""
+        stream.record(self)
+
+    def wait(self, stream: Stream) -> None:
+        """Let `stream` wait for this event."""
+        stream.wait(self)
+
+    def query(self) -> bool:
+        """Whether the event has passed by the host's time; one never recorded has."""
+        return self.clock is None or self.time_ps is None or self.time_ps <= self.clock.host_ps
+
+    def synchronize(self) -> None:
+        """Let the host wait for the event."""
+        if self.clock is not None and self.time_ps is not None:
+            with self.clock.lock:
+                self.clock.host_ps = max(self.clock.host_ps, self.time_ps)
+
+    def elapsed_ps(self, end: Event) -> int:
+        """Picoseconds of the device's clock from this event to `end`.
+
+        Raises `DeviceError` when one was never recorded or they are of different devices.
+        """
+        if self.time_ps is None or end.time_ps is None:
+            raise DeviceError("elapsed time needs two recorded events; record both on a stream first")
+        if self.clock is not end.clock:
+            raise DeviceError("elapsed time needs two events of one device")
+        return end.time_ps - self.time_ps
+
+    def elapsed_time(self, end: Event) -> float:
+        """Milliseconds of the device's clock from this event to `end`."""
+        return self.elapsed_ps(end) / PS_PER_MS

@@ -1,0 +1,64 @@
+"""A device with little memory and a pricer whose rule is known, so that tests need no model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from supa.arch import load, with_overrides
+from supa.runtime import Device, set_threads, threads
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakePrediction:
+    time_ps: int
+    energy_pj: int
+    bound_by: str
+    flops: int
+    bytes: int
+
+
+@dataclass
+class FakePricer:
+    """Time is a microsecond a block; remembers the streams that it was asked for."""
+
+    streams: list[Any] = field(default_factory=list)
+
+    def __call__(self, device: Any, program: Any, grid: tuple[int, int, int], stream: Any) -> FakePrediction:
+        assert stream.dtype == np.int64
+        self.streams.append(stream)
+        blocks = grid[0] * grid[1] * grid[2]
+        return FakePrediction(
+            time_ps=blocks * 10**6, energy_pj=5 * blocks, bound_by="hbm", flops=64 * blocks, bytes=768 * blocks
+        )
+
+
+@pytest.fixture(scope="session")
+def small_description() -> Any:
+    return with_overrides(load("bili100"), {"hbm.capacity": "64 MiB"})
+
+
+@pytest.fixture
+def pricer() -> FakePricer:
+    return FakePricer()
+
+
+@pytest.fixture
+def device(small_description: Any, pricer: FakePricer) -> Device:
+    return Device(small_description, mode="both", pricer=pricer)
+
+
+@pytest.fixture
+def host_device(small_description: Any) -> Device:
+    return Device(small_description, mode="execute")
+
+
+@pytest.fixture(autouse=True)
+def same_threads_after() -> Iterator[None]:
+    before = threads()
+    yield
+    set_threads(before)
