@@ -1,6 +1,7 @@
 """A user's own chips, modules and servers; what-if overrides; virtual instances."""
 
 import os
+import re
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -128,3 +129,13 @@ def test_every_description_loads() -> None:
     for name in catalogue():
         thing = load_server(name) if kind_of(name) == "server" else load(name)
         assert thing.name == name and thing.title
+
+
+def test_the_documented_descriptions_load(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "hardware.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```toml[^\n]*\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for name, text in zip(("next", "card", "box"), blocks, strict=True):
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+    server = load_server(tmp_path / "box.toml")
+    assert server.device.chip.hbm.bandwidth_bytes_per_s == 4_800_000_000_000
+    assert server.devices_power_cap_w == 1400
