@@ -35,7 +35,8 @@ def _define(names: str, arity: int, domain: Domain, work: WorkClass, result: Lit
         FUNCTIONS[name] = Function(name=name, arity=arity, domain=domain, result=result, work=work)
 
 
-# Floats. fmin/fmax: a NaN operand loses; fminimum/fmaximum: a NaN operand wins. fdiv is correctly rounded.
+# Floats. fmin/fmax: a NaN operand loses; fminimum/fmaximum: a NaN operand wins. fdiv, sqrt and fma are correctly
+# rounded. frem: C's fmod, remainder: IEEE 754's; nextafter: in the operands' own format.
 _define("fadd fsub fmin fmax fminimum fmaximum", 2, "float", "add")
 _define("fmul", 2, "float", "mul")
 _define("fdiv", 2, "float", "div")
@@ -54,7 +55,9 @@ _define("pow atan2 hypot rhypot nextafter fdim remainder", 2, "float", "special2
 # fcmp predicates: o* false if an operand is NaN, u* true.
 _define("fcmp_oeq fcmp_one fcmp_olt fcmp_ole fcmp_ogt fcmp_oge", 2, "float", "compare", "i1")
 _define("fcmp_ueq fcmp_une fcmp_ult fcmp_ule fcmp_ugt fcmp_uge fcmp_ord fcmp_uno", 2, "float", "compare", "i1")
-# Integers: two's complement, wrap around. Shifts by the width or more give 0 (ashr: the sign).
+# Integers: two's complement, wrap around. Shifts by the width or more (read as unsigned) give 0 (ashr: the sign).
+# Division by zero gives all ones and the dividend as remainder; the minimum by -1 wraps. clz of 0 is the width, ffs
+# counts from 1 (0: no bit set); i1 true is -1 where read as signed. mulhi: the high half of the double-width product.
 _define("add sub smin smax umin umax", 2, "int", "add")
 _define("mul mulhi_s mulhi_u", 2, "int", "mul")
 _define("sdiv udiv srem urem", 2, "int", "div")
@@ -68,7 +71,8 @@ CASTS: dict[str, str] = {
     "trunc": "integer to a narrower integer: the low bits",
     "sext": "integer to a wider integer, sign extended",
     "zext": "integer to a wider integer, zero extended",
-    "fptrunc": "float to a narrower float (or another of the same width); attribute rounding: rtne or rtz",
+    "fptrunc": "float to a narrower float (or another of the same width); attribute rounding: rtne or rtz;"
+    " 8-bit floats saturate beyond their range, infinities too, and keep NaN; the others overflow as IEEE 754 says",
     "fpext": "float to a wider float, exact",
     "sitofp": "signed integer to float, to nearest even",
     "uitofp": "unsigned integer to float, to nearest even",

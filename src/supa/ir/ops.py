@@ -325,7 +325,11 @@ class DescriptorStore(Op):
 
 
 class DescriptorReduce(Op):
-    """Atomically combines the block into memory; kind: add min max and or xor inc dec."""
+    """Atomically combines the block into memory; kind: add min max and or xor inc dec. Relaxed.
+
+    min and max of floats: a NaN loses. inc: 0 where old >= value, else old + 1; dec: value where old is 0 or above
+    value, else old - 1; both unsigned.
+    """
 
     name = "descriptor_reduce"
     reads_memory = True
@@ -365,7 +369,8 @@ class DescriptorScatter(Op):
 class Dot(Op):
     """accumulator + left @ right: (m,k) x (k,n), or batched (b,m,k) x (b,k,n). Accumulates in the result's type
     (f32 for small floats, f64, i32). precision: how f32 operands enter the matrix unit: tf32, tf32x3, ieee,
-    bf16x3, bf16x6 (what `tf32` means is the chip's: `arch` numerics). max_imprecise: 0 none.
+    bf16x3, bf16x6 (what `tf32` means is the chip's: `arch` numerics). max_imprecise: 0 none. Integers are signed.
+    x3: each operand as two pieces a0 + a1, the products a0b0 + a0b1 + a1b0; x6: three pieces, the six a_i b_j, i+j<3.
     """
 
     name = "dot"
@@ -378,7 +383,8 @@ class Dot(Op):
 
 class DotScaled(Op):
     """Dot of microscaling operands: each group of elements along k shares an e8m0 scale (u8; f8E4M3FN for nvfp4).
-    formats: e2m1 (two per byte), e4m3, e5m2, bf16, fp16.
+    formats: e2m1 (two per byte, the low half first), e4m3, e5m2, bf16, fp16. Scales: (m, k/group) and (n, k/group),
+    e8m0 is 2**(byte - 127), 255 is NaN. A product of element and scale is exact before it is multiplied.
     """
 
     name = "dot_scaled"
@@ -397,7 +403,8 @@ class DotScaled(Op):
 class Reduce(Op):
     """Combines along `axis` with the region (2n scalars to n scalars); each result drops that dimension.
 
-    The order of combination is free but fixed: a tree over the axis. Rank-1 sources give scalars.
+    The order of combination is free but fixed: a tree over the axis. Rank-1 sources give scalars. Only neighbours
+    are combined, the lower index as the first n scalars: the region need not be commutative.
     """
 
     name = "reduce"
@@ -407,7 +414,9 @@ class Reduce(Op):
 
 
 class Scan(Op):
-    """Inclusive scan along `axis` with the region (2n scalars to n); `reverse` scans from the end."""
+    """Inclusive scan along `axis` with the region (2n scalars to n; first the n scanned so far, then the n new);
+    `reverse` scans from the end.
+    """
 
     name = "scan"
     region_names = ("combine",)
