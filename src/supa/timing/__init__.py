@@ -1,0 +1,11 @@
+"""The timing plane: an event-driven machine, built from a chip's description, that prices a kernel's work.
+
+Not here: answers (the functional plane computes them), hardware figures (`arch`), streams and events (`runtime`).
+`price` loads the compiled machine on its first call.
+"""
+
+from supa.timing.occupancy import Occupancy, occupancy
+from supa.timing.prediction import Prediction, StepTime
+from supa.timing.price import price
+
+__all__ = ["Occupancy", "Prediction", "StepTime", "occupancy", "price"]

@@ -1,0 +1,251 @@
+"""The public way in: the price of one launch on one device. Not here: the machine, the descriptions, the workloads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+
+from supa.arch import Device
+from supa.program.program import Resources
+from supa.program.work import Access, Step, Work
+from supa.timing import power, spec
+from supa.timing.machine import layout
+from supa.timing.occupancy import Occupancy, occupancy
+from supa.timing.prediction import Prediction, StepTime
+from supa.timing.steps import StepCost, StepPricer, at_clock, price_steps
+from supa.timing.tape import flatten
+
+Caches = Literal["cold", "warm"]
+
+SAMPLED_LINES = 2_000_000  # about how many line look-ups one simulation may cost
+PROBED_BLOCKS = 8
+BUSY_SHARE = 0.6  # a resource that is busy for more than this bounds the kernel
+ENGINES = ("matrix", "vector", "special", "lsc", "exchange", "tensor_data")
+CAUSES = (*ENGINES, "memory", "barrier")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """All that does not change between the simulations of one launch."""
+
+    device: Device
+    work: Work
+    tape: layout.Tape
+    steps: tuple[Step, ...]
+    costs: tuple[StepCost, ...]
+    occupancy: Occupancy
+    stream: np.ndarray
+    begins: np.ndarray
+    placement: spec.Placement
+    caches: Caches
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of the grid."""
+        return len(self.begins)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One finished simulation."""
+
+    time_ps: int
+    core_pj: float
+    fixed_pj: float
+    events: power.Events
+    state: layout.State
+    spec: layout.Spec
+
+
+def price(
+    device: Device,
+    work: Work,
+    resources: Resources,
+    grid: tuple[int, int, int],
+    stream: np.ndarray,
+    *,
+    placement: spec.Placement = "uma",
+    caches: Caches = "cold",
+) -> Prediction:
+    """Predict one launch.
+
+    `stream` holds int64 values as the kernel's work entry writes them: for each block of `grid`, x fastest, their
+    number and the values. `caches` is "warm" for a kernel that runs again and again on the same memory. `placement` is
+    "numa" when every block finds its data beside it.
+
+    Raises `LaunchError` when a block does not fit a CU, `ValueError` when work and stream break their contract.
+    """
+    job = _job(device, work, resources, grid, stream, placement, caches)
+    sample, lines = _sampling(job)
+    run, clock_hz = power.under_cap(device, lambda hz: _simulate(job, hz, sample, lines))
+    return _predict(job, run, clock_hz, sample)
+
+
+def _job(
+    device: Device,
+    work: Work,
+    resources: Resources,
+    grid: tuple[int, int, int],
+    stream: np.ndarray,
+    placement: spec.Placement,
+    caches: Caches,
+) -> Job:
+    from supa.timing.machine.run import find_blocks
+
+    room = occupancy(device.chip, resources)
+    tape = flatten(work)
+    if not device.chip.tda.present:
+        tape = tape._replace(by_tda=np.zeros_like(tape.by_tda))
+    steps = tuple(work.steps())
+    stream = np.ascontiguousarray(stream, np.int64)
+    begins = np.zeros(grid[0] * grid[1] * grid[2], np.int64)
+    length = find_blocks(stream, begins)
+    if length != len(stream):
+        raise ValueError(f"the stream holds {len(stream)} values; its {len(begins)} blocks say {length}")
+    return Job(
+        device=device,
+        work=work,
+        tape=tape,
+        steps=steps,
+        costs=price_steps(StepPricer(device, room.warps_per_block), steps),
+        occupancy=room,
+        stream=stream,
+        begins=begins,
+        placement=placement,
+        caches=caches,
+    )
+
+
+def _simulate(
+    job: Job, core_hz: int, sample: int, lines: int, first: int = 0, last: int | None = None
+) -> Run:
+    """Run blocks [first, last) at a core clock; with warm caches, a second time on the tags of the first."""
+    from supa.timing.machine.run import simulate
+
+    until = job.blocks if last is None else last
+    setting = spec.Setting(
+        core_hz=core_hz,
+        slots_per_cu=job.occupancy.blocks_per_cu,
+        sample=sample,
+        lines=lines,
+        placement=job.placement,
+    )
+    machine = spec.machine_spec(job.device, setting)
+    costs = at_clock(job.costs, core_hz)
+    state = spec.machine_state(machine, job.tape, until - first)
+    time_ps = simulate(job.tape, machine, costs, state, job.stream, job.begins, first, until)
+    if job.caches == "warm":
+        again = spec.machine_state(machine, job.tape, until - first)
+        state = again._replace(tags=state.tags)
+        time_ps = simulate(job.tape, machine, costs, state, job.stream, job.begins, first, until)
+    events = power.energies(job.device, job.costs, state)
+    return Run(
+        time_ps=time_ps,
+        core_pj=sum(events.core.values()),
+        fixed_pj=sum(events.fixed.values()),
+        events=events,
+        state=state,
+        spec=machine,
+    )
+
+
+def _sampling(job: Job) -> tuple[int, int]:
+    """How many lines stand behind each simulated one, and about how many the grid touches: from a few blocks."""
+    if job.blocks == 0:
+        return 1, 1
+    first = min(job.blocks // 2, max(job.blocks - PROBED_BLOCKS, 0))
+    last = min(first + PROBED_BLOCKS, job.blocks)
+    probe = _simulate(job, job.device.chip.clocks.boost_hz, 1, 1 << 12, first, last)
+    walked = int(probe.state.count[layout.LINES_WALKED])
+    accesses = sum(
+        int(times) for step, times in zip(job.steps, probe.state.step_count, strict=False) if isinstance(step, Access)
+    )
+    total = walked * job.blocks // (last - first)
+    sample = 1
+    while sample < 64 and total > SAMPLED_LINES * sample and walked >= 16 * sample * max(accesses, 1):
+        sample *= 2
+    return sample, 2 * total + 1024
+
+
+def _predict(job: Job, run: Run, clock_hz: int, sample: int) -> Prediction:
+    device, chip = job.device, job.device.chip
+    count = [int(value) for value in run.state.count]
+    scale = (clock_hz / chip.clocks.boost_hz) ** chip.power.voltage_exponent
+    parts = {name: energy * scale for name, energy in run.events.core.items()} | dict(run.events.fixed)
+    time_ps = chip.launch.latency_ps + run.time_ps
+    parts["static"] = chip.power.static_w * time_ps
+    energy_pj = sum(parts.values())
+    read, written = count[layout.HBM_READ_BYTES], count[layout.HBM_WRITE_BYTES]
+    l2_read = count[layout.L2_READ_BYTES]
+    resident = chip.cu_count * job.occupancy.blocks_per_cu
+    return Prediction(
+        time_ps=time_ps,
+        launch_ps=chip.launch.latency_ps,
+        energy_pj=energy_pj,
+        average_power_w=energy_pj / max(time_ps, 1),
+        bound_by=_bound_by(job, run, clock_hz),
+        flops=sum(cost.flops * int(times) for cost, times in zip(job.costs, run.state.step_count, strict=False)),
+        bytes=read + written,
+        read_bytes=read,
+        written_bytes=written,
+        dirty_bytes=count[layout.DIRTY_BYTES],
+        requested_bytes=count[layout.REQUESTED_BYTES],
+        l2_bytes=l2_read + count[layout.L2_WRITE_BYTES],
+        l2_hit_rate=count[layout.L2_HIT_BYTES] / l2_read if l2_read else 0.0,
+        utilisation=MappingProxyType(_utilisation(run)),
+        stall_ps=MappingProxyType(dict(zip(CAUSES, (int(value) for value in run.state.cause), strict=True))),
+        energy_by_part_pj=MappingProxyType(parts),
+        steps=_step_times(job, run),
+        occupancy=job.occupancy,
+        blocks=job.blocks,
+        waves=job.blocks / resident,
+        clock_hz=clock_hz,
+        exact=sample == 1 and not job.work.data_dependent,
+    )
+
+
+def _step_times(job: Job, run: Run) -> tuple[StepTime, ...]:
+    state = run.state
+    return tuple(
+        StepTime(
+            id=step.id,
+            kind=step.kind if isinstance(step, Access) else type(step).__name__.lower(),
+            location=step.location,
+            count=int(state.step_count[place]),
+            busy_ps=int(state.step_busy[place]),
+            stall_ps=int(state.step_stall[place]),
+        )
+        for place, step in enumerate(job.steps)
+    )
+
+
+def _utilisation(run: Run) -> dict[str, float]:
+    """Busy time over the time that all servers of a kind had."""
+    machine, state, time = run.spec, run.state, max(run.time_ps, 1)
+    shares = {name: float(busy) for name, busy in zip(ENGINES, state.engine_busy.mean(axis=0) / time, strict=True)}
+    servers = {
+        "hbm": (layout.HBM_BUSY_PS, machine.channels),
+        "l2": (layout.L2_BUSY_PS, len(state.slice_free)),
+        "noc": (layout.NOC_BUSY_PS, 2 * len(state.spc_in_free)),
+        "fill": (layout.FILL_BUSY_PS, machine.cu_count),
+        "crossing": (layout.CROSSING_BUSY_PS, len(state.crossing_free)),
+        "die_to_die": (layout.DIE_BUSY_PS, len(state.die_free)),
+    }
+    return shares | {name: int(state.count[place]) / (many * time) for name, (place, many) in servers.items()}
+
+
+def _bound_by(job: Job, run: Run, clock_hz: int) -> str:
+    """The resource that is busy most, on the CU where it is busiest; `latency` when none is busy enough."""
+    chip = job.device.chip
+    if chip.launch.latency_ps > run.time_ps:
+        return "launch"
+    shares = _utilisation(run)
+    peaks = run.state.engine_busy.max(axis=0) / max(run.time_ps, 1)
+    shares |= {name: float(peak) for name, peak in zip(ENGINES, peaks, strict=True)}
+    most = max(shares, key=lambda name: shares[name])
+    if clock_hz < chip.clocks.boost_hz and shares[most] > BUSY_SHARE and most in ENGINES:
+        return "power"
+    return most if shares[most] > BUSY_SHARE else "latency"
