@@ -149,9 +149,7 @@ element:
         Access(id=index, kind=kind, element_bytes=4, shape=(block_size,), argument=index)  # type: ignore[arg-type]
         for index, kind in enumerate(kinds)
     )
-    return make(
-        "vector_add", (("x", "ptr"), ("y", "ptr"), ("z", "ptr"), ("n", "i64")), body, work=work, nodes=nodes
-    )
+    return make("vector_add", (("x", "ptr"), ("y", "ptr"), ("z", "ptr"), ("n", "i64")), body, work=work, nodes=nodes)
 
 
 def _access(index: int) -> str:

@@ -24,6 +24,12 @@ DEFAULT_DEVICE = "bili100"
 DEFAULT_MODE: Mode = "both"
 
 
+class _ChosenStream(threading.local):
+    """What a thread chose as its stream."""
+
+    stream: Stream | None = None
+
+
 class Device:
     """A device built from a description.
 
@@ -47,11 +53,12 @@ class Device:
         self.default_stream = Stream(self.clock, "default")
         self.instances: tuple[Device, ...] = ()
         self._pricer = pricer
-        self._kernels: dict[int, Kernel] = {}
+        self._kernels: dict[int, tuple[Program, Kernel]] = {}  # the program stays alive: its identity is the key
+        self._by_content: dict[tuple[object, ...], Kernel] = {}
         self._lock = threading.RLock()
         self._arena: Arena | None = None
         self._memory: Memory | None = None
-        self._streams = threading.local()
+        self.chosen = _ChosenStream()
 
     @property
     def name(self) -> str:
@@ -74,11 +81,11 @@ class Device:
     @property
     def current_stream(self) -> Stream:
         """The stream that launches of this thread go to."""
-        return getattr(self._streams, "current", self.default_stream)
+        return self.chosen.stream or self.default_stream
 
     @current_stream.setter
     def current_stream(self, stream: Stream) -> None:
-        self._streams.current = stream
+        self.chosen.stream = stream
 
     def stream(self, name: str = "") -> Stream:
         """A new stream."""
@@ -89,12 +96,18 @@ class Device:
         return self.clock.synchronize()
 
     def kernel(self, program: Program) -> Kernel:
-        """`program` made ready for this device, once."""
+        """`program` made ready for this device; equal programs share one kernel, and with it their predictions."""
         known = self._kernels.get(id(program))
-        if known is None:
-            with self._lock:
-                known = self._kernels.setdefault(id(program), Kernel(program, self))
-        return known
+        if known is not None:
+            return known[1]
+        content = (program.name, program.arguments, program.object_code, program.entry_symbol, program.work_symbol,
+                   program.work, program.resources, program.messages)  # fmt: skip
+        with self._lock:
+            kernel = self._by_content.get(content)
+            if kernel is None:
+                kernel = self._by_content[content] = Kernel(program, self)
+            self._kernels[id(program)] = (program, kernel)
+        return kernel
 
     def launch(self, program: Program, grid: tuple[int, int, int], *values: int | float) -> None:
         """Launch with plain values (addresses, integers, floats) on the current stream; errors as `Kernel`."""

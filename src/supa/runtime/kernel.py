@@ -91,7 +91,7 @@ class Kernel:
         elapsed_ns = 0 if mode == "time" else self._run(grid_x, grid_y, grid_z, slots)
         self._record.add(elapsed_ns, prediction)  # type: ignore[union-attr]
         if stream is None:
-            stream = device.current_stream
+            stream = device.chosen.stream or device.default_stream
         stream.submit(elapsed_ns * _PS_PER_NS if prediction is None else prediction.time_ps)
         if device.session.compare:
             self._compare(grid_x, grid_y, grid_z, slots)
