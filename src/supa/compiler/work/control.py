@@ -36,7 +36,7 @@ def _alias(w: Walker, source: Value, copy: Value) -> None:
     facts = (w.scalars, w.indices, w.masks, w.arguments, w.tensors, w.after)
     for table in facts:
         if source in table:
-            table[copy] = table[source]  # type: ignore[index, assignment]
+            table[copy] = table[source]  # type: ignore[assignment]
     if source in w.fragments:
         w.fragments.add(copy)
 
@@ -119,7 +119,7 @@ class _Carrier:
         other = op.operands[1] if op.operands[0] is arg else op.operands[0]
         assert other is not None
         if isinstance(other.op, ops.Constant):
-            return other.op.value >= 0
+            return bool(other.op.value >= 0)
         known = self.w.scalars.get(other)
         return known is not None and known.nonneg
 

@@ -304,5 +304,3 @@ def inline_asm(w: Walker, op: ops.InlineAsm) -> None:
 @rule(ops.Assert, ops.Print)
 def report(w: Walker, op: Op) -> None:
     """Nothing: a report is rare, and its test was counted where the condition was made."""
-
-

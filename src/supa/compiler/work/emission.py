@@ -228,7 +228,7 @@ class Emitter:
         before.end = f"br label %{header.label}"
         memo = self._enter(region, body)
         count, count_next, more = self.fresh(), self.fresh(), self.fresh()
-        for inner, _, slot in carried:
+        for inner, _, _ in carried:
             memo[inner] = self.results[inner.payload] = self.fresh()
         if plan.variable_needed:
             memo[variable] = self.fresh()

@@ -288,7 +288,7 @@ def descriptor_gather(w: Walker, op: ops.DescriptorGather | ops.DescriptorScatte
     """Rows chosen by a tile of indices: a strided block if these are evenly spaced, else anywhere in the tensor."""
     tensor, type_ = _tensor(w, op.descriptor)
     loads = isinstance(op, ops.DescriptorGather)
-    tile = op.results[0].type if loads else op.value.type
+    tile = op.value.type if isinstance(op, ops.DescriptorScatter) else op.results[0].type
     rows, column, x = w.index(op.row_indices), w.x.wide(w.scalar(op.column)), w.x
     if w.waits([op.row_indices]):
         w.reasons[f"{op.location}: addresses depend on data"] = None

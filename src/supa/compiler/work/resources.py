@@ -146,7 +146,7 @@ class _Liveness:
             return max(8 * self.threads, _bytes(value) * pointee // 16) if carried else 0
         if not self.walker.after.get(value) or self._elsewhere(value):
             return 0
-        return value.type.size * (1 if storage_bytes(element) == 1 else storage_bytes(element))
+        return _bytes(value)
 
     def _elsewhere(self, value: Value) -> bool:
         """Tiles that shared memory holds, and repeated ones that take no registers of their own."""

@@ -59,11 +59,15 @@ def _absolute(x: Expressions, a: Sequence[Expr]) -> Expr:
     return x.smax(a[0], x.sub(x.const(0, a[0].type), a[0]))
 
 
+def _each(make: Callable[[str], Rule], names: str, prefix: str = "") -> dict[str, Rule]:
+    return {prefix + name: make(name) for name in names.split()}
+
+
 RULES: dict[str, Rule] = {
-    **{name: _integer(name) for name in "add sub mul sdiv udiv srem urem and or xor shl lshr ashr".split()},
-    **{f"icmp_{p}": _icmp(p) for p in "eq ne slt sle sgt sge ult ule ugt uge".split()},
-    **{f"fcmp_{p}": _fcmp(p) for p in "oeq one olt ole ogt oge ueq une ult ule ugt uge ord uno".split()},
-    **{name: _float(name) for name in "fadd fsub fmul fdiv frem".split()},
+    **_each(_integer, "add sub mul sdiv udiv srem urem and or xor shl lshr ashr"),
+    **_each(_icmp, "eq ne slt sle sgt sge ult ule ugt uge", "icmp_"),
+    **_each(_fcmp, "oeq one olt ole ogt oge ueq une ult ule ugt uge ord uno", "fcmp_"),
+    **_each(_float, "fadd fsub fmul fdiv frem"),
     "smin": lambda x, a: x.smin(a[0], a[1]),
     "smax": lambda x, a: x.smax(a[0], a[1]),
     "umin": _unsigned("ult"),

@@ -131,9 +131,10 @@ class Tiles:
             return Index(self.x.binary(name, base, right), left.coefficients)
         if name == "and" and right.kind == "const" and right.payload > 0 and right.payload & (right.payload + 1) == 0:
             return Index(self.x.binary(name, base, right), left.coefficients)  # a remainder of a power of two
-        divides = name in ("sdiv", "udiv") and right.kind == "const" and right.payload > 0
-        if divides and all(c is None or (c.kind == "const" and c.payload % right.payload == 0) for c in left.coefficients):
-            parts = (c and self.x.const(c.payload // right.payload) for c in left.coefficients)
+        known = all(c is None or c.kind == "const" for c in (*left.coefficients, right))
+        divisor = right.payload if known else 0
+        if name in ("sdiv", "udiv") and divisor > 0 and not any(c and c.payload % divisor for c in left.coefficients):
+            parts = (c and self.x.const(c.payload // divisor) for c in left.coefficients)
             return Index(self.x.binary(name, base, right), tuple(parts))
         return self.blur(left)
 

@@ -19,7 +19,7 @@ from supa.compiler.work.scalars import llvm_type
 from supa.compiler.work.tiles import Index, Mask, Tiles
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
-from supa.ir.types import DType, Pointer, Tile, Type, element_of, shape_of
+from supa.ir.types import Pointer, Tile, Type, element_of, shape_of
 from supa.program.work import Vector
 
 Waits = frozenset[Any]
@@ -75,7 +75,7 @@ def is_index(type_: Type) -> bool:
 def is_mask(type_: Type) -> bool:
     """Whether values of the type are i1."""
     element = element_of(type_)
-    return isinstance(element, DType) and element.bits == 1
+    return not isinstance(element, Pointer) and element.bits == 1
 
 
 class Walker:
