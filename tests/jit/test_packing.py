@@ -18,7 +18,7 @@ def launch(signature, *arguments, grid=(1, 1, 1), hooks=(None, None)):
     """What a kernel of this signature is called with."""
     calls = []
     launcher = make_launcher(SimpleNamespace(signature=signature), None)
-    launcher(*grid, 0, lambda *call: calls.append(call), None, "metadata", *hooks, *arguments)
+    launcher(*grid, None, lambda *call: calls.append(call), None, "metadata", *hooks, *arguments)
     return calls
 
 
@@ -142,7 +142,7 @@ def test_hooks_surround_the_launch():
     order = []
     launcher = make_launcher(SimpleNamespace(signature={}), None)
     enter, leave = (lambda name: lambda metadata: order.append((name, metadata)))("enter"), order.append
-    launcher(1, 1, 1, 0, lambda *call: order.append("run"), None, "facts", enter, leave)
+    launcher(1, 1, 1, None, lambda *call: order.append("run"), None, "facts", enter, leave)
     assert order == [("enter", "facts"), "run", "facts"]
 
 

@@ -171,6 +171,8 @@ def current_device() -> Device:
 
     Raises `DescriptionError` for a device that nobody has, `DeviceError` for a wrong mode.
     """
+    if _current:
+        return _current[0]
     with _current_lock:
         if not _current:
             name = os.environ.get("SUPA_DEVICE") or DEFAULT_DEVICE

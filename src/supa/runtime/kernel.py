@@ -89,7 +89,8 @@ class Kernel:
                 self._prices = device.prices.of(self)
             prediction = self._prices.predict(grid_x, grid_y, grid_z, slots)
         elapsed_ns = 0 if mode == "time" else self._run(grid_x, grid_y, grid_z, slots)
-        self._record.add(elapsed_ns, prediction)  # type: ignore[union-attr]
+        peak_flops = 0 if prediction is None else self._prices.peak_flops  # type: ignore[union-attr]
+        self._record.add(elapsed_ns, prediction, peak_flops)  # type: ignore[union-attr]
         if stream is None:
             stream = device.chosen.stream or device.default_stream
         stream.submit(elapsed_ns * _PS_PER_NS if prediction is None else prediction.time_ps)
@@ -152,5 +153,6 @@ class Kernel:
 
     def _compare(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes) -> None:
         for prices in self.device.session.compare:
-            prediction = prices.of(self).predict(grid_x, grid_y, grid_z, slots)
-            self._record.compare(prices.description.name, prediction)  # type: ignore[union-attr]
+            of_kernel = prices.of(self)
+            prediction = of_kernel.predict(grid_x, grid_y, grid_z, slots)
+            self._record.compare(prices.description.name, prediction, of_kernel.peak_flops)  # type: ignore[union-attr]

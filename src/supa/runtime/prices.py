@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from supa.arch import Device as Description
 from supa.program.program import Program
+from supa.runtime.peaks import peak_flops
 from supa.runtime.placement import neutral_slots, pointer_indices, reads_memory
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ class Prediction(Protocol):
     @property
     def time_ps(self) -> int: ...  # noqa: D102
     @property
-    def energy_pj(self) -> int: ...  # noqa: D102
+    def energy_pj(self) -> float: ...  # noqa: D102
     @property
     def bound_by(self) -> str: ...  # noqa: D102
     @property
-    def flops(self) -> int: ...  # noqa: D102
+    def flops(self) -> float: ...  # noqa: D102
     @property
     def bytes(self) -> int: ...  # noqa: D102
 
@@ -59,7 +60,9 @@ class Prices:
         if self._pricer is None:
             from supa.timing import price
 
-            self._pricer = price
+            self._pricer = lambda device, program, grid, stream: price(
+                device, program.work, program.resources, grid, stream
+            )
         return self._pricer
 
     def of(self, kernel: Kernel) -> KernelPrices:
@@ -75,6 +78,7 @@ class KernelPrices:
 
     def __init__(self, prices: Prices, kernel: Kernel) -> None:
         self._prices, self._kernel = prices, kernel  # the kernel is kept alive: its identity is a key
+        self.peak_flops = peak_flops(prices.description, kernel.program.work)
         self._reads_memory = reads_memory(kernel.program)
         self._pointers = pointer_indices(kernel.program)
         self._exact: dict[tuple[int, int, int, bytes], Prediction] = {}

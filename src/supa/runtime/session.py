@@ -14,53 +14,54 @@ from supa.runtime.prices import Prediction, Prices
 
 
 @dataclass(kw_only=True)
-class Compared:
-    """What a kernel's launches would take on another machine."""
+class Priced:
+    """What a kernel's launches take on one machine. `flops_at_peak` are those it could have done in that time."""
 
     device_ps: int = 0
-    energy_pj: int = 0
-
-
-@dataclass(kw_only=True)
-class KernelRecord:
-    """All launches of the kernels of one name."""
-
-    name: str
-    launches: int = 0
-    host_ns: int = 0
-    device_ps: int = 0
-    energy_pj: int = 0
-    flops: int = 0
+    energy_pj: float = 0
+    flops: float = 0
     bytes: int = 0
+    flops_at_peak: float = 0
     bound_ps: dict[str, int] = field(default_factory=dict)  # resource -> device time of the launches it bounds
-    compared: dict[str, Compared] = field(default_factory=dict)  # by the other machine's name
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
     def bound_by(self) -> str:
         """The resource that bounds most of the device time; "" where nothing was predicted."""
         return max(sorted(self.bound_ps), key=lambda name: self.bound_ps[name], default="")
 
-    def add(self, host_ns: int, prediction: Prediction | None) -> None:
+    def price(self, prediction: Prediction, peak_flops: float) -> None:
+        """Count one launch of a kernel whose operations have this peak per second on the machine."""
+        time_ps, bound_by = prediction.time_ps, prediction.bound_by
+        self.device_ps += time_ps
+        self.energy_pj += prediction.energy_pj
+        self.flops += prediction.flops
+        self.bytes += prediction.bytes
+        self.flops_at_peak += time_ps * peak_flops / 1e12
+        self.bound_ps[bound_by] = self.bound_ps.get(bound_by, 0) + time_ps
+
+
+@dataclass(kw_only=True)
+class KernelRecord(Priced):
+    """All launches of the kernels of one name."""
+
+    name: str
+    launches: int = 0
+    host_ns: int = 0
+    compared: dict[str, Priced] = field(default_factory=dict)  # by the other machine's name
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def add(self, host_ns: int, prediction: Prediction | None, peak_flops: float = 0) -> None:
         """Count one launch."""
         with self.lock:
             self.launches += 1
             self.host_ns += host_ns
-            if prediction is None:
-                return
-            time_ps, bound_by = prediction.time_ps, prediction.bound_by
-            self.device_ps += time_ps
-            self.energy_pj += prediction.energy_pj
-            self.flops += prediction.flops
-            self.bytes += prediction.bytes
-            self.bound_ps[bound_by] = self.bound_ps.get(bound_by, 0) + time_ps
+            if prediction is not None:
+                self.price(prediction, peak_flops)
 
-    def compare(self, machine: str, prediction: Prediction) -> None:
+    def compare(self, machine: str, prediction: Prediction, peak_flops: float = 0) -> None:
         """Count the same launch on another machine."""
         with self.lock:
-            other = self.compared.setdefault(machine, Compared())
-            other.device_ps += prediction.time_ps
-            other.energy_pj += prediction.energy_pj
+            self.compared.setdefault(machine, Priced()).price(prediction, peak_flops)
 
     def row(self) -> dict[str, Any]:
         """The record under the names and units of the JSON report."""

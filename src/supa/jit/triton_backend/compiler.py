@@ -32,7 +32,7 @@ class SupaBackend(BaseBackend):  # type: ignore[misc]
         return bool(target.backend == "supa")
 
     def hash(self) -> str:
-        """What compiled code depends on besides the kernel: our sources, the host's processor, the device's numerics."""
+        """What compiled code depends on besides the kernel: our sources, the host processor, the numerics."""
         from supa.jit.triton_backend import lowering
 
         return f"supa-{triton.__version__}-{lowering.key(self.target.arch)}"

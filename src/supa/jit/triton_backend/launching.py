@@ -1,7 +1,8 @@
 """The launcher of a compiled kernel: Triton's call, its hooks, and the slots of `packing`. Not here: running blocks.
 
 Triton asks for one launcher a kernel and calls it with the grid, the stream, the loaded kernel and all bound arguments.
-A launch must cost microseconds, so the launcher is a function made for the kernel's signature.
+A launch must cost microseconds, so the launcher is a function made for the kernel's signature, and chains of hooks
+(`calls`) that are empty are not called.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ from typing import Any
 from supa.jit.triton_backend.packing import compile_packer
 
 _BODY = """
-def launch(grid_x, grid_y, grid_z, stream, kernel, packed, metadata, enter, exit, {parameters}):
+def launch(grid_x, grid_y, grid_z, meter, kernel, packed, metadata, enter, exit, {parameters}):
     try:
         slots = {quick}
     except REFUSALS:
         slots = {slow}
-    if enter is not None:
+    if enter is not None and getattr(enter, 'calls', True):
         enter(metadata)
-    if grid_x > 0 and grid_y > 0 and grid_z > 0:
-        kernel(grid_x, grid_y, grid_z, slots)
-    if exit is not None:
+    if grid_x and grid_y and grid_z:
+        if meter is None:
+            kernel(grid_x, grid_y, grid_z, slots)
+        else:
+            meter.launch(kernel, grid_x, grid_y, grid_z, slots)
+    if exit is not None and getattr(exit, 'calls', True):
         exit(metadata)
 """
 
@@ -29,6 +33,7 @@ def launch(grid_x, grid_y, grid_z, stream, kernel, packed, metadata, enter, exit
 def make_launcher(source: Any, metadata: Any) -> Callable[..., None]:
     """Triton's `launcher_cls`: a function for `source.signature`. The kernel it is called with takes a grid and slots.
 
+    What Triton holds for a stream is None, or a `measuring.Meter` in the place of the device.
     Raises `TypeError` for a signature with a type that has no slot.
     """
     return compile_packer(source.signature, _BODY, {})

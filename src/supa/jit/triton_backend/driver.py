@@ -1,0 +1,133 @@
+"""Triton's driver for the device: which device is current, loading of kernels, launches, benchmarks, device properties.
+
+Not here: compiling (`compiler`), the device itself (`runtime`). Triton expects one `DriverBase` in this module.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from triton.backends.compiler import GPUTarget
+from triton.backends.driver import DriverBase
+
+NAME = "supa"
+_CPP_TYPES = {
+    **{f"{sign}{bits}": f"{'u' * (sign == 'u')}int{bits}_t" for sign in "iu" for bits in (8, 16, 32, 64)},
+    "i1": "int8_t", "u1": "uint8_t", "fp16": "double", "bf16": "double", "fp32": "double", "f32": "double",
+    "fp64": "double",
+}  # fmt: skip
+
+if os.environ.get("SUPA_DEVICE"):  # asked for by name: it goes before a GPU that is present
+    os.environ.setdefault("TRITON_DEFAULT_BACKEND", NAME)
+
+
+class SupaDriver(DriverBase):  # type: ignore[misc]
+    """The process's virtual devices, one of which is current."""
+
+    def __init__(self) -> None:
+        from supa.jit.triton_backend import devices
+        from supa.jit.triton_backend.launching import make_launcher
+        from supa.jit.triton_backend.measuring import current_meter
+
+        self.utils = KernelLoader()
+        self.launcher_cls = make_launcher
+        self.get_current_device: Callable[[], int] = devices.current_number
+        self.get_current_stream: Callable[[int], Any] = current_meter
+        _let_do_bench_ask_the_driver()
+
+    @classmethod
+    def is_active(cls) -> bool:
+        """Whether this driver serves the process: it was asked for, or no other one has a device."""
+        if os.environ.get("TRITON_DEFAULT_BACKEND") == NAME:
+            return True
+        from triton.backends import backends
+
+        return not any(backend.driver.is_active() for name, backend in backends.items() if name != NAME)
+
+    def get_current_target(self) -> GPUTarget:
+        """What kernels are compiled for."""
+        from supa.jit.triton_backend import devices
+
+        return devices.target(devices.current_number())
+
+    def set_current_device(self, number: int) -> None:
+        """Make the device of a number the current one."""
+        from supa.jit.triton_backend import devices
+        from supa.runtime import set_current_device
+
+        set_current_device(devices.device(number))
+
+    def get_active_torch_device(self) -> Any:
+        """The `torch.device` of kernels' tensors."""
+        from supa.jit.triton_backend.torch_device import active_torch_device
+
+        return active_torch_device()
+
+    def get_device_interface(self) -> Any:
+        """Events and synchronisation on the device's clock."""
+        from supa.jit.triton_backend.interface import DeviceInterface
+
+        return DeviceInterface()
+
+    def map_python_to_cpp_type(self, ty: str) -> str:
+        """The C++ type of an argument that Triton names `ty`."""
+        return "void *" if ty[0] == "*" or ty.startswith("tensordesc") else _CPP_TYPES[ty]
+
+    def get_benchmarker(self) -> Callable[..., Any]:
+        """How `@triton.autotune` measures: by the predicted time of one launch."""
+        from supa.jit.triton_backend.measuring import tuning_time
+
+        return tuning_time
+
+    def get_empty_cache_for_benchmark(self) -> None:
+        """Nothing: every launch is priced with a cold L2."""
+
+    def clear_cache(self, cache: None) -> None:
+        """Nothing, as above."""
+
+
+class KernelLoader:
+    """Triton's `driver.utils`: compiled bytes into kernels, and what the device holds for them."""
+
+    def load_binary(self, name: str, binary: bytes, shared: int, number: int) -> tuple[Any, Any, int, int, int]:
+        """(program, kernel, registers per thread, spilled bytes, largest number of threads) of a serialised program.
+
+        Raises `ProgramFormatError` for bytes that are none, `DeviceError` for code of another machine.
+        """
+        from supa.jit.triton_backend import devices
+        from supa.program.serialize import loads
+
+        program = loads(binary)
+        device = devices.device(number)
+        limits = self.get_device_properties(number)
+        registers = program.resources.registers_per_thread
+        return program, device.kernel(program), registers, 0, limits["max_threads_per_block"]
+
+    def get_device_properties(self, number: int) -> dict[str, int]:
+        """Limits and sizes of a device under the names that Triton programs look for."""
+        from supa.jit.triton_backend import devices
+        from supa.jit.triton_backend.properties import properties
+
+        return properties(devices.device(number).description)
+
+
+def _let_do_bench_ask_the_driver() -> None:
+    """`triton.testing.do_bench` repeats a launch for 100 ms of device time, on the host minutes: give it our own.
+
+    The function keeps its identity, so that programs which imported it before get the same.
+    """
+    from supa.jit.triton_backend import measuring
+
+    testing = sys.modules.get("triton.testing")
+    if testing is not None:
+        testing.__dict__["_do_bench_on_the_device_clock"] = measuring.do_bench
+        testing.do_bench.__code__ = _do_bench.__code__
+
+
+def _do_bench(  # type: ignore[no-untyped-def]
+    fn, warmup=25, rep=100, grad_to_none=None, quantiles=None, return_mode="mean"
+):
+    return _do_bench_on_the_device_clock(fn, warmup, rep, grad_to_none, quantiles, return_mode)  # type: ignore[name-defined]  # noqa: F821
