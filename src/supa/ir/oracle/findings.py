@@ -23,7 +23,8 @@ class Strict:
     uninitialised: loads of bytes never written. races: accesses of two programs to one byte, one of them a write, not
     both atomic and not ordered by atomics. equal_writes_race: also where both write the same bytes. alignment:
     addresses that are no multiple of the element. not_finite: inf or nan from finite operands. unspecified: what
-    masked-off lanes without `other` hold (`poison`: nan, or a conspicuous integer). max_steps: operations of one program.
+    masked-off lanes without `other` hold (`poison`: nan, or a conspicuous integer).
+    max_steps: operations of one program.
     """
 
     on_finding: Literal["raise", "collect"] = "raise"

@@ -89,7 +89,8 @@ def storage_of(element: Scalar) -> np.dtype[Any]:
 def to_float64(array: Array, element: DType) -> NDArray[np.float64]:
     """The exact values of stored floats."""
     if element.name not in FLOAT_FORMATS:
-        return np.asarray(array, np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling nan becomes a quiet one
+            return np.asarray(array, np.float64)
     return np.asarray(_values_of(element)[array])
 
 
@@ -116,7 +117,8 @@ def _decode(codes: Array, fmt: FloatFormat) -> NDArray[np.float64]:
 
 def from_float64(values: Array, element: DType, rounding: Rounding = "rtne", numerics: Numerics | None = None) -> Array:
     """Round float64 values once to an element type, to nearest even or toward zero. Keeps the sign of nan."""
-    wide = np.asarray(values, np.float64)
+    with np.errstate(invalid="ignore"):
+        wide = np.asarray(values, np.float64)
     if element.name in FLOAT_FORMATS:
         saturate = element.bits == 8 and (numerics or Numerics()).fp8_saturates
         codes = _encode(wide, FLOAT_FORMATS[element.name], rounding, saturate)

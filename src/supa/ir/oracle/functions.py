@@ -301,7 +301,7 @@ def _lshr(x: Array, y: Array, bits: int) -> Array:
 @_integer("ashr")
 def _ashr(x: Array, y: Array, bits: int) -> Array:
     inside = (y >= 0) & (y < bits)  # read as unsigned, a negative amount is a large one
-    return x >> np.where(inside, y, bits - 1).astype(np.asarray(x).dtype)
+    return np.asarray(x >> np.where(inside, y, bits - 1).astype(np.asarray(x).dtype))
 
 
 @_integer("popcount", is_unsigned=True)

@@ -18,7 +18,7 @@ _SCALE_BITS = 256
 
 def lgamma(x: float) -> float:
     """log |gamma(x)|; inf at the poles."""
-    if x <= 0 and x == math.floor(x):
+    if math.isinf(x) or (x <= 0 and x == math.floor(x)):
         return math.inf
     return math.lgamma(x)
 
