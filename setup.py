@@ -48,7 +48,9 @@ class BuildCore(build_ext):
         try:
             subprocess.run(command, check=True)
         except subprocess.CalledProcessError as error:
-            raise SystemExit(f"the driver core did not compile (exit {error.returncode}): {shlex.join(command)}") from None
+            raise SystemExit(
+                f"the driver core did not compile (exit {error.returncode}): {shlex.join(command)}"
+            ) from None
         os.replace(fresh, target)
 
 

@@ -16,6 +16,7 @@ from supa.runtime import Device, set_threads, threads
 @dataclass(frozen=True, kw_only=True)
 class FakePrediction:
     time_ps: int
+    launch_ps: int
     energy_pj: int
     bound_by: str
     flops: int
@@ -24,7 +25,7 @@ class FakePrediction:
 
 @dataclass
 class FakePricer:
-    """Time is a microsecond a block; remembers the streams that it was asked for."""
+    """Time is a microsecond a block and 2 for the launch; remembers the streams that it was asked for."""
 
     streams: list[Any] = field(default_factory=list)
 
@@ -33,7 +34,12 @@ class FakePricer:
         self.streams.append(stream)
         blocks = grid[0] * grid[1] * grid[2]
         return FakePrediction(
-            time_ps=blocks * 10**6, energy_pj=5 * blocks, bound_by="hbm", flops=64 * blocks, bytes=768 * blocks
+            time_ps=(blocks + 2) * 10**6,
+            launch_ps=2 * 10**6,
+            energy_pj=5 * blocks,
+            bound_by="hbm",
+            flops=64 * blocks,
+            bytes=768 * blocks,
         )
 
 

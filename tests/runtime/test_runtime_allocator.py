@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import threading
 from typing import Any
 
@@ -219,7 +220,7 @@ def test_instances_divide_the_memory_and_inherit_nothing(small_description: Any)
     parts = device.split(4)
     assert sum(part.memory.capacity_bytes for part in parts) == 64 << 20
     ranges = sorted((part.memory.base, part.memory.base + part.memory.capacity_bytes) for part in parts)
-    assert all(end <= start for (_, end), (start, _) in zip(ranges, ranges[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ranges))
     for part in parts:
         address = part.memory.allocate(16 << 20)
         assert not any(ctypes.string_at(address, 1 << 20))

@@ -27,15 +27,16 @@ def addresses(tensors: tuple[np.ndarray, ...]) -> list[int]:
 def test_streams_run_in_order_and_engines_serve_one_at_a_time() -> None:
     clock = Clock()
     first, second = Stream(clock), Stream(clock)
-    assert first.submit(100) == 0
-    assert second.submit(50) == 100, "two streams got the compute engine at once"
-    assert second.submit(30, "copy to device") == 150
-    assert first.submit(20, "copy to device") == 180
+    assert first.submit(100) == (0, 100, True)
+    assert second.submit(50) == (100, 150, False), "two streams got the compute engine at once"
+    assert second.submit(30, "copy to device") == (150, 180, False)
+    assert first.submit(20, "copy to device") == (180, 200, False)
     start = first.record()
     second.wait(start)
-    assert second.submit(10) == 200
+    assert second.submit(10) == (200, 210, False)
     assert clock.synchronize() == 210
-    assert first.submit(1) == 210, "work began before the host asked for it"
+    assert first.submit(5, queued_ps=3) == (210, 215, True), "work began before the host asked for it"
+    assert first.submit(5, queued_ps=3) == (215, 218, False)
 
 
 def test_events_measure_the_device_clock() -> None:
@@ -66,7 +67,8 @@ def test_time_never_goes_back_and_no_engine_does_two_things(steps: list[tuple[in
     busy: dict[str, int] = {"compute": 0, "copy": 0}
     for which, duration, engine in steps:
         before = streams[which].ready_ps
-        start = streams[which].submit(duration, engine)
+        start, end, _ = streams[which].submit(duration, engine)
+        assert end == start + duration
         assert start >= before
         assert start >= busy[engine]
         busy[engine] = start + duration
@@ -74,24 +76,36 @@ def test_time_never_goes_back_and_no_engine_does_two_things(steps: list[tuple[in
 
 
 def test_both_computes_and_predicts(device: Device, pricer: FakePricer) -> None:
-    x, y, z = tensors = arrays(1000)
+    tensors = arrays(1000)
     device.launch(kernels.vector_add(), (16, 1, 1), *addresses(tensors), 1000)
-    np.testing.assert_array_equal(z, 3)
-    assert device.synchronize() == 16 * 10**6
+    np.testing.assert_array_equal(tensors[2], 3)
+    assert device.synchronize() == 18 * 10**6
     (record,) = device.session.records
-    assert (record.launches, record.device_ps, record.energy_pj) == (1, 16 * 10**6, 80)
+    assert (record.launches, record.device_ps, record.energy_pj) == (1, 18 * 10**6, 80)
     assert record.host_ns > 0
     assert record.row() == {
         "name": "vector_add",
         "launches": 1,
         "host_us": record.host_ns / 1000,
-        "device_us": 16.0,
+        "device_us": 18.0,
         "energy_j": 80e-12,
         "bound_by": "hbm",
         "flops": 1024,
         "bytes": 12288,
     }
-    assert device.session.total()["device_us"] == 16.0
+    assert device.session.total()["device_us"] == 18.0
+
+
+def test_a_launch_behind_another_costs_the_gap_instead_of_the_launch(device: Device) -> None:
+    gap_ps = device.description.chip.launch.gap_ps
+    tensors = arrays(64)
+    program = kernels.vector_add()
+    for _ in range(3):
+        device.launch(program, (1, 1, 1), *addresses(tensors), 64)
+    assert device.synchronize() == 5 * 10**6 + 2 * gap_ps
+    device.launch(program, (1, 1, 1), *addresses(tensors), 64)
+    assert device.synchronize() == 8 * 10**6 + 2 * gap_ps
+    assert device.session.records[0].device_ps == 8 * 10**6 + 2 * gap_ps, "records do not tile the stream"
 
 
 def test_time_touches_nothing(small_description: Any, pricer: FakePricer) -> None:
@@ -99,7 +113,7 @@ def test_time_touches_nothing(small_description: Any, pricer: FakePricer) -> Non
     tensors = arrays(1000)
     device.launch(kernels.vector_add(), (16, 1, 1), *addresses(tensors), 1000)
     assert np.isnan(tensors[2]).all()
-    assert device.synchronize() == 16 * 10**6
+    assert device.synchronize() == 18 * 10**6
     assert device.session.records[0].host_ns == 0
 
 
@@ -180,8 +194,7 @@ def test_other_machines_are_priced_beside(small_description: Any, pricer: FakePr
         device.launch(kernels.vector_add(), (1, 1, 1), *addresses(tensors), 64)
     (record,) = device.session.records
     assert {name: other.device_ps for name, other in record.compared.items()} == {
-        "br104": 2 * 10**6,
-        "a100-sxm-80": 2 * 10**6,
+        other.description.name: 4 * 10**6 + other.description.chip.launch.gap_ps for other in others
     }
     assert len(pricer.streams) == 3
 
@@ -206,7 +219,7 @@ def test_threads_choose_their_own_streams(device: Device) -> None:
     thread.join()
     assert device.current_stream is mine and seen == [device.default_stream]
     device.launch(kernels.vector_add(), (1, 1, 1), *addresses(arrays(64)), 64)
-    assert (mine.ready_ps, device.default_stream.ready_ps) == (10**6, 0)
+    assert (mine.ready_ps, device.default_stream.ready_ps) == (3 * 10**6, 0)
 
 
 def test_the_environment_names_the_device(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,13 +89,18 @@ class Kernel:
                 self._prices = device.prices.of(self)
             prediction = self._prices.predict(grid_x, grid_y, grid_z, slots)
         elapsed_ns = 0 if mode == "time" else self._run(grid_x, grid_y, grid_z, slots)
-        peak_flops = 0 if prediction is None else self._prices.peak_flops  # type: ignore[union-attr]
-        self._record.add(elapsed_ns, prediction, peak_flops)  # type: ignore[union-attr]
         if stream is None:
             stream = device.chosen.stream or device.default_stream
-        stream.submit(elapsed_ns * _PS_PER_NS if prediction is None else prediction.time_ps)
+        if prediction is None:
+            stream.submit(elapsed_ns * _PS_PER_NS)
+            self._record.add(elapsed_ns, 0, None)  # type: ignore[union-attr]
+            return
+        queued_ps = device.prices.queued_ps(prediction)
+        start_ps, end_ps, idle = stream.submit(prediction.time_ps, queued_ps=queued_ps)
+        peak_flops = self._prices.peak_flops  # type: ignore[union-attr]
+        self._record.add(elapsed_ns, end_ps - start_ps, prediction, peak_flops)  # type: ignore[union-attr]
         if device.session.compare:
-            self._compare(grid_x, grid_y, grid_z, slots)
+            self._compare(grid_x, grid_y, grid_z, slots, idle)
 
     def work_stream(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes) -> NDArray[np.int64]:
         """The dynamic part of the work (`program.work`) of all blocks, int64, as the kernel's work entry computes it.
@@ -151,8 +156,10 @@ class Kernel:
         self._record = session.record(self.program.name)
         self._session = session
 
-    def _compare(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes) -> None:
+    def _compare(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, idle: bool) -> None:
         for prices in self.device.session.compare:
             of_kernel = prices.of(self)
             prediction = of_kernel.predict(grid_x, grid_y, grid_z, slots)
-            self._record.compare(prices.description.name, prediction, of_kernel.peak_flops)  # type: ignore[union-attr]
+            device_ps = prediction.time_ps if idle else prices.queued_ps(prediction)
+            name = prices.description.name
+            self._record.compare(name, device_ps, prediction, of_kernel.peak_flops)  # type: ignore[union-attr]

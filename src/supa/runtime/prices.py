@@ -24,10 +24,14 @@ _MAX_LAUNCHES = 4096  # exact launches kept for each kernel; loops repeat few
 
 
 class Prediction(Protocol):
-    """What `timing` says of one launch: time, energy, the resource that bounds it, operations, bytes moved."""
+    """What `timing` says of one launch from an idle stream: time, the launch's own cost in it, energy, the resource
+    that bounds it, operations, bytes moved.
+    """
 
     @property
     def time_ps(self) -> int: ...  # noqa: D102
+    @property
+    def launch_ps(self) -> int: ...  # noqa: D102
     @property
     def energy_pj(self) -> float: ...  # noqa: D102
     @property
@@ -64,6 +68,10 @@ class Prices:
                 device, program.work, program.resources, grid, stream
             )
         return self._pricer
+
+    def queued_ps(self, prediction: Prediction) -> int:
+        """What the launch takes behind another one: the chip's gap between kernels in place of the launch's cost."""
+        return prediction.time_ps - prediction.launch_ps + self.description.chip.launch.gap_ps
 
     def of(self, kernel: Kernel) -> KernelPrices:
         """The predictions of one kernel."""

@@ -29,15 +29,15 @@ class Priced:
         """The resource that bounds most of the device time; "" where nothing was predicted."""
         return max(sorted(self.bound_ps), key=lambda name: self.bound_ps[name], default="")
 
-    def price(self, prediction: Prediction, peak_flops: float) -> None:
-        """Count one launch of a kernel whose operations have this peak per second on the machine."""
-        time_ps, bound_by = prediction.time_ps, prediction.bound_by
-        self.device_ps += time_ps
+    def price(self, device_ps: int, prediction: Prediction, peak_flops: float) -> None:
+        """Count one launch that took `device_ps` of its stream; the kernel's operations have this peak per second."""
+        bound_by = prediction.bound_by
+        self.device_ps += device_ps
         self.energy_pj += prediction.energy_pj
         self.flops += prediction.flops
         self.bytes += prediction.bytes
-        self.flops_at_peak += time_ps * peak_flops / 1e12
-        self.bound_ps[bound_by] = self.bound_ps.get(bound_by, 0) + time_ps
+        self.flops_at_peak += device_ps * peak_flops / 1e12
+        self.bound_ps[bound_by] = self.bound_ps.get(bound_by, 0) + device_ps
 
 
 @dataclass(kw_only=True)
@@ -50,18 +50,18 @@ class KernelRecord(Priced):
     compared: dict[str, Priced] = field(default_factory=dict)  # by the other machine's name
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def add(self, host_ns: int, prediction: Prediction | None, peak_flops: float = 0) -> None:
-        """Count one launch."""
+    def add(self, host_ns: int, device_ps: int, prediction: Prediction | None, peak_flops: float = 0) -> None:
+        """Count one launch; without a prediction nothing is known of the device, and `device_ps` does not count."""
         with self.lock:
             self.launches += 1
             self.host_ns += host_ns
             if prediction is not None:
-                self.price(prediction, peak_flops)
+                self.price(device_ps, prediction, peak_flops)
 
-    def compare(self, machine: str, prediction: Prediction, peak_flops: float = 0) -> None:
+    def compare(self, machine: str, device_ps: int, prediction: Prediction, peak_flops: float = 0) -> None:
         """Count the same launch on another machine."""
         with self.lock:
-            self.compared.setdefault(machine, Priced()).price(prediction, peak_flops)
+            self.compared.setdefault(machine, Priced()).price(device_ps, prediction, peak_flops)
 
     def row(self) -> dict[str, Any]:
         """The record under the names and units of the JSON report."""

@@ -3,6 +3,7 @@
 The device's clock starts at 0. An operation begins when its stream's earlier operations have ended, when the engine it
 needs is free, and not before the host knew it wanted it. Engines do one operation at a time, so that two streams
 never get twice the device. The host submits in no time; waiting for the device brings its clock up to the device's.
+An operation submitted while others are under way may cost less than one that finds the device idle.
 """
 
 from __future__ import annotations
@@ -42,18 +43,24 @@ class Stream:
         with clock.lock:
             clock.streams.append(self)
 
-    def submit(self, duration_ps: int, engine: str = COMPUTE) -> int:
-        """Add an operation of `duration_ps` on `engine`; returns the picosecond at which it begins."""
+    def submit(self, duration_ps: int, engine: str = COMPUTE, *, queued_ps: int | None = None) -> tuple[int, int, bool]:
+        """Add an operation on `engine`, of `duration_ps` from idle, of `queued_ps` behind work not yet finished.
+
+        Returns the picoseconds at which it begins and ends, and whether it found stream and engine idle.
+        """
         clock = self.clock
         with clock.lock:
-            free_ps = clock.free_ps.get(engine, 0)
             start_ps = self.ready_ps
+            free_ps = clock.free_ps.get(engine, 0)
             if free_ps > start_ps:
                 start_ps = free_ps
-            if clock.host_ps > start_ps:
+            idle = clock.host_ps >= start_ps
+            if idle:
                 start_ps = clock.host_ps
-            self.ready_ps = clock.free_ps[engine] = start_ps + duration_ps
-        return start_ps
+            elif queued_ps is not None:
+                duration_ps = queued_ps
+            end_ps = self.ready_ps = clock.free_ps[engine] = start_ps + duration_ps
+        return start_ps, end_ps, idle
 
     def record(self, event: Event | None = None) -> Event:
         """Mark this place in the stream; returns the event."""

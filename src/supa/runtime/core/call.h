@@ -25,6 +25,8 @@ inline int64_t total_blocks(const SupaCall *call) {
   return static_cast<int64_t>(call->launch.grid[0]) * call->launch.grid[1] * call->launch.grid[2];
 }
 
+inline bool stopped(const SupaCall *call) { return __atomic_load_n(&call->launch.stopped, __ATOMIC_RELAXED) != 0; }
+
 // Makes the outcome fresh.
 void begin(SupaCall *call);
 

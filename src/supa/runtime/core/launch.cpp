@@ -102,7 +102,7 @@ void run_shared(SupaCall *call, int64_t first, int64_t last, double block_ns) {
   job.next = first;
   job.end = last;
   job.grain = block_ns > 0 ? std::max<int64_t>(1, static_cast<int64_t>(kGrainNs / block_ns)) : 1;
-  job.stopped = &call->launch.stopped;
+  job.stop = &call->launch.stopped;
   supa::run_shared(job);
 }
 
@@ -119,14 +119,14 @@ double run_blocks(SupaCall *call, int64_t total, int64_t start_ns) {
       block_ns = std::max(1.0, static_cast<double>(now_ns() - start_ns)) / static_cast<double>(done);
     }
     const int64_t left = total - done;
-    if (block_ns * static_cast<double>(left) > kSharedNs && !call->launch.stopped) {
+    if (block_ns * static_cast<double>(left) > kSharedNs && !supa::stopped(call)) {
       const int64_t shared_ns = now_ns();
       run_shared(call, done, total, block_ns);
       const auto sharing = static_cast<double>(std::min<int64_t>(threads, left));
       return static_cast<double>(now_ns() - shared_ns) * sharing / static_cast<double>(left);
     }
   }
-  if (done < total && !call->launch.stopped) run_range(call, done, total);
+  if (done < total && !supa::stopped(call)) run_range(call, done, total);
   return 0;
 }
 
@@ -138,7 +138,7 @@ int64_t finish(SupaCall *call, int64_t elapsed_ns) {
     outcome->reports_dropped = outcome->reports->list.dropped();
   }
   if (outcome->status != SUPA_OK) return outcome->status;
-  if (call->launch.stopped) return outcome->status = SUPA_STOPPED;
+  if (supa::stopped(call)) return outcome->status = SUPA_STOPPED;
   return elapsed_ns;
 }
 

@@ -62,7 +62,7 @@ int32_t configured_threads() {
 
 void drain(Job &job) {
   int64_t first = job.next.load(std::memory_order_relaxed);
-  while (first < job.end && !(job.stopped && *job.stopped)) {
+  while (first < job.end && !job.stopped()) {
     const int64_t left = job.end - first;
     const int64_t piece = std::min(left, std::max(job.grain, left / (kPiecesPerThread * job.share)));
     if (!job.next.compare_exchange_weak(first, first + piece, std::memory_order_relaxed)) continue;

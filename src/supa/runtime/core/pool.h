@@ -12,13 +12,14 @@ struct Job {
   void *context;
   int64_t end;
   int64_t grain = 1;                             // smallest piece
-  const volatile int32_t *stopped = nullptr;     // pieces not yet begun are skipped once this is not zero
+  const int32_t *stop = nullptr;                 // pieces not yet begun are skipped once this is not zero
   std::atomic<int64_t> next{0};
   std::atomic<int32_t> helpers{0};               // pool threads inside
   int32_t share = 1;                             // threads that may work on it, the caller included
   Job *link = nullptr;
 
-  bool exhausted() const { return next.load(std::memory_order_relaxed) >= end || (stopped && *stopped); }
+  bool stopped() const { return stop != nullptr && __atomic_load_n(stop, __ATOMIC_RELAXED) != 0; }
+  bool exhausted() const { return next.load(std::memory_order_relaxed) >= end || stopped(); }
 };
 
 int32_t thread_limit();

@@ -103,7 +103,7 @@ int64_t supa_work(SupaCall *call) {
   job.run = run_parts;
   job.context = &stream;
   job.end = (total + stream.blocks_per_part - 1) / stream.blocks_per_part;
-  job.stopped = &call->launch.stopped;
+  job.stop = &call->launch.stopped;
   supa::run_shared(job);
   if (call->outcome->status != SUPA_OK) {
     stream.parts.clear();
