@@ -16,7 +16,9 @@ _ELEMENTWISE = (ops.Map, ops.Cast, ops.AddPtr)
 
 @dataclass(frozen=True)
 class Uniform:
-    """A scalar: of type `element`: an existing `value`, or the operation `cls` on `operands`. Equal expressions are equal scalars."""
+    """A scalar of type `element`: an existing `value`, or the operation `cls` on `operands`. Equal expressions are
+    equal scalars.
+    """
 
     element: Scalar
     value: Value | None = None
