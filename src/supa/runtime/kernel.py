@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _HEAD = "<iiiiQQQ"  # grid, stopped, report, kernel, outcome: `SupaCall`
 _MAX_GRID = (1 << 31) - 1
 _PS_PER_NS = 1000
+_launch = core.supa_launch
 
 
 class _Call:
@@ -64,8 +65,7 @@ class Kernel:
         self._write, self._call_bytes = layout.pack_into, layout.size
         self._calls: list[_Call] = []
         self._report = native.RECORD if program.messages else 0
-        self._session: Session | None = None
-        self._record: KernelRecord | None = None
+        self._follow(device.session)
         self._prices: KernelPrices | None = None
 
     def pack(self, *values: int | float) -> bytes:
@@ -78,27 +78,27 @@ class Kernel:
         Raises `LaunchError` for a wrong grid or wrong slots, a failed assert, a fault in the kernel.
         """
         device = self.device
-        mode = device.mode
         if grid_x <= 0 or grid_y <= 0 or grid_z <= 0:
             return self._check_grid(grid_x, grid_y, grid_z)
         if self._session is not device.session:
             self._follow(device.session)
-        prediction = None
-        if mode != "execute":
-            if self._prices is None:
-                self._prices = device.prices.of(self)
-            prediction = self._prices.predict(grid_x, grid_y, grid_z, slots)
-        elapsed_ns = 0 if mode == "time" else self._run(grid_x, grid_y, grid_z, slots)
         if stream is None:
             stream = device.chosen.stream or device.default_stream
-        if prediction is None:
-            stream.submit(elapsed_ns * _PS_PER_NS)
-            self._record.add(elapsed_ns, 0, None)  # type: ignore[union-attr]
-            return
+        if device.mode != "execute":
+            return self._launch_priced(grid_x, grid_y, grid_z, slots, stream)
+        elapsed_ns = self._run(grid_x, grid_y, grid_z, slots)
+        stream.submit(elapsed_ns * _PS_PER_NS)
+        self._record.count(elapsed_ns)
+
+    def _launch_priced(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, stream: Stream) -> None:
+        device = self.device
+        if self._prices is None:
+            self._prices = device.prices.of(self)
+        prediction = self._prices.predict(grid_x, grid_y, grid_z, slots)  # before memory changes
+        elapsed_ns = 0 if device.mode == "time" else self._run(grid_x, grid_y, grid_z, slots)
         queued_ps = device.prices.queued_ps(prediction)
         start_ps, end_ps, idle = stream.submit(prediction.time_ps, queued_ps=queued_ps)
-        peak_flops = self._prices.peak_flops  # type: ignore[union-attr]
-        self._record.add(elapsed_ns, end_ps - start_ps, prediction, peak_flops)  # type: ignore[union-attr]
+        self._record.add(elapsed_ns, end_ps - start_ps, prediction, self._prices.peak_flops)
         if device.session.compare:
             self._compare(grid_x, grid_y, grid_z, slots, idle)
 
@@ -118,7 +118,7 @@ class Kernel:
 
     def _run(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes) -> int:
         call = self._lay_out(grid_x, grid_y, grid_z, slots, self._report)
-        elapsed_ns: int = core.supa_launch(call.address)
+        elapsed_ns: int = _launch(call.address)
         if self._report:
             show_prints(self.program, (grid_x, grid_y, grid_z), call.outcome)
         if elapsed_ns < 0:
@@ -153,7 +153,7 @@ class Kernel:
         )
 
     def _follow(self, session: Session) -> None:
-        self._record = session.record(self.program.name)
+        self._record: KernelRecord = session.record(self.program.name)
         self._session = session
 
     def _compare(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, idle: bool) -> None:
@@ -162,4 +162,4 @@ class Kernel:
             prediction = of_kernel.predict(grid_x, grid_y, grid_z, slots)
             device_ps = prediction.time_ps if idle else prices.queued_ps(prediction)
             name = prices.description.name
-            self._record.compare(name, device_ps, prediction, of_kernel.peak_flops)  # type: ignore[union-attr]
+            self._record.compare(name, device_ps, prediction, of_kernel.peak_flops)

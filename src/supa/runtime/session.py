@@ -50,15 +50,20 @@ class KernelRecord(Priced):
     compared: dict[str, Priced] = field(default_factory=dict)  # by the other machine's name
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def add(self, host_ns: int, device_ps: int, prediction: Prediction | None, peak_flops: float = 0) -> None:
-        """Count one launch; without a prediction nothing is known of the device, and `device_ps` does not count."""
+    def count(self, host_ns: int) -> None:
+        """Count one launch of which nothing is predicted."""
         with self.lock:
             self.launches += 1
             self.host_ns += host_ns
-            if prediction is not None:
-                self.price(device_ps, prediction, peak_flops)
 
-    def compare(self, machine: str, device_ps: int, prediction: Prediction, peak_flops: float = 0) -> None:
+    def add(self, host_ns: int, device_ps: int, prediction: Prediction, peak_flops: float) -> None:
+        """Count one launch that was predicted and took `device_ps` of its stream."""
+        with self.lock:
+            self.launches += 1
+            self.host_ns += host_ns
+            self.price(device_ps, prediction, peak_flops)
+
+    def compare(self, machine: str, device_ps: int, prediction: Prediction, peak_flops: float) -> None:
         """Count the same launch on another machine."""
         with self.lock:
             self.compared.setdefault(machine, Priced()).price(device_ps, prediction, peak_flops)
