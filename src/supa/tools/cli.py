@@ -1,0 +1,159 @@
+"""The command `supa`: its sub-commands and their arguments. Not here: what they do (`run`, `dump`, `chips`).
+
+Errors of the user's end in one message on standard error and exit code 2, before anything ran.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import supa
+from supa.base.errors import SupaError
+
+USAGE_ERROR = 2
+STAGES = ("ttir", "tile", "work", "llvm", "asm")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; returns its exit code."""
+    chosen = make_parser().parse_args(arguments)
+    action: Callable[[argparse.Namespace], int] = chosen.action
+    try:
+        return action(chosen)
+    except SupaError as error:
+        print(f"supa: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="supa", description="Run GPU programs on virtual devices: the right answers, and the device's clock."
+    )
+    parser.add_argument("--version", action="version", version=f"supa {supa.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_dump(commands)
+    chips = commands.add_parser("chips", help="list the hardware catalogue")
+    chips.set_defaults(action=_chips)
+    show = commands.add_parser("show", help="show one description: figures, units, sources, derived peaks")
+    show.add_argument("name", metavar="NAME", help="a name of the catalogue, or the path of a TOML description")
+    show.set_defaults(action=_show)
+    return parser
+
+
+def _add_run(commands: Any) -> None:
+    run = commands.add_parser(
+        "run",
+        help="run a Python program on a virtual device and report its launches",
+        description="Run a Python program, unmodified, on a virtual device; then report what its kernels cost there.",
+        usage="supa run [--device NAME | --devices NAMES] [--mode MODE] [--json FILE] (SCRIPT | -m MODULE) [ARGS ...]",
+    )
+    which = run.add_mutually_exclusive_group()
+    which.add_argument("--device", metavar="NAME", help="a name of `supa chips` or a TOML file (default: bili100)")
+    which.add_argument(
+        "--devices", metavar="NAMES", help="several, with commas: the first computes, all predict the same launches"
+    )
+    run.add_argument(
+        "--mode", metavar="MODE", help="execute: answers; time: predictions, memory untouched; both (default)"
+    )
+    run.add_argument("--json", metavar="FILE", type=Path, help="also write the report there, as JSON")
+    _add_program(run)
+    run.set_defaults(action=_run)
+
+
+def _add_dump(commands: Any) -> None:
+    dump = commands.add_parser(
+        "dump",
+        help="print what a program's kernels become, stage by stage",
+        description="Run a Python program and print one stage of every kernel that it launches.",
+        usage="supa dump --stage STAGE [--kernel NAME] [--device NAME] (SCRIPT | -m MODULE) [ARGS ...]",
+    )
+    dump.add_argument("--stage", required=True, choices=STAGES, help="of " + ", ".join(STAGES))
+    dump.add_argument("--kernel", metavar="NAME", help="only the kernels of this name")
+    dump.add_argument("--device", metavar="NAME", help="as for run")
+    _add_program(dump)
+    dump.set_defaults(action=_dump)
+
+
+def _add_program(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-m", dest="is_module", action="store_true", help="the program is a module's name")
+    parser.add_argument("program", metavar="SCRIPT", help="a Python program")
+    parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="handed to the program")
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    from supa.tools.run import Request, run
+
+    request = Request(
+        devices=_devices(chosen.devices, chosen.device),
+        mode=_mode(chosen.mode),
+        target=chosen.program,
+        arguments=tuple(chosen.arguments),
+        is_module=chosen.is_module,
+        json_path=chosen.json,
+    )
+    return run(request)
+
+
+def _dump(chosen: argparse.Namespace) -> int:
+    from supa.tools.dump import dump
+    from supa.tools.run import Request
+
+    request = Request(
+        devices=_devices(None, chosen.device),
+        mode="execute",
+        target=chosen.program,
+        arguments=tuple(chosen.arguments),
+        is_module=chosen.is_module,
+    )
+    return dump(request, chosen.stage, chosen.kernel)
+
+
+def _chips(chosen: argparse.Namespace) -> int:
+    from supa.tools.chips import chips_table
+
+    print(chips_table())
+    return 0
+
+
+def _show(chosen: argparse.Namespace) -> int:
+    from supa.tools.chips import show
+
+    print(show(chosen.name))
+    return 0
+
+
+def _devices(several: str | None, one: str | None) -> tuple[str, ...]:
+    """The devices asked for, each once, in order; without any `SUPA_DEVICE`, or the default."""
+    from supa.runtime.device import DEFAULT_DEVICE
+
+    text = several if several is not None else one or os.environ.get("SUPA_DEVICE") or DEFAULT_DEVICE
+    names = [name.strip() for name in text.split(",")] if several is not None else [text]
+    if not all(names):
+        raise SupaError(f"--devices {text!r}: expected names with commas between, as in bili100,h100-sxm")
+    return tuple(dict.fromkeys(names))
+
+
+def _mode(given: str | None) -> Any:
+    """The mode asked for; without one `SUPA_MODE`, or the default."""
+    from supa.runtime.device import DEFAULT_MODE, Mode
+
+    modes = get_args(Mode)
+    mode = given or os.environ.get("SUPA_MODE") or DEFAULT_MODE
+    if mode not in modes:
+        origin = "--mode" if given else "SUPA_MODE"
+        raise SupaError(f"{origin}: expected {', '.join(modes[:-1])} or {modes[-1]}, found {mode!r}")
+    return mode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
