@@ -1,0 +1,47 @@
+"""LLVM text to a relocatable object for this host."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import llvmlite.binding as llvm
+
+from supa.compiler.native.host import Host, target_machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """An ELF object, its assembly if asked for, and the seconds that parsing, optimising and emitting took."""
+
+    object_code: bytes
+    optimised: str
+    assembly: str
+    seconds: dict[str, float]
+
+
+def build(text: str, host: Host, *, listing: bool = False) -> Built:
+    """Optimise and emit; `listing` also gives the optimised IR and the assembly."""
+    machine = target_machine(host)
+    marks = [time.perf_counter()]
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    marks.append(time.perf_counter())
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = False  # vectors are ours
+    options.slp_vectorization = False
+    options.loop_unrolling = True
+    llvm.create_pass_builder(machine, options).getModulePassManager().run(
+        module, llvm.create_pass_builder(machine, options)
+    )
+    marks.append(time.perf_counter())
+    object_code = machine.emit_object(module)
+    marks.append(time.perf_counter())
+    names = ("llvm.parse", "llvm.optimise", "llvm.emit")
+    seconds = {name: later - earlier for name, earlier, later in zip(names, marks, marks[1:], strict=False)}
+    return Built(
+        object_code=object_code,
+        optimised=str(module) if listing else "",
+        assembly=machine.emit_assembly(module) if listing else "",
+        seconds=seconds,
+    )

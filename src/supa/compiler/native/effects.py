@@ -1,0 +1,108 @@
+"""Scalar stores, assertions and prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from supa.compiler.native import memory
+from supa.compiler.native.emitter import llvm_bits
+from supa.compiler.native.formats import to_f32
+from supa.compiler.native.loops import Loops, choose_space
+from supa.compiler.native.tiles import Evaluator
+from supa.compiler.native.vec import Vec
+from supa.ir import ops
+from supa.ir.core import Value
+from supa.ir.types import DType, element_of, shape_of
+
+if TYPE_CHECKING:
+    from supa.compiler.native.generate import Generator
+
+_REPORT = "void (ptr, i32, i32, i64, i64, ptr)"
+
+
+def emit_scalar_store(generator: Generator, op: ops.Store) -> None:
+    """A store of one scalar."""
+    ev = generator.evaluator()
+    mask = ev.scalar(op.mask) if op.mask is not None else None
+    memory.store(ev, ev.scalar(op.pointer), ev.scalar(op.value), mask, element_of(op.value.type), 0)
+
+
+def emit_report(generator: Generator, op: ops.Assert | ops.Print) -> None:
+    """A device_assert or a device_print, through the launch's report function."""
+    if isinstance(op, ops.Assert):
+        _emit_assert(generator, op)
+        return
+    values = list(op.values)
+    for position, value in enumerate(values):
+        _print_value(generator, op, value, position)
+    if not values:
+        _call(generator, 1, _message(generator, "print", op.prefix, ""), 0, "null")
+
+
+def _message(generator: Generator, kind: str, text: str, form: str) -> int:
+    """Register what the runtime shows: kind, element form (i, u, f or x; empty: no value) and the user's text."""
+    generator.messages.append(f"{kind}:{form}:{text}")
+    return len(generator.messages) - 1
+
+
+def _call(generator: Generator, kind: int, message: int, count: int, values: str) -> None:
+    emitter = generator.emitter
+    at = emitter.op("getelementptr i8, ptr %launch, i64 16")
+    function = emitter.op(f"load ptr, ptr {at}")
+    emitter.do(
+        f"call {_REPORT} {function}(ptr %launch, i32 {kind}, i32 {message}, i64 %block, i64 {count}, ptr {values})"
+    )
+
+
+def _emit_assert(generator: Generator, op: ops.Assert) -> None:
+    emitter = generator.emitter
+    shape = shape_of(op.condition.type)
+    holds = emitter.alloca("i1")
+    emitter.do(f"store i1 true, ptr {holds}")
+    loops = Loops(emitter, generator.environment, shape, choose_space(shape, None, 1))
+    ev, level = loops.evaluator, loops.level
+    flag = ev.at(op.condition, loops.indices[0])
+    if flag.type != "i1":
+        flag = ev.apply("icmp ne {t} {0}, {1}", (flag, Vec("uniform", flag.type, "0")), "i1")
+    so_far = ev.emit(level, f"load i1, ptr {holds}")
+    ev.run(level, f"store i1 {ev.emit(level, f'and i1 {so_far}, {flag.name}')}, ptr {holds}")
+    loops.finish()
+    good, bad = emitter.fresh_label("holds"), emitter.fresh_label("fails")
+    emitter.do(f"br i1 {emitter.op(f'load i1, ptr {holds}')}, label %{good}, label %{bad}")
+    emitter.label(bad)
+    _call(generator, 0, _message(generator, "assert", f"{op.location}: {op.message}", ""), 0, "null")
+    emitter.do("store atomic i32 1, ptr %stopped.at release, align 4")
+    emitter.do("br label %block.next")
+    emitter.label(good)
+
+
+def _print_value(generator: Generator, op: ops.Print, value: Value, position: int) -> None:
+    shape, element = shape_of(value.type), element_of(value.type)
+    count = 1
+    for extent in shape:
+        count *= extent
+    is_float = isinstance(element, DType) and element.is_float
+    signed = op.signed[position] if position < len(op.signed) else True
+    form = "x" if op.hexadecimal else "f" if is_float else "i" if signed else "u"
+    emitter = generator.emitter
+    from supa.base.dtypes import I64
+
+    buffer = generator.new_buffer(shape or (1,), I64)
+    loops = Loops(emitter, generator.environment, shape, choose_space(shape, None, 1))
+    index = loops.indices[0]
+    bits = _as_slot(loops.evaluator, loops.evaluator.at(value, index), element, bool(signed), op.hexadecimal)
+    loops.evaluator.write_buffer(buffer, index or (Vec("uniform", "i32", "0", constant=0),), bits, loops.level)
+    loops.finish()
+    _call(generator, 1, _message(generator, "print", op.prefix, form), count, buffer.address)
+
+
+def _as_slot(ev: Evaluator, vec: Vec, element: object, signed: bool, raw: bool) -> Vec:
+    """A value as 8 bytes: integers extended, floats as f64 bits, in hexadecimal the element's own bits."""
+    if isinstance(element, DType) and element.is_float and not raw:
+        wide = vec if element.bits == 64 else ev.apply("fpext {t} {0} to {r}", (to_f32(ev, vec, element),), "double")
+        return ev.apply("bitcast {t} {0} to {r}", (wide,), "i64")
+    if vec.type in ("half", "float", "double"):
+        vec = ev.apply("bitcast {t} {0} to {r}", (vec,), f"i{llvm_bits(vec.type)}")
+    if vec.type == "i64":
+        return vec
+    return ev.apply(("sext" if signed and vec.type != "i1" else "zext") + " {t} {0} to {r}", (vec,), "i64")

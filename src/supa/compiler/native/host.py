@@ -1,0 +1,64 @@
+"""What the host's processor offers, and LLVM's target machine for it. Not here: what to generate for it."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.binding as llvm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """The features that choose code: `vector_bits` of a register, fused bf16 and 16-bit integer dot instructions."""
+
+    cpu: str
+    features: str
+    vector_bits: int
+    has_bf16_dot: bool
+
+    @property
+    def lanes(self) -> int:
+        """32-bit elements in a vector register."""
+        return self.vector_bits // 32
+
+    def key(self) -> str:
+        """Identifies the code that this host needs, for caches."""
+        return f"{self.cpu};{self.features}"
+
+
+@functools.cache
+def detect() -> Host:
+    """The machine we run on. SUPA_HOST_VECTOR_BITS (128, 256, 512) narrows it, to test other hosts' code."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    found = dict(llvm.get_host_cpu_features())
+    bits = (
+        512
+        if found.get("avx512f") and found.get("avx512bw") and found.get("avx512vl")
+        else 256
+        if found.get("avx2")
+        else 128
+    )
+    bits = min(bits, int(os.environ.get("SUPA_HOST_VECTOR_BITS", bits)))
+    if bits < 512:
+        found = {name: on and not name.startswith("avx512") for name, on in found.items()}
+    if bits < 256:
+        found = {name: on and not name.startswith(("avx", "fma", "f16c", "vaes", "vpcl")) for name, on in found.items()}
+    features = ",".join(("+" if on else "-") + name for name, on in sorted(found.items()))
+    return Host(
+        cpu=llvm.get_host_cpu_name() if bits == 512 else "x86-64",
+        features=features,
+        vector_bits=bits,
+        has_bf16_dot=bits == 512 and bool(found.get("avx512bf16")),
+    )
+
+
+def target_machine(host: Host) -> Any:
+    """LLVM's code generator for the host: position independent, full optimisation."""
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=host.cpu, features=host.features, opt=2, reloc="pic", codemodel="small", jit=False
+    )

@@ -1,0 +1,1 @@
+"""Vectorised mathematics as LLVM IR. Placeholder of the interface until the library lands."""

@@ -1,0 +1,191 @@
+"""Loads and stores of `lanes` elements whose addresses are a `Vec`: contiguous where known, checked at run time else.
+
+A masked-off lane reads `other`, or zero without it: always the same answer.
+"""
+
+from __future__ import annotations
+
+from supa.compiler.native.emitter import Emitter, llvm_bytes, memory_type, register_type
+from supa.compiler.native.lanes import Lanes, suffix
+from supa.compiler.native.vec import Vec, uniform, vector
+from supa.ir.types import Scalar
+
+
+def _zero(type_: str) -> str:
+    return {"float": "0.0", "double": "0.0", "half": "0xH0000", "i1": "false"}.get(type_, "0")
+
+
+def load(lanes: Lanes, pointer: Vec, mask: Vec | None, other: Vec | None, element: Scalar) -> Vec:
+    """The elements at `pointer` (i64 addresses)."""
+    if mask is not None and mask.name == "true":
+        mask = None
+    memory, register = memory_type(element), register_type(element)
+    if other is not None and memory != register:
+        other = lanes.apply("zext {t} {0} to {r}", (other,), memory)
+    value = _load_memory(lanes, pointer, mask, other, memory)
+    if memory != register:
+        value = lanes.apply("icmp ne {t} {0}, {1}", (value, uniform(memory, "0")), "i1")
+    return value
+
+
+def _load_memory(lanes: Lanes, pointer: Vec, mask: Vec | None, other: Vec | None, type_: str) -> Vec:
+    level = max(vec.level for vec in (pointer, mask, other) if vec is not None)
+    if pointer.is_uniform and (mask is None or mask.is_uniform) and (other is None or other.is_uniform):
+        return _load_scalar(lanes, pointer, mask, other, type_, level)
+    vector_type = lanes.vector_type(type_)
+    size = llvm_bytes(type_)
+    other_name = lanes.widen(other) if other is not None else "zeroinitializer"
+    if pointer.is_linear and pointer.step == size:
+        address = lanes.emit(level, f"inttoptr i64 {pointer.name} to ptr")
+        if mask is None:
+            return vector(type_, lanes.emit(level, f"load {vector_type}, ptr {address}, align {size}"), level)
+        call = masked_load(lanes.emitter, vector_type, f"ptr {address}", size, lanes.widen(mask), other_name)
+        return vector(type_, lanes.emit(level, call), level)
+    name = _gather(lanes.emitter, type_, lanes.count)
+    mask_name = lanes.widen(mask) if mask is not None else "splat (i1 true)"
+    call = f"call {vector_type} {name}({lanes.vector_type('i64')} {lanes.widen(pointer)}, {lanes.vector_type('i1')} {mask_name}, {vector_type} {other_name})"  # noqa: E501
+    return vector(type_, lanes.emit(level, call), level)
+
+
+def _load_scalar(lanes: Lanes, pointer: Vec, mask: Vec | None, other: Vec | None, type_: str, level: int) -> Vec:
+    size = llvm_bytes(type_)
+    address = lanes.emit(level, f"inttoptr i64 {pointer.name} to ptr")
+    if mask is None:
+        return uniform(type_, lanes.emit(level, f"load {type_}, ptr {address}, align {size}"), level)
+    # A vector of one lane: LLVM turns its mask into the branch that we would otherwise have to write here.
+    flag = lanes.emit(level, f"insertelement <1 x i1> poison, i1 {mask.name}, i64 0")
+    default = other.name if other is not None else _zero(type_)
+    rest = lanes.emit(level, f"insertelement <1 x {type_}> poison, {type_} {default}, i64 0")
+    loaded = lanes.emit(level, masked_load(lanes.emitter, f"<1 x {type_}>", f"ptr {address}", size, flag, rest))
+    return uniform(type_, lanes.emit(level, f"extractelement <1 x {type_}> {loaded}, i64 0"), level)
+
+
+def store(lanes: Lanes, pointer: Vec, value: Vec, mask: Vec | None, element: Scalar, level: int) -> None:
+    """Write `value` to `pointer` (i64 addresses) at loop level `level`."""
+    if mask is not None and mask.name == "true":
+        mask = None
+    memory = memory_type(element)
+    if value.type != memory:
+        value = lanes.apply("zext {t} {0} to {r}", (value,), memory)
+    size = llvm_bytes(memory)
+    level = max(vec.level for vec in (pointer, value, mask, uniform("i1", "", level)) if vec is not None)
+    if pointer.is_uniform and value.is_uniform and (mask is None or mask.is_uniform):
+        _store_scalar(lanes, pointer, value, mask, level)
+        return
+    vector_type = lanes.vector_type(memory)
+    if pointer.is_linear and pointer.step == size:
+        address = lanes.emit(level, f"inttoptr i64 {pointer.name} to ptr")
+        if mask is None:
+            lanes.run(level, f"store {vector_type} {lanes.widen(value)}, ptr {address}, align {size}")
+        else:
+            lanes.run(
+                level,
+                masked_store(lanes.emitter, vector_type, lanes.widen(value), f"ptr {address}", size, lanes.widen(mask)),
+            )
+        return
+    name = _scatter(lanes.emitter, memory, lanes.count)
+    mask_name = lanes.widen(mask) if mask is not None else "splat (i1 true)"
+    lanes.run(
+        level,
+        f"call void {name}({vector_type} {lanes.widen(value)}, {lanes.vector_type('i64')} {lanes.widen(pointer)},"
+        f" {lanes.vector_type('i1')} {mask_name})",
+    )
+
+
+def _store_scalar(lanes: Lanes, pointer: Vec, value: Vec, mask: Vec | None, level: int) -> None:
+    size = llvm_bytes(value.type)
+    address = lanes.emit(level, f"inttoptr i64 {pointer.name} to ptr")
+    if mask is None:
+        lanes.run(level, f"store {value.type} {value.name}, ptr {address}, align {size}")
+        return
+    flag = lanes.emit(level, f"insertelement <1 x i1> poison, i1 {mask.name}, i64 0")
+    one = lanes.emit(level, f"insertelement <1 x {value.type}> poison, {value.type} {value.name}, i64 0")
+    lanes.run(level, masked_store(lanes.emitter, f"<1 x {value.type}>", one, f"ptr {address}", size, flag))
+
+
+# ---- intrinsics ------------------------------------------------------------------------------------------------
+
+
+def _masks(vector_type: str) -> str:
+    return f"<{vector_type[1:].split(' x ')[0]} x i1>"
+
+
+def masked_load(emitter: Emitter, type_: str, address: str, align: int, mask: str, other: str) -> str:
+    """The text of a masked vector load; `address` is typed ("ptr %p")."""
+    masks = _masks(type_)
+    emitter.declare(f"declare {type_} @llvm.masked.load.{suffix(type_)}.p0(ptr, {masks}, {type_})")
+    return f"call {type_} @llvm.masked.load.{suffix(type_)}.p0(ptr align {align} {address[4:]}, {masks} {mask}, {type_} {other})"
+
+
+def masked_store(emitter: Emitter, type_: str, value: str, address: str, align: int, mask: str) -> str:
+    """The text of a masked vector store."""
+    masks = _masks(type_)
+    emitter.declare(f"declare void @llvm.masked.store.{suffix(type_)}.p0({type_}, ptr, {masks})")
+    return f"call void @llvm.masked.store.{suffix(type_)}.p0({type_} {value}, ptr align {align} {address[4:]}, {masks} {mask})"
+
+
+def masked_gather(emitter: Emitter, type_: str, addresses: str, align: int, mask: str, other: str) -> str:
+    """The text of a gather; `addresses` is a vector of pointers."""
+    count = type_[1:].split(" x ")[0]
+    pointers, masks = f"<{count} x ptr>", f"<{count} x i1>"
+    emitter.declare(f"declare {type_} @llvm.masked.gather.{suffix(type_)}.v{count}p0({pointers}, {masks}, {type_})")
+    return f"call {type_} @llvm.masked.gather.{suffix(type_)}.v{count}p0({pointers} align {align} {addresses}, {masks} {mask}, {type_} {other})"
+
+
+def masked_scatter(emitter: Emitter, type_: str, value: str, addresses: str, align: int, mask: str) -> str:
+    """The text of a scatter; of lanes with one address the last wins."""
+    count = type_[1:].split(" x ")[0]
+    pointers, masks = f"<{count} x ptr>", f"<{count} x i1>"
+    emitter.declare(f"declare void @llvm.masked.scatter.{suffix(type_)}.v{count}p0({type_}, {pointers}, {masks})")
+    return f"call void @llvm.masked.scatter.{suffix(type_)}.v{count}p0({type_} {value}, {pointers} align {align} {addresses}, {masks} {mask})"
+
+
+# ---- addresses of unknown form -----------------------------------------------------------------------------------
+
+
+def _contiguity_check(emitter: Emitter, count: int, size: int) -> str:
+    """Text of a function body's start: %yes is 1 if every active lane lies `size` bytes after the one before."""
+    ramp = "<" + ", ".join(f"i64 {lane * size}" for lane in range(count)) + ">"
+    emitter.declare(f"declare i1 @llvm.vector.reduce.and.v{count}i1(<{count} x i1>)")
+    return f"""  %first = extractelement <{count} x i64> %p, i64 0
+  %one = insertelement <{count} x i64> poison, i64 %first, i64 0
+  %all = shufflevector <{count} x i64> %one, <{count} x i64> poison, <{count} x i32> zeroinitializer
+  %expected = add <{count} x i64> %all, {ramp}
+  %same = icmp eq <{count} x i64> %p, %expected
+  %off = xor <{count} x i1> %m, splat (i1 true)
+  %good = or <{count} x i1> %same, %off
+  %yes = call i1 @llvm.vector.reduce.and.v{count}i1(<{count} x i1> %good)
+  br i1 %yes, label %near, label %far
+near:
+  %address = inttoptr i64 %first to ptr
+"""
+
+
+def _gather(emitter: Emitter, type_: str, count: int) -> str:
+    name = f"@supa.gather.{suffix(type_)}.v{count}"
+    if name not in emitter.definitions:
+        vector_type, size = f"<{count} x {type_}>", llvm_bytes(type_)
+        near = masked_load(emitter, vector_type, "ptr %address", size, "%m", "%o")
+        far = masked_gather(emitter, vector_type, "%each", size, "%m", "%o")
+        emitter.definitions[name] = (
+            f"define internal {vector_type} {name}(<{count} x i64> %p, <{count} x i1> %m, {vector_type} %o) {{\n"
+            + _contiguity_check(emitter, count, size)
+            + f"  %quick = {near}\n  ret {vector_type} %quick\nfar:\n"
+            + f"  %each = inttoptr <{count} x i64> %p to <{count} x ptr>\n  %slow = {far}\n  ret {vector_type} %slow\n}}\n"
+        )
+    return name
+
+
+def _scatter(emitter: Emitter, type_: str, count: int) -> str:
+    name = f"@supa.scatter.{suffix(type_)}.v{count}"
+    if name not in emitter.definitions:
+        vector_type, size = f"<{count} x {type_}>", llvm_bytes(type_)
+        near = masked_store(emitter, vector_type, "%v", "ptr %address", size, "%m")
+        far = masked_scatter(emitter, vector_type, "%v", "%each", size, "%m")
+        emitter.definitions[name] = (
+            f"define internal void {name}({vector_type} %v, <{count} x i64> %p, <{count} x i1> %m) {{\n"
+            + _contiguity_check(emitter, count, size)
+            + f"  {near}\n  ret void\nfar:\n"
+            + f"  %each = inttoptr <{count} x i64> %p to <{count} x ptr>\n  {far}\n  ret void\n}}\n"
+        )
+    return name

@@ -1,0 +1,259 @@
+"""Emits the nests that `plan` made: keeps tiles in buffers, stores, reduces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from supa.compiler.native import memory
+from supa.compiler.native.buffers import Buffer
+from supa.compiler.native.emitter import literal
+from supa.compiler.native.loops import Loops, choose_space
+from supa.compiler.native.plan import Nest, Root
+from supa.compiler.native.tiles import (
+    Evaluator,
+    Index,
+    coordinates_access,
+    descriptor_access,
+    descriptor_of,
+    evaluate_region,
+)
+from supa.compiler.native.vec import Vec, uniform, vector
+from supa.ir import ops
+from supa.ir.core import Op, Value
+from supa.ir.types import Tile, element_of, shape_of
+
+if TYPE_CHECKING:
+    from supa.compiler.native.generate import Generator
+
+_REDUCTION_COPIES = 4  # independent accumulators: they hide the latency of the combining instruction
+_IDENTITY: dict[str, float | int] = {
+    "fadd": -0.0, "fmul": 1.0, "add": 0, "mul": 1, "or": 0, "xor": 0, "and": -1, "umax": 0, "umin": -1,
+    "fmin": float("nan"), "fmax": float("nan"), "fminimum": float("inf"), "fmaximum": float("-inf"),
+}  # fmt: skip
+
+
+def emit_nest(generator: Generator, nest: Nest) -> None:
+    """Emit the loops of `nest` and everything its roots do."""
+    space = choose_space(nest.shape, nest.axis, generator.width)
+    copies = _REDUCTION_COPIES if nest.axis is not None and space.horizontal else 1
+    loops = Loops(generator.emitter, generator.environment, nest.shape, space, copies)
+    buffers = {root: _destination(generator, nest, root) for root in nest.roots if root.kind == "keep"}
+    reductions = {root: _Reduction(generator, loops, root) for root in nest.roots if root.kind == "reduce"}
+    for copy, index in enumerate(loops.indices):
+        # First read everything, then write: a tile updated in place is read by all roots before it changes.
+        seen = {
+            root: [_evaluate(loops.evaluator, root, value, index) for value in _evaluated(root)] for root in nest.roots
+        }
+        for root, values in seen.items():
+            if root.kind == "keep":
+                buffer = buffers[root]
+                if buffer is not None:
+                    loops.evaluator.write_buffer(buffer, index, values[0], loops.level)
+            elif root.kind == "reduce":
+                reductions[root].combine(copy, values)
+            else:
+                emit_store(loops.evaluator, root.op, index, values, loops.level)
+    for reduction in reductions.values():
+        reduction.finish()
+    loops.finish()
+    for root, buffer in buffers.items():
+        if root.target is None and buffer is not None:
+            assert root.value is not None
+            generator.environment.buffers[root.value] = buffer
+    for reduction in reductions.values():
+        reduction.publish()
+
+
+def _evaluated(root: Root) -> list[Value]:
+    if root.kind == "store":
+        return [root.op.value]  # type: ignore[attr-defined]
+    return root.inputs
+
+
+def _evaluate(evaluator: Evaluator, root: Root, value: Value, index: Index) -> Vec:
+    return evaluator.at(value, index)
+
+
+def _destination(generator: Generator, nest: Nest, root: Root) -> Buffer | None:
+    """The buffer that a keep-root writes, None where only roots of the same nest read the value."""
+    assert root.value is not None
+    if root.target is not None:
+        return root.target
+    here: set[object] = {other.reader for other in nest.roots}
+    if generator.planner.uses[root.value].readers <= here:
+        return None
+    return generator.new_buffer(root.shape, element_of(root.value.type))
+
+
+def emit_store(evaluator: Evaluator, op: Op, index: Index, values: list[Vec], level: int) -> None:
+    """Write one vector of the value of a storing operation."""
+    mask: Vec | None
+    if isinstance(op, ops.Store):
+        pointer = evaluator.at(op.pointer, index)
+        mask = evaluator.at(op.mask, index) if op.mask is not None else None
+    elif isinstance(op, ops.DescriptorStore):
+        pointer, mask = descriptor_access(evaluator, op, op.descriptor, op.indices, index)
+    else:
+        assert isinstance(op, ops.DescriptorScatter)
+        row = evaluator.at(op.row_indices, (index[0],))
+        column = evaluator.add(evaluator.scalar(op.column), index[1])
+        pointer, mask = coordinates_access(evaluator, descriptor_of(op, op.descriptor), (row, column))
+    memory.store(evaluator, pointer, values[0], mask, element_of(op.value.type), level)
+
+
+class _Reduction:
+    """One reduce operation inside a nest: accumulators, their combination, the final tree over lanes."""
+
+    def __init__(self, generator: Generator, loops: Loops, root: Root) -> None:
+        assert isinstance(root.op, ops.Reduce) and root.axis is not None
+        self.generator, self.loops, self.op, self.axis = generator, loops, root.op, root.axis
+        self.looped = bool(loops.looped) and loops.looped[-1][0] == root.axis
+        self.level = loops.level - 1 if self.looped else loops.level
+        self.types = [element_of(source.type) for source in self.op.sources]
+        self.slots: list[list[str]] = []  # [copy][operand]
+        self.flags: list[str] = []
+        self.values: list[list[Vec]] = []  # where there is no loop
+        self.results: list[str | Buffer] = []
+
+    def combine(self, copy: int, values: list[Vec]) -> None:
+        """Fold the values of one index into accumulator `copy`."""
+        evaluator = self.loops.evaluator
+        wide = [evaluator.as_vector(value) if self._is_vector else value for value in values]
+        if not self.looped:
+            self.values.append(wide)
+            return
+        self._make_slots(copy, wide)
+        old = [
+            self._load(evaluator, slot, vec, self.loops.level) for slot, vec in zip(self.slots[copy], wide, strict=True)
+        ]
+        new = evaluate_region(evaluator, self.op, [*old, *wide])
+        if self.flags:
+            started = uniform(
+                "i1", evaluator.emit(self.loops.level, f"load i1, ptr {self.flags[copy]}"), self.loops.level
+            )
+            new = [evaluator.select(started, made, value) for made, value in zip(new, wide, strict=True)]
+            evaluator.run(self.loops.level, f"store i1 true, ptr {self.flags[copy]}")
+        for slot, vec in zip(self.slots[copy], new, strict=True):
+            text = evaluator.widen(vec) if self._is_vector else vec.name
+            evaluator.run(self.loops.level, f"store {self._type(vec)} {text}, ptr {slot}")
+
+    @property
+    def _is_vector(self) -> bool:
+        return self.loops.space.lanes > 1
+
+    def _type(self, vec: Vec) -> str:
+        return self.loops.evaluator.vector_type(vec.type) if self._is_vector else vec.type
+
+    def _load(self, evaluator: Evaluator, slot: str, like: Vec, level: int) -> Vec:
+        name = evaluator.emit(level, f"load {self._type(like)}, ptr {slot}")
+        return vector(like.type, name, level) if self._is_vector else uniform(like.type, name, level)
+
+    def _make_slots(self, copy: int, values: list[Vec]) -> None:
+        identity = _identity_of(self.op)
+        slots = []
+        outside = self.loops.before[self.level]
+        for vec, type_ in zip(values, self.types, strict=True):
+            slot = self.generator.emitter.alloca(self._type(vec))
+            slots.append(slot)
+            if identity is not None:
+                first = literal(_identity_value(identity, type_), type_)
+                start = f"splat ({vec.type} {first})" if self._is_vector else first
+                outside.append(f"  store {self._type(vec)} {start}, ptr {slot}")
+        self.slots.append(slots)
+        if identity is None:
+            flag = self.generator.emitter.alloca("i1")
+            self.flags.append(flag)
+            outside.append(f"  store i1 false, ptr {flag}")
+            for slot, vec in zip(slots, values, strict=True):
+                outside.append(f"  store {self._type(vec)} zeroinitializer, ptr {slot}")
+
+    def finish(self) -> None:
+        """After the loop: combine the copies, then the lanes, and put the result where it belongs."""
+        evaluator = self.loops.finisher if self.looped else self.loops.evaluator
+        parts = self.values
+        if self.looped:
+            likes = [Vec("vector", literal_type, "") for literal_type in self._register_types()]
+            parts = [
+                [self._load(evaluator, slot, like, self.level) for slot, like in zip(slots, likes, strict=True)]
+                for slots in self.slots
+            ]
+        while len(parts) > 1:
+            parts = [
+                evaluate_region(evaluator, self.op, [*left, *right])
+                for left, right in zip(parts[::2], parts[1::2], strict=True)
+            ]
+        totals = parts[0]
+        if self.loops.space.horizontal:
+            totals = self._across_lanes(evaluator, totals)
+        self._write(evaluator, totals)
+
+    def _register_types(self) -> list[str]:
+        from supa.compiler.native.emitter import register_type
+
+        return [register_type(type_) for type_ in self.types]
+
+    def _across_lanes(self, evaluator: Evaluator, totals: list[Vec]) -> list[Vec]:
+        count = evaluator.count
+        level = max([self.level, *(vec.level for vec in totals)])
+        while count > 1:
+            count //= 2
+            order = ", ".join(f"i32 {(lane + count) % evaluator.count}" for lane in range(evaluator.count))
+            shifted = []
+            for vec in totals:
+                type_ = evaluator.vector_type(vec.type)
+                name = evaluator.emit(
+                    level, f"shufflevector {type_} {vec.name}, {type_} poison, <{evaluator.count} x i32> <{order}>"
+                )
+                shifted.append(vector(vec.type, name, level))
+            totals = [evaluator.as_vector(vec) for vec in evaluate_region(evaluator, self.op, [*totals, *shifted])]
+        if evaluator.count == 1:
+            return totals
+        return [
+            uniform(
+                vec.type,
+                evaluator.emit(level, f"extractelement {evaluator.vector_type(vec.type)} {vec.name}, i64 0"),
+                level,
+            )
+            for vec in totals
+        ]
+
+    def _write(self, evaluator: Evaluator, totals: list[Vec]) -> None:
+        index = self.loops.indices[0]
+        outer = index[: self.axis] + index[self.axis + 1 :]
+        evaluator.flat = self.loops.evaluator.flat
+        for result, vec in zip(self.op.results, totals, strict=True):
+            if isinstance(result.type, Tile):
+                buffer = self.generator.new_buffer(shape_of(result.type), element_of(result.type))
+                evaluator.write_buffer(buffer, outer, vec, self.level)
+                self.results.append(buffer)
+            else:
+                self.results.append(vec.name)
+
+    def publish(self) -> None:
+        """Make the results known to what follows the nest."""
+        for result, place in zip(self.op.results, self.results, strict=True):
+            if isinstance(place, Buffer):
+                self.generator.environment.buffers[result] = place
+            else:
+                self.generator.environment.scalars[result] = place
+
+
+def _identity_of(op: ops.Reduce) -> str | None:
+    """The function of a region that combines by one commutative function with an identity, else None."""
+    block = op.regions[0]
+    if len(block.ops) != 2 or len(block.args) != 2:
+        return None
+    inner = block.ops[0]
+    if not isinstance(inner, ops.Map) or set(inner.arguments) != set(block.args):
+        return None
+    known = inner.function in _IDENTITY or inner.function in ("smin", "smax")
+    return inner.function if known and block.terminator.operands == inner.results else None
+
+
+def _identity_value(function: str, type_: object) -> float | int:
+    bits = getattr(type_, "bits", 64)
+    if function == "smin":
+        return int((1 << (bits - 1)) - 1)
+    if function == "smax":
+        return int(-(1 << (bits - 1)))
+    return _IDENTITY[function]

@@ -1,0 +1,305 @@
+"""Decides which tiles are kept in buffers and which operations share a loop nest. Emits nothing.
+
+A tile is *virtual* (computed at each index where it is used) or *kept* (computed once into a buffer). Operations that
+must happen - stores, reductions, keeping a tile - are *roots*; neighbouring roots over one shape share a nest, where a
+kept tile's elements pass from root to root in registers, and its buffer is dropped if no one else reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from supa.base.dtypes import DType
+from supa.compiler.native.buffers import Buffer
+from supa.compiler.native.tiles import is_virtual
+from supa.ir import ops
+from supa.ir.core import Block, Op, Value
+from supa.ir.functions import FUNCTIONS
+from supa.ir.types import Tile, element_of, shape_of
+
+_LOAD_COST = 100
+_EXPENSIVE = 10
+_RECOMPUTE_LIMIT = 16  # of integers: addresses and masks
+_RECOMPUTE_LIMIT_FLOAT = 3
+_LOADS = (ops.Load, ops.DescriptorLoad, ops.DescriptorGather)
+_SAME_INDEX = (ops.Map, ops.Cast, ops.AddPtr, ops.Load, ops.MapRegion)
+_STORES = (ops.Store, ops.DescriptorStore, ops.DescriptorScatter)
+
+
+@dataclass(eq=False)
+class Root:
+    """One thing a nest does for each element: `keep` a value, `store` by an operation, or `reduce` by one."""
+
+    kind: str
+    op: Op
+    value: Value | None
+    shape: tuple[int, ...]
+    axis: int | None = None
+    target: Buffer | None = None  # keep: the buffer that is written, if not a new one of its own
+    position: int = 0  # keep with a target: the operand of `op` that asks for it
+
+    @property
+    def reader(self) -> object:
+        """What stands for this root among the readers of the values that it evaluates."""
+        if self.kind == "keep" and self.target is None:
+            return self.value
+        return (self.op, self.position)
+
+    @property
+    def inputs(self) -> list[Value]:
+        """The values that the root evaluates at the nest's index."""
+        if self.kind == "keep":
+            assert self.value is not None
+            return [self.value]
+        if isinstance(self.op, ops.Reduce):
+            return list(self.op.sources)
+        return [operand for operand in self.op.operands if operand is not None]
+
+
+@dataclass(eq=False)
+class Nest:
+    """Roots that share loops over `shape`; `axis` is the dimension that its reductions run along."""
+
+    shape: tuple[int, ...]
+    roots: list[Root] = field(default_factory=list)
+    axis: int | None = None
+    products: set[Value] = field(default_factory=set)
+    store_order: int | None = None  # program position of its first store
+
+
+@dataclass
+class _Use:
+    """What the reverse walk knows of one tile value: who reads it in the end, and how."""
+
+    readers: set[object] = field(default_factory=set)
+    blocks: set[Block] = field(default_factory=set)
+    expanded: bool = False
+    last: int = 0
+
+
+class Planner:
+    """Plans one function: at first which tiles are kept, then, block by block, the nests (`plan`)."""
+
+    def __init__(self, func: ops.Func) -> None:
+        everything = list(func.walk())
+        self.order = {op: position for position, op in enumerate(everything)}
+        self.writes = [self.order[op] for op in everything if op.writes_memory or isinstance(op, ops.Barrier)]
+        self.kept: set[Value] = set()
+        self.uses: dict[Value, _Use] = {}
+        self._collect_uses(everything)
+        for choose in (self._is_worth_keeping, self._is_still_shared):
+            self._choose(everything, choose)
+            self._collect_uses(everything)
+
+    # ---- which tiles are kept ----------------------------------------------------------------------------------
+
+    def _choose(self, everything: list[Op], wanted: Callable[[Op, Value, int], bool]) -> None:
+        """Decide anew, operands before users, which virtual tiles are kept; all others always are."""
+        kept: set[Value] = set()
+        cost: dict[Value, int] = {}
+        for op in everything:
+            if isinstance(op, ops.Gather):  # read at any index: it must be complete
+                kept.add(op.source)
+            for result in op.results:
+                if not is_virtual(op):
+                    kept.add(result)
+                    continue
+                total = _own_cost(op) + sum(cost.get(operand, 0) for operand in op.operands if operand is not None)
+                if isinstance(result.type, Tile) and self.uses[result].readers and wanted(op, result, total):
+                    kept.add(result)
+                cost[result] = 0 if result in kept else total
+        self.kept = kept
+
+    def _is_worth_keeping(self, op: Op, value: Value, cost: int) -> bool:
+        use = self.uses[value]
+        if isinstance(op, _LOADS) and self._must_load_early(op, use):
+            return True
+        if isinstance(op, ops.Constant | ops.Splat):
+            return False
+        if len(use.readers) > 1:
+            return cost > (_RECOMPUTE_LIMIT_FLOAT if _is_float(value) else _RECOMPUTE_LIMIT)
+        return cost >= _EXPENSIVE and (use.expanded or self._is_read_inside(op, use))
+
+    def _is_still_shared(self, op: Op, value: Value, cost: int) -> bool:
+        if value not in self.kept:
+            return False
+        use = self.uses[value]
+        early = isinstance(op, _LOADS) and self._must_load_early(op, use)
+        forced = any(isinstance(user, ops.Gather) and user.source is value for user in value.uses)
+        return early or forced or len(use.readers) > 1 or use.expanded or self._is_read_inside(op, use)
+
+    def _must_load_early(self, op: Op, use: _Use) -> bool:
+        """Whether memory may change between the load and its last reader."""
+        if getattr(op, "volatile", False):
+            return True
+        return any(self.order[op] < position < use.last for position in self.writes)
+
+    def _is_read_inside(self, op: Op, use: _Use) -> bool:
+        return any(block is not op.parent for block in use.blocks)
+
+    def _collect_uses(self, everything: list[Op]) -> None:
+        """Find the readers of every tile, through virtual tiles that are not kept."""
+        self.uses = {}
+        for op in reversed(everything):
+            for value in (*op.results, *(argument for block in op.regions for argument in block.args)):
+                use = self.uses[value] = _Use()
+                for user in value.uses:
+                    self._add_user(use, value, user)
+
+    def _add_user(self, use: _Use, value: Value, user: Op) -> None:
+        if user.parent is None:
+            return
+        grows = isinstance(user, ops.Broadcast | ops.Splat | ops.Gather)
+        if not (is_virtual(user) and isinstance(user.results[0].type, Tile)):
+            by_position = isinstance(user, ops.Yield | ops.For | ops.While | ops.Condition)
+            use.readers.add((user, user.operands.index(value) if by_position else 0))
+            use.blocks.add(user.parent)
+            use.last = max(use.last, self.order[user])
+            return
+        for result in user.results:
+            if result in self.kept:
+                use.readers.add(result)
+                use.blocks.add(user.parent)
+                use.last = max(use.last, self.order[user])
+            else:
+                inner = self.uses[result]
+                use.readers |= inner.readers
+                use.blocks |= inner.blocks
+                use.expanded |= inner.expanded
+                use.last = max(use.last, inner.last)
+        use.expanded |= grows
+
+    # ---- nests -------------------------------------------------------------------------------------------------
+
+    def plan(self, block: Block, closing: list[Root]) -> list[Nest | Op]:
+        """The actions of `block`; `closing` are roots to run at its end (carried tiles, results of branches)."""
+        grouping = _Grouping(self)
+        for op in block.ops[:-1]:
+            roots = list(self._roots(op))
+            for root in roots:
+                grouping.add(root)
+            if not roots and not self.is_silent(op):
+                grouping.alone(op)
+        for root in closing:
+            grouping.add(root)
+        grouping.close()
+        return grouping.actions
+
+    def group(self, roots: list[Root]) -> list[Nest]:
+        """The nests of some roots on their own."""
+        grouping = _Grouping(self)
+        for root in roots:
+            grouping.add(root)
+        grouping.close()
+        return [action for action in grouping.actions if isinstance(action, Nest)]
+
+    def _roots(self, op: Op) -> Iterator[Root]:
+        if isinstance(op, _STORES) and isinstance(op.operands[1].type, Tile):  # type: ignore[union-attr]
+            value = op.operands[1]
+            assert value is not None
+            yield Root("store", op, None, shape_of(value.type))
+        elif isinstance(op, ops.Reduce):
+            yield Root("reduce", op, None, shape_of(op.sources[0].type), op.axis)
+        elif is_virtual(op):
+            for result in op.results:
+                if result in self.kept:
+                    yield Root("keep", op, result, shape_of(result.type))
+
+    def is_silent(self, op: Op) -> bool:
+        """Whether an operation needs no code of its own: a virtual tile, a descriptor, an assumption."""
+        if isinstance(op, ops.MakeDescriptor):
+            return True
+        return is_virtual(op) and isinstance(op.results[0].type, Tile)
+
+
+class _Grouping:
+    """The greedy grouping of one block's roots: at most one nest is open, and it runs when it closes."""
+
+    def __init__(self, planner: Planner) -> None:
+        self.planner = planner
+        self.open: Nest | None = None
+        self.actions: list[Nest | Op] = []
+
+    def add(self, root: Root) -> None:
+        """Put a root into the open nest if it fits, else into a new one."""
+        if self.open is not None and not self._fits(root, self.open):
+            self.close()
+        if self.open is None:
+            self.open = Nest(root.shape)
+        nest = self.open
+        nest.roots.append(root)
+        if root.axis is not None:
+            nest.axis = root.axis
+        if root.kind == "keep" and root.target is None and root.value is not None:
+            nest.products.add(root.value)
+        elif root.kind == "reduce":
+            nest.products.update(root.op.results)
+        elif root.kind == "store" and nest.store_order is None:
+            nest.store_order = self.planner.order[root.op]
+
+    def alone(self, op: Op) -> None:
+        """A scalar operation, or one with loops of its own."""
+        if self.open is not None and self._must_wait(op, self.open):
+            self.close()
+        self.actions.append(op)
+
+    def _must_wait(self, op: Op, nest: Nest) -> bool:
+        if op.regions or op.has_effect or any(isinstance(result.type, Tile) for result in op.results):
+            return True
+        if op.reads_memory and nest.store_order is not None:
+            return True
+        if any(isinstance(operand.type, Tile) for operand in op.operands if operand is not None):
+            return True
+        return any(operand in nest.products for operand in op.operands)
+
+    def close(self) -> None:
+        """Schedule the open nest."""
+        if self.open is not None:
+            self.actions.append(self.open)
+            self.open = None
+
+    def _fits(self, root: Root, nest: Nest) -> bool:
+        if root.shape != nest.shape:
+            return False
+        if root.axis is not None and nest.axis is not None and root.axis != nest.axis:
+            return False
+        seen: set[tuple[Value, bool]] = set()
+        if root.kind == "keep" and root.target is None:  # computed here: what matters is what it is computed from
+            keeps_index = isinstance(root.op, _SAME_INDEX)
+            if root.op.reads_memory and nest.store_order is not None:
+                return False
+            operands = [operand for operand in root.op.operands if operand is not None]
+            return all(self._reads_well(operand, keeps_index, nest, seen) for operand in operands)
+        return all(self._reads_well(value, True, nest, seen) for value in root.inputs)
+
+    def _reads_well(self, value: Value, same_index: bool, nest: Nest, seen: set[tuple[Value, bool]]) -> bool:
+        """Whether `value` can be evaluated inside `nest`: nothing in it that the nest itself completes only later."""
+        if (value, same_index) in seen:
+            return True
+        seen.add((value, same_index))
+        if value in nest.products:
+            root_kept = any(root.value is value for root in nest.roots if root.kind == "keep")
+            return root_kept and same_index
+        op = value.op
+        if op is None or value in self.planner.kept or not is_virtual(op):
+            return True
+        if op.reads_memory and nest.store_order is not None and self.planner.order[op] > nest.store_order:
+            return False
+        keeps_index = same_index and isinstance(op, _SAME_INDEX)
+        return all(self._reads_well(operand, keeps_index, nest, seen) for operand in op.operands if operand is not None)
+
+
+def _own_cost(op: Op) -> int:
+    if isinstance(op, ops.Map):
+        return _EXPENSIVE if FUNCTIONS[op.function].work in ("div", "special", "special2") else 1
+    if isinstance(op, _LOADS):
+        return _LOAD_COST
+    if isinstance(op, ops.MapRegion):
+        return _EXPENSIVE
+    return 1 if isinstance(op, ops.Cast | ops.Join | ops.Cat | ops.Reshape | ops.Gather) else 0
+
+
+def _is_float(value: Value) -> bool:
+    element = element_of(value.type)
+    return isinstance(element, DType) and element.is_float

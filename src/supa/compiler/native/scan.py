@@ -1,0 +1,127 @@
+"""Inclusive scans and histograms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from supa.base.dtypes import I32
+from supa.compiler.native.emitter import register_type
+from supa.compiler.native.loops import Loops, choose_space
+from supa.compiler.native.tiles import Index, evaluate_region
+from supa.compiler.native.vec import Vec, constant, uniform, vector
+from supa.ir import ops
+from supa.ir.types import element_of, shape_of
+
+if TYPE_CHECKING:
+    from supa.compiler.native.generate import Generator
+
+
+def emit_scan(generator: Generator, op: ops.Scan) -> None:
+    """Walk the axis from its start (or end), carrying the running value; vectors along the axis scan by doubling."""
+    shape = shape_of(op.sources[0].type)
+    space = choose_space(shape, op.axis, generator.width)
+    loops = Loops(generator.emitter, generator.environment, shape, space)
+    evaluator, lanes = loops.evaluator, space.lanes
+    looped = bool(loops.looped) and loops.looped[-1][0] == op.axis
+    index = _from_the_end(loops, op, looped) if op.reverse else loops.indices[0]
+    values = [evaluator.at(source, index) for source in op.sources]
+    if lanes > 1:
+        values = [evaluator.as_vector(value) for value in values]
+    if space.horizontal:
+        values = _scan_lanes(loops, op, values)
+    if looped:
+        values = _carry(generator, loops, op, values)
+    buffers = [generator.new_buffer(shape, element_of(result.type)) for result in op.results]
+    for buffer, value in zip(buffers, values, strict=True):
+        evaluator.write_buffer(buffer, index, value, loops.level)
+    loops.finish()
+    for result, buffer in zip(op.results, buffers, strict=True):
+        generator.environment.buffers[result] = buffer
+
+
+def _from_the_end(loops: Loops, op: ops.Scan, looped: bool) -> Index:
+    index = loops.indices[0]
+    if not looped:
+        return index
+    _, extent, step = loops.looped[-1]
+    at = index[op.axis]
+    name = loops.evaluator.emit(at.level, f"sub i32 {extent - step}, {at.name}")
+    return (*index[: op.axis], Vec(at.kind, "i32", name, at.level, at.step), *index[op.axis + 1 :])
+
+
+def _scan_lanes(loops: Loops, op: ops.Scan, values: list[Vec]) -> list[Vec]:
+    """Scan inside vectors: after step d every lane holds the combination of up to 2d lanes."""
+    evaluator, count, level = loops.evaluator, loops.space.lanes, loops.level
+    distance = 1
+    while distance < count:
+        source = [lane + distance if op.reverse else lane - distance for lane in range(count)]
+        order = ", ".join(f"i32 {lane if 0 <= lane < count else 0}" for lane in source)
+        inside = "<" + ", ".join(f"i1 {'true' if 0 <= lane < count else 'false'}" for lane in source) + ">"
+        moved = []
+        for value in values:
+            type_ = evaluator.vector_type(value.type)
+            text = f"shufflevector {type_} {evaluator.widen(value)}, {type_} poison, <{count} x i32> <{order}>"
+            moved.append(vector(value.type, evaluator.emit(level, text), level))
+        combined = evaluate_region(evaluator, op, [*moved, *values])
+        flag = vector("i1", inside, level)
+        values = [evaluator.select(flag, new, old) for new, old in zip(combined, values, strict=True)]
+        distance *= 2
+    return values
+
+
+def _carry(generator: Generator, loops: Loops, op: ops.Scan, values: list[Vec]) -> list[Vec]:
+    """Combine with what was carried from the last step, and carry on."""
+    evaluator, level, outside = loops.evaluator, loops.level, loops.before[loops.level - 1]
+    horizontal, is_vector = loops.space.horizontal, loops.space.lanes > 1 and not loops.space.horizontal
+    types = [register_type(element_of(source.type)) for source in op.sources]
+    forms = [evaluator.vector_type(type_) if is_vector else type_ for type_ in types]
+    slots = [generator.emitter.alloca(form) for form in forms]
+    started = generator.emitter.alloca("i1")
+    outside.append(f"  store i1 false, ptr {started}")
+    for slot, form in zip(slots, forms, strict=True):
+        outside.append(f"  store {form} zeroinitializer, ptr {slot}")
+    make = vector if is_vector else uniform
+    old = [
+        make(type_, evaluator.emit(level, f"load {form}, ptr {slot}"), level)
+        for type_, form, slot in zip(types, forms, slots, strict=True)
+    ]
+    flag = uniform("i1", evaluator.emit(level, f"load i1, ptr {started}"), level)
+    evaluator.run(level, f"store i1 true, ptr {started}")
+    combined = evaluate_region(evaluator, op, [*old, *values])
+    new = [evaluator.select(flag, made, value) for made, value in zip(combined, values, strict=True)]
+    last = 0 if op.reverse else loops.space.lanes - 1
+    for slot, form, vec in zip(slots, forms, new, strict=True):
+        name = vec.name
+        if horizontal and loops.space.lanes > 1:
+            name = evaluator.emit(
+                level, f"extractelement {evaluator.vector_type(vec.type)} {evaluator.widen(vec)}, i64 {last}"
+            )
+        elif is_vector:
+            name = evaluator.widen(vec)
+        evaluator.run(level, f"store {form} {name}, ptr {slot}")
+    return new
+
+
+def emit_histogram(generator: Generator, op: ops.Histogram) -> None:
+    """Count element by element; what is masked off or out of range goes to a spare bin."""
+    (bins,) = shape_of(op.result.type)
+    counts = generator.new_buffer((bins,), I32)
+    spare = generator.new_buffer((bins + 1,), I32)
+    emitter = generator.emitter
+    emitter.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+    emitter.do(f"call void @llvm.memset.p0.i64(ptr align 64 {spare.address}, i8 0, i64 {4 * bins + 4}, i1 false)")
+    shape = shape_of(op.source.type)
+    loops = Loops(emitter, generator.environment, shape, choose_space(shape, None, 1))
+    evaluator, index, level = loops.evaluator, loops.indices[0], loops.level
+    value = evaluator.at(op.source, index)
+    limit = constant(value.type, bins)
+    inside = evaluator.apply("icmp ult {t} {0}, {1}", (value, limit), "i1")
+    if op.mask is not None:
+        inside = evaluator.apply("and {t} {0}, {1}", (inside, evaluator.at(op.mask, index)), "i1")
+    bin_ = evaluator.select(inside, value, limit)
+    address = evaluator.emit(level, f"getelementptr i32, ptr {spare.address}, {bin_.type} {bin_.name}")
+    old = evaluator.emit(level, f"load i32, ptr {address}")
+    evaluator.run(level, f"store i32 {evaluator.emit(level, f'add i32 {old}, 1')}, ptr {address}")
+    loops.finish()
+    generator.copy_buffer(spare.reshaped((bins,)), counts)
+    generator.environment.buffers[op.result] = counts

@@ -1,0 +1,66 @@
+"""What an element-wise computation holds at one point of a loop nest: `Vec`, a value for `lanes` elements at once.
+
+It is uniform (one scalar for all lanes), linear (base + lane * step: addresses and indices), or a plain LLVM vector.
+Knowing which is what makes a load contiguous, a broadcast free and an index computation scalar.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Kind = Literal["uniform", "linear", "vector"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """Marks an index that is bits [shift, shift + log2(extent)) of the flat counter of a nest."""
+
+    shift: int
+    extent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vec:
+    """`name` is the scalar (uniform), the scalar at lane 0 (linear) or the vector; `type` its LLVM element type.
+
+    `level` is the loop level whose body defines it (0: outside the nest); `constant` the value of a known uniform
+    integer; `step` the increment per lane of a linear one: a Python int or the name of a scalar of `type`.
+    """
+
+    kind: Kind
+    type: str
+    name: str
+    level: int = 0
+    step: int | str = 0
+    constant: int | None = None
+    flat: Flat | None = None
+
+    @property
+    def is_uniform(self) -> bool:
+        """One value for all lanes."""
+        return self.kind == "uniform"
+
+    @property
+    def is_linear(self) -> bool:
+        """base + lane * step."""
+        return self.kind == "linear"
+
+    def at_level(self, level: int) -> Vec:
+        """The same value, said to be defined no further out than `level`."""
+        return replace(self, level=max(level, self.level))
+
+
+def uniform(type_: str, name: str, level: int = 0) -> Vec:
+    """One scalar for all lanes."""
+    return Vec("uniform", type_, name, level)
+
+
+def constant(type_: str, value: int) -> Vec:
+    """A known integer for all lanes."""
+    return Vec("uniform", type_, str(value), 0, constant=value)
+
+
+def vector(type_: str, name: str, level: int) -> Vec:
+    """A plain LLVM vector."""
+    return Vec("vector", type_, name, level)
