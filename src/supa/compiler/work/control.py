@@ -62,7 +62,7 @@ class _Carrier:
         for position, (init, arg, end) in enumerate(zip(inits, args, ends, strict=True)):
             token, before = Carried(self.number, position), w.waits([init])
             w.carried[token] = before
-            if self._trusted(position) and not before and self._is_index(arg):
+            if not before and self._is_index(arg) and self._trusted(position, "data"):
                 self.quiet.add(position)
             else:
                 w.after[arg] = frozenset((token,))
@@ -76,8 +76,8 @@ class _Carrier:
             else:
                 self._enter_scalar(position, init, arg, end)
 
-    def _trusted(self, position: int) -> bool:
-        return (id(self.op), position) not in self.w.untrusted
+    def _trusted(self, position: int, what: str) -> bool:
+        return (id(self.op), position, what) not in self.w.untrusted
 
     def _is_index(self, value: Value) -> bool:
         return isinstance(value.type, Descriptor) or is_index(value.type) or is_mask(value.type)
@@ -95,7 +95,7 @@ class _Carrier:
         if not is_index(arg.type):
             return
         index = w.index(init)
-        if index.base is None or not self._trusted(position):
+        if index.base is None or not self._trusted(position, "spacing"):
             assert isinstance(arg.type, Tile)
             w.indices[arg] = w.tiles.opaque(arg.type.shape)
             return
@@ -129,7 +129,7 @@ class _Carrier:
         for position, end in enumerate(ends):
             after = w.waits([end])
             if after and position in self.quiet:
-                raise BrokenTrust((id(self.op), position))
+                raise BrokenTrust((id(self.op), position, "data"))
             token = Carried(self.number, position)
             w.carried[token] = w.carried[token] | after
             slot = self.slots.get(position)
@@ -138,7 +138,7 @@ class _Carrier:
             if isinstance(end.type, Tile):
                 index = w.index(end)
                 if index.base is None or index.coefficients != self.coefficients[position]:
-                    raise BrokenTrust((id(self.op), position))
+                    raise BrokenTrust((id(self.op), position, "spacing"))
                 slot.second = index.base
             else:
                 slot.second = w.scalar(end)

@@ -14,7 +14,7 @@ from supa.compiler.work import control, elements, memory, products, shapes  # no
 from supa.compiler.work.emission import Emitter
 from supa.compiler.work.freeze import Freezer
 from supa.compiler.work.liveness import Liveness
-from supa.compiler.work.walker import BrokenTrust, Walker, WorkOptions
+from supa.compiler.work.walker import BrokenTrust, Trust, Walker, WorkOptions
 from supa.ir.ops import Func
 from supa.program.work import Work
 
@@ -29,7 +29,7 @@ class WorkResult:
 
 def walk(func: Func, options: WorkOptions) -> Walker:
     """One walk in which every trusted carried tile kept its promise."""
-    untrusted: set[tuple[int, int]] = set()
+    untrusted: set[Trust] = set()
     while True:
         try:
             return Walker(func, options, untrusted)

@@ -110,8 +110,9 @@ def _access(w: Walker, op: Op, place: Footprint, reads: list[Value | None], **fi
 
 def _pointer_place(w: Walker, op: Op, pointer: Value, mask: Value | None) -> Footprint:
     understood = w.mask(mask)
-    if w.index(pointer).base is None and w.waits([pointer]):
-        w.reasons[f"{op.location}: addresses depend on data"] = None
+    if w.index(pointer).base is None:
+        why = "depend on data" if w.waits([pointer]) else "are not evenly spaced"
+        w.reasons[f"{op.location}: addresses {why}; the argument's start assumed"] = None
     if mask is not None and not understood.complete and w.waits([mask]):
         w.reasons[f"{op.location}: the mask depends on data; all elements assumed"] = None
     return footprint(w, w.index(pointer), shape_of(pointer.type), understood, w.argument(pointer))
@@ -290,8 +291,8 @@ def descriptor_gather(w: Walker, op: ops.DescriptorGather | ops.DescriptorScatte
     loads = isinstance(op, ops.DescriptorGather)
     tile = op.value.type if isinstance(op, ops.DescriptorScatter) else op.results[0].type
     rows, column, x = w.index(op.row_indices), w.x.wide(w.scalar(op.column)), w.x
-    if w.waits([op.row_indices]):
-        w.reasons[f"{op.location}: addresses depend on data"] = None
+    if rows.base is None:
+        w.reasons[f"{op.location}: rows depend on data; the argument's start assumed"] = None
     spaced = w.tiles.scale(rows, tensor.strides[0])
     base = None if spaced.base is None else x.add(x.add(tensor.base, spaced.base), x.mul(tensor.strides[1], column))
     bounds = [Bound(1, True, x.sub(tensor.extents[1], column))]

@@ -59,10 +59,14 @@ class TensorFacts:
     argument: int
 
 
+Trust = tuple[int, int, str]
+"""A loop (by id), a carried position, and what was trusted: its 'spacing', or that it needs no 'data'."""
+
+
 class BrokenTrust(Exception):  # noqa: N818 - not an error: the walk starts again
     """A carried tile is not as regular as the walk assumed: walk again without trusting it."""
 
-    def __init__(self, key: tuple[int, int]) -> None:
+    def __init__(self, key: Trust) -> None:
         self.key = key
 
 
@@ -81,7 +85,7 @@ def is_mask(type_: Type) -> bool:
 class Walker:
     """Walks a kernel once; leaves the plan in `items`."""
 
-    def __init__(self, func: ops.Func, options: WorkOptions, untrusted: set[tuple[int, int]]) -> None:
+    def __init__(self, func: ops.Func, options: WorkOptions, untrusted: set[Trust]) -> None:
         self.options, self.untrusted = options, untrusted
         self.x = Expressions()
         self.tiles = Tiles(self.x)
@@ -184,6 +188,8 @@ class Walker:
     def group(self, op: Op, waits: Waits) -> Draft:
         """The first element-wise group of this body that an operation can join without making it wait for more."""
         for draft in self.groups:
+            if not waits and draft.waits - self.control:
+                continue
             if waits <= draft.waits or all(w == draft.id or w in draft.waits for w in waits):
                 return draft
         draft = self.step(Vector, op, waits, counts={})
