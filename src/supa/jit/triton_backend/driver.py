@@ -6,12 +6,15 @@ Not here: compiling (`compiler`), the device itself (`runtime`). Triton expects 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
+
+from supa.jit.triton_backend.do_bench import install
 
 NAME = "supa"
 _CPP_TYPES = {
@@ -22,6 +25,7 @@ _CPP_TYPES = {
 
 if os.environ.get("SUPA_DEVICE"):  # asked for by name: it goes before a GPU that is present
     os.environ.setdefault("TRITON_DEFAULT_BACKEND", NAME)
+install()
 
 
 class SupaDriver(DriverBase):  # type: ignore[misc]
@@ -29,14 +33,16 @@ class SupaDriver(DriverBase):  # type: ignore[misc]
 
     def __init__(self) -> None:
         from supa.jit.triton_backend import devices
+        from supa.jit.triton_backend.cache_folder import keep_private
         from supa.jit.triton_backend.launching import make_launcher
-        from supa.jit.triton_backend.measuring import current_meter
+        from supa.jit.triton_backend.measuring import current_meter, do_bench
 
+        keep_private(Path(knobs.cache.dir), is_default="TRITON_CACHE_DIR" not in os.environ)
+        self.do_bench = do_bench
         self.utils = KernelLoader()
         self.launcher_cls = make_launcher
         self.get_current_device: Callable[[], int] = devices.current_number
         self.get_current_stream: Callable[[int], Any] = current_meter
-        _let_do_bench_ask_the_driver()
 
     @classmethod
     def is_active(cls) -> bool:
@@ -112,22 +118,3 @@ class KernelLoader:
         from supa.jit.triton_backend.properties import properties
 
         return properties(devices.device(number).description)
-
-
-def _let_do_bench_ask_the_driver() -> None:
-    """`triton.testing.do_bench` repeats a launch for 100 ms of device time, on the host minutes: give it our own.
-
-    The function keeps its identity, so that programs which imported it before get the same.
-    """
-    from supa.jit.triton_backend import measuring
-
-    testing = sys.modules.get("triton.testing")
-    if testing is not None:
-        testing.__dict__["_do_bench_on_the_device_clock"] = measuring.do_bench
-        testing.do_bench.__code__ = _do_bench.__code__
-
-
-def _do_bench(  # type: ignore[no-untyped-def]
-    fn, warmup=25, rep=100, grad_to_none=None, quantiles=None, return_mode="mean"
-):
-    return _do_bench_on_the_device_clock(fn, warmup, rep, grad_to_none, quantiles, return_mode)  # type: ignore[name-defined]  # noqa: F821

@@ -1,7 +1,7 @@
 """Benchmarks on the device's clock: launches that are priced and not run, for tuning and `triton.testing.do_bench`.
 
-The simulated clock is deterministic, so one launch says all; every quantile is the same. Not here: events (`interface`),
-the prices (`runtime`).
+The simulated clock is deterministic, so one launch says all; every quantile is the same. Not here: events
+(`interface`), the prices (`runtime`).
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ class Meter:
         self.launches = 0
 
     def launch(self, kernel: Kernel, grid_x: int, grid_y: int, grid_z: int, slots: bytes) -> None:
-        """Price one launch."""
-        self.time_ps += kernel.device.prices.of(kernel).predict(grid_x, grid_y, grid_z, slots).time_ps
+        """Price one launch behind others, as events around it would see it."""
+        prices = kernel.device.prices
+        self.time_ps += prices.queued_ps(prices.of(kernel).predict(grid_x, grid_y, grid_z, slots))
         self.launches += 1
 
 

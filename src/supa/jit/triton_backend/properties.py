@@ -9,7 +9,7 @@ _KHZ = 1000
 
 
 def properties(device: Device) -> dict[str, int]:
-    """Of `device`: shared memory and threads of a block, registers, CUs (multiprocessors), clocks in kHz, bus in bits."""
+    """Of `device`: bytes of shared memory, 32-bit registers of a CU ("multiprocessor"), clocks in kHz, bus in bits."""
     chip = device.chip
     register_bytes = 4
     return {
