@@ -88,11 +88,14 @@ def _ttir(module: Any) -> Any:
 
 def _binary(module: Any, metadata: dict[str, Any], options: KernelOptions) -> bytes:
     from supa.jit.triton_backend import lowering
+    from supa.jit.triton_backend.devices import description
     from supa.jit.triton_backend.generic_form import generic_text
     from supa.program.serialize import dumps
 
     program = lowering.lower(generic_text(module), options)
     metadata["name"] = program.name
-    metadata["shared"] = program.resources.shared_bytes
+    # Tiles that exceed a block's shared memory stream through the load-store cache: slower, never refused.
+    limit = description(options.arch).chip.lsc.shared_per_block_bytes
+    metadata["shared"] = min(program.resources.shared_bytes, limit)
     metadata["compile_seconds"] = program.compile_seconds
     return dumps(program)
