@@ -60,6 +60,8 @@ EXACT = {
     "backwards": ([1], lambda: [zeros(300), zeros(32), 100, 3]),
     "cursor": ([2], lambda: [zeros(600), zeros(600), 11, 40]),
     "nothing": ([1], lambda: [zeros(1), 7]),
+    "maze": ([9], lambda: [zeros(256), 11, -6, 1.75]),
+    "unrolled": ([1], lambda: [zeros(400), zeros(16), 5, 4]),
     "queue": ([1], lambda: [zeros(1, dtype=I32), zeros(40), zeros(40), 20]),
 }  # fmt: skip
 

@@ -137,3 +137,52 @@ def nothing(x, n):
     for i in range(0, n):
         if i * i == 40:
             tl.store(x, 1.0)
+
+
+@triton.jit
+def maze(out, a, b, f, DEPTH: tl.constexpr):
+    n = tl.program_id(0) * 7 - 20 + a
+    mixed = (
+        n.to(tl.int64) + n // b + n % b - (n >> 1) + (n << 2) + min(n, b) * max(a, -n) + tl.abs(n) + (n ^ a) + (n | 5)
+    )
+    mixed += (n.to(tl.uint32) // 3).to(tl.int32) + (n.to(tl.uint32) % 7).to(tl.int32) + (n.to(tl.int64) * 77 >> 3)
+    steps = 0
+    while n % 5 != 0 and steps < 50:
+        if n > 3:
+            n -= 2
+        else:
+            n += 3
+            if steps % 2 == 0:
+                n *= 2
+        steps += 1
+    total = 0
+    for i in range(0, a):
+        if i * i < n + 4:
+            total += i
+        else:
+            for j in range(i, 0, -1):
+                total ^= j * steps
+    for _ in tl.static_range(DEPTH):
+        mixed = mixed * 3 + total
+    scale = f * 2.5 - n
+    if scale > 3:
+        mixed += scale.to(tl.int32)
+    elif scale != scale:
+        mixed = mixed - 1
+    tl.store(out + ((mixed + total * 5 + steps) & 255), 1.0)
+    for i in range(0, n % 4):
+        tl.store(out + ((mixed ^ i) & 127), 2.0)
+
+
+@triton.jit
+def unrolled(x, out, n, gap, DEPTH: tl.constexpr, BLOCK: tl.constexpr):
+    at = x + tl.arange(0, BLOCK)
+    total = tl.zeros((BLOCK,), tl.float32)
+    for i in range(0, n):
+        for _ in tl.static_range(DEPTH):
+            at += gap
+            gap_again = gap + i
+            at += gap_again
+        total += tl.load(at)
+        at -= DEPTH * 2 * gap
+    tl.store(out + tl.arange(0, BLOCK), total)

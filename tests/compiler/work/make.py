@@ -20,6 +20,8 @@ TYPES = {
     "backwards": ("*fp32 *fp32 i32 i32", {"BLOCK": 32}),
     "cursor": ("*fp32 *fp32 i32 i32", {"BLOCK": 32}),
     "nothing": ("*fp32 i32", {}),
+    "maze": ("*fp32 i32 i32 fp32", {"DEPTH": 3}),
+    "unrolled": ("*fp32 *fp32 i32 i32", {"DEPTH": 3, "BLOCK": 16}),
     "queue": ("*i32 *fp32 *fp32 i32", {"BLOCK": 32}),
 }
 

@@ -190,7 +190,10 @@ class Expressions:
         if value.type == type_:
             return value
         if value.kind == "const":
-            return self.const(value.payload, type_)
+            source = WIDTHS[value.type]
+            bits = value.payload & ((1 << min(source, WIDTHS[type_])) - 1)
+            negative = signed and value.type != "i1" and bits >> (min(source, WIDTHS[type_]) - 1)
+            return self.const(bits - (1 << min(source, WIDTHS[type_])) if negative else bits, type_)
         narrow = WIDTHS[type_] < WIDTHS[value.type]
         opcode = "trunc" if narrow else "sext" if signed and value.type != "i1" else "zext"
         return self.node("convert", type_, (value,), opcode, value.nonneg or opcode == "zext")

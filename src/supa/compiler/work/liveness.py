@@ -104,14 +104,28 @@ class _Degrees:
 
     def of(self, expr: Expr) -> int | None:
         """The degree of an expression in the loop's iteration number."""
-        if expr.region.depth < self.plan.region.depth:
-            return 0
-        if expr not in self.known:
-            self.known[expr] = None  # while it is being looked at: values that move each other are not affine
-            self.known[expr] = self._look(expr)
-        return self.known[expr]
+        stack = [expr]
+        while stack:
+            top = stack[-1]
+            if top in self.known or self._fixed(top):
+                stack.pop()
+                continue
+            missing = [a for a in top.args if a not in self.known and not self._fixed(a)]
+            if missing:
+                stack.extend(missing)
+                continue
+            self.known[top] = None  # while it is being looked at: values that move each other are not affine
+            self.known[top] = self._look(top)
+        return self._now(expr)
+
+    def _fixed(self, expr: Expr) -> bool:
+        return expr.region.depth < self.plan.region.depth
+
+    def _now(self, expr: Expr) -> int | None:
+        return 0 if self._fixed(expr) else self.known[expr]
 
     def _look(self, expr: Expr) -> int | None:
+        """The degree of an expression whose operands' are known."""
         if expr.kind == "iv":
             return 1
         if expr.kind == "carried":
@@ -120,10 +134,10 @@ class _Degrees:
                 return 0
             return 1 if slot.second is not None and self._moves(slot.second, expr) else None
         if expr.kind == "convert" and expr.payload in ("sext", "zext", "trunc"):
-            return self.of(expr.args[0])
+            return self._now(expr.args[0])
         if expr.kind != "binary":
             return None
-        left, right = (self.of(arg) for arg in expr.args)
+        left, right = (self._now(arg) for arg in expr.args)
         if left is None or right is None:
             return None
         if expr.payload in ("add", "sub"):
@@ -134,11 +148,32 @@ class _Degrees:
 
     def _moves(self, expr: Expr, start: Expr) -> bool:
         """Whether expr is start plus something that does not change."""
-        if expr is start:
-            return True
-        if expr.kind != "binary" or expr.payload not in ("add", "sub"):
-            return False
-        left, right = expr.args
-        if self._moves(left, start):
-            return self.of(right) == 0
-        return expr.payload == "add" and self._moves(right, start) and self.of(left) == 0
+        after = _those_after(expr, start)
+        while expr is not start:
+            if expr.kind != "binary" or expr.payload not in ("add", "sub"):
+                return False
+            left, right = expr.args
+            if left in after and right not in after and self.of(right) == 0:
+                expr = left
+            elif right in after and left not in after and expr.payload == "add" and self.of(left) == 0:
+                expr = right
+            else:
+                return False
+        return True
+
+
+def _those_after(expr: Expr, start: Expr) -> set[Expr]:
+    """The parts of an expression that are computed from `start`."""
+    after, seen, stack = {start}, {start}, [expr]
+    while stack:
+        top = stack[-1]
+        fresh = [a for a in top.args if a not in seen and a.region.depth >= start.region.depth]
+        if top not in seen and fresh:
+            stack.extend(fresh)
+            continue
+        stack.pop()
+        if top not in seen:
+            seen.add(top)
+            if any(a in after for a in top.args):
+                after.add(top)
+    return after
