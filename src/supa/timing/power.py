@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from supa.arch import Device
 from supa.timing.machine import layout
+from supa.timing.memory_image import Image
 from supa.timing.steps import StepCost
 
 CLOCK_STEP_HZ = 1_000_000
@@ -43,22 +44,23 @@ class Events:
     fixed: Mapping[str, float]
 
 
-def energies(device: Device, costs: Sequence[StepCost], state: layout.State) -> Events:
+def energies(device: Device, costs: Sequence[StepCost], image: Image) -> Events:
     """Energy of every event of a finished simulation, in pJ."""
     price = device.chip.energy
-    count = [int(value) for value in state.count]
-    engines = sum(cost.energy_pj * int(times) for cost, times in zip(costs, state.step_count, strict=False))
-    l2_bytes = count[layout.L2_READ_BYTES] + count[layout.L2_WRITE_BYTES]
-    hbm_bytes = count[layout.HBM_READ_BYTES] + count[layout.HBM_WRITE_BYTES]
+    count = image.counts
+    times = image.steps[:, layout.TIMES]
+    engines = sum(cost.energy_pj * int(number) for cost, number in zip(costs, times, strict=True))
+    l2_bytes = count["l2_read_bytes"] + count["l2_write_bytes"]
+    hbm_bytes = count["hbm_read_bytes"] + count["hbm_write_bytes"]
     return Events(
         core={
             "engines": engines,
-            "lsc": price.lsc_pj_per_byte * (count[layout.LSC_BYTES] + count[layout.L2_READ_BYTES]),
+            "lsc": price.lsc_pj_per_byte * (count["lsc_bytes"] + count["l2_read_bytes"]),
         },
         fixed={
             "l2": price.l2_pj_per_byte * l2_bytes,
-            "noc": price.noc_pj_per_byte * (l2_bytes + count[layout.CROSSING_BYTES]),
-            "die_to_die": price.die_to_die_pj_per_byte * count[layout.DIE_BYTES],
+            "noc": price.noc_pj_per_byte * (l2_bytes + count["crossing_bytes"]),
+            "die_to_die": price.die_to_die_pj_per_byte * count["die_bytes"],
             "hbm": price.hbm_pj_per_byte * hbm_bytes,
         },
     )

@@ -11,12 +11,13 @@ import numpy as np
 from supa.arch import Device
 from supa.program.program import Resources
 from supa.program.work import Access, Step, Work
-from supa.timing import power, spec
+from supa.timing import figures, power
 from supa.timing.machine import layout
+from supa.timing.memory_image import Image, build
 from supa.timing.occupancy import Occupancy, occupancy
 from supa.timing.prediction import Prediction, StepTime
 from supa.timing.steps import StepCost, StepPricer, at_clock, price_steps
-from supa.timing.tape import flatten
+from supa.timing.tape import Tape, flatten
 
 Caches = Literal["cold", "warm"]
 
@@ -33,13 +34,13 @@ class Job:
 
     device: Device
     work: Work
-    tape: layout.Tape
+    tape: Tape
     steps: tuple[Step, ...]
     costs: tuple[StepCost, ...]
     occupancy: Occupancy
     stream: np.ndarray
     begins: np.ndarray
-    placement: spec.Placement
+    placement: figures.Placement
     caches: Caches
 
     @property
@@ -56,8 +57,8 @@ class Run:
     core_pj: float
     fixed_pj: float
     events: power.Events
-    state: layout.State
-    spec: layout.Spec
+    image: Image
+    dirty_bytes: int
 
 
 def price(
@@ -67,7 +68,7 @@ def price(
     grid: tuple[int, int, int],
     stream: np.ndarray,
     *,
-    placement: spec.Placement = "uma",
+    placement: figures.Placement = "uma",
     caches: Caches = "cold",
 ) -> Prediction:
     """Predict one launch.
@@ -90,7 +91,7 @@ def _job(
     resources: Resources,
     grid: tuple[int, int, int],
     stream: np.ndarray,
-    placement: spec.Placement,
+    placement: figures.Placement,
     caches: Caches,
 ) -> Job:
     from supa.timing.machine.run import find_blocks
@@ -98,7 +99,7 @@ def _job(
     room = occupancy(device.chip, resources)
     tape = flatten(work)
     if not device.chip.tda.present:
-        tape = tape._replace(by_tda=np.zeros_like(tape.by_tda))
+        tape.steps[:, layout.BY_TDA] = 0
     steps = tuple(work.steps())
     stream = np.ascontiguousarray(stream, np.int64)
     begins = np.zeros(grid[0] * grid[1] * grid[2], np.int64)
@@ -124,31 +125,31 @@ def _simulate(
 ) -> Run:
     """Run blocks [first, last) at a core clock; with warm caches, a second time on the tags of the first."""
     from supa.timing.machine.run import simulate
+    from supa.timing.machine.tags import dirty_sectors
 
     until = job.blocks if last is None else last
-    setting = spec.Setting(
-        core_hz=core_hz,
-        slots_per_cu=job.occupancy.blocks_per_cu,
-        sample=sample,
-        lines=lines,
-        placement=job.placement,
-    )
-    machine = spec.machine_spec(job.device, setting)
-    costs = at_clock(job.costs, core_hz)
-    state = spec.machine_state(machine, job.tape, until - first)
-    time_ps = simulate(job.tape, machine, costs, state, job.stream, job.begins, first, until)
+    chip = job.device.chip
+    setting = figures.Setting(core_hz=core_hz, sample=sample, lines=lines, placement=job.placement)
+    values = figures.machine_figures(job.device, setting)
+    times = at_clock(job.costs, core_hz)
+
+    def idle() -> Image:
+        return build(chip, values, job.tape, times, job.occupancy.blocks_per_cu, until - first)
+
+    image = idle()
+    time_ps = simulate(image.words, job.stream, job.begins, first, until)
     if job.caches == "warm":
-        again = spec.machine_state(machine, job.tape, until - first)
-        state = again._replace(tags=state.tags)
-        time_ps = simulate(job.tape, machine, costs, state, job.stream, job.begins, first, until)
-    events = power.energies(job.device, job.costs, state)
+        before, image = image, idle()
+        image.words[image.tags :] = before.words[before.tags :]
+        time_ps = simulate(image.words, job.stream, job.begins, first, until)
+    events = power.energies(job.device, job.costs, image)
     return Run(
         time_ps=time_ps,
         core_pj=sum(events.core.values()),
         fixed_pj=sum(events.fixed.values()),
         events=events,
-        state=state,
-        spec=machine,
+        image=image,
+        dirty_bytes=int(dirty_sectors(image.words)) * sample * chip.l2.sector_bytes,
     )
 
 
@@ -159,10 +160,9 @@ def _sampling(job: Job) -> tuple[int, int]:
     first = min(job.blocks // 2, max(job.blocks - PROBED_BLOCKS, 0))
     last = min(first + PROBED_BLOCKS, job.blocks)
     probe = _simulate(job, job.device.chip.clocks.boost_hz, 1, 1 << 12, first, last)
-    walked = int(probe.state.count[layout.LINES_WALKED])
-    accesses = sum(
-        int(times) for step, times in zip(job.steps, probe.state.step_count, strict=False) if isinstance(step, Access)
-    )
+    walked = probe.image.counts["lines"]
+    steps = probe.image.steps
+    accesses = int(steps[steps[:, layout.KIND] <= layout.ATOMIC, layout.TIMES].sum())
     total = walked * job.blocks // (last - first)
     sample = 1
     while sample < 64 and total > SAMPLED_LINES * sample and walked >= 16 * sample * max(accesses, 1):
@@ -172,14 +172,15 @@ def _sampling(job: Job) -> tuple[int, int]:
 
 def _predict(job: Job, run: Run, clock_hz: int, sample: int) -> Prediction:
     device, chip = job.device, job.device.chip
-    count = [int(value) for value in run.state.count]
+    count = run.image.counts
+    times = run.image.steps[:, layout.TIMES]
     scale = (clock_hz / chip.clocks.boost_hz) ** chip.power.voltage_exponent
     parts = {name: energy * scale for name, energy in run.events.core.items()} | dict(run.events.fixed)
     time_ps = chip.launch.latency_ps + run.time_ps
     parts["static"] = chip.power.static_w * time_ps
     energy_pj = sum(parts.values())
-    read, written = count[layout.HBM_READ_BYTES], count[layout.HBM_WRITE_BYTES]
-    l2_read = count[layout.L2_READ_BYTES]
+    read, written = count["hbm_read_bytes"], count["hbm_write_bytes"]
+    l2_read = count["l2_read_bytes"]
     resident = chip.cu_count * job.occupancy.blocks_per_cu
     return Prediction(
         time_ps=time_ps,
@@ -187,16 +188,16 @@ def _predict(job: Job, run: Run, clock_hz: int, sample: int) -> Prediction:
         energy_pj=energy_pj,
         average_power_w=energy_pj / max(time_ps, 1),
         bound_by=_bound_by(job, run, clock_hz),
-        flops=sum(cost.flops * int(times) for cost, times in zip(job.costs, run.state.step_count, strict=False)),
+        flops=sum(cost.flops * int(number) for cost, number in zip(job.costs, times, strict=True)),
         bytes=read + written,
         read_bytes=read,
         written_bytes=written,
-        dirty_bytes=count[layout.DIRTY_BYTES],
-        requested_bytes=count[layout.REQUESTED_BYTES],
-        l2_bytes=l2_read + count[layout.L2_WRITE_BYTES],
-        l2_hit_rate=count[layout.L2_HIT_BYTES] / l2_read if l2_read else 0.0,
+        dirty_bytes=run.dirty_bytes,
+        requested_bytes=count["requested_bytes"],
+        l2_bytes=l2_read + count["l2_write_bytes"],
+        l2_hit_rate=count["l2_hit_bytes"] / l2_read if l2_read else 0.0,
         utilisation=MappingProxyType(_utilisation(run)),
-        stall_ps=MappingProxyType(dict(zip(CAUSES, (int(value) for value in run.state.cause), strict=True))),
+        stall_ps=MappingProxyType(_stalls(run)),
         energy_by_part_pj=MappingProxyType(parts),
         steps=_step_times(job, run),
         occupancy=job.occupancy,
@@ -208,33 +209,42 @@ def _predict(job: Job, run: Run, clock_hz: int, sample: int) -> Prediction:
 
 
 def _step_times(job: Job, run: Run) -> tuple[StepTime, ...]:
-    state = run.state
     return tuple(
         StepTime(
             id=step.id,
             kind=step.kind if isinstance(step, Access) else type(step).__name__.lower(),
             location=step.location,
-            count=int(state.step_count[place]),
-            busy_ps=int(state.step_busy[place]),
-            stall_ps=int(state.step_stall[place]),
+            count=int(row[layout.TIMES]),
+            busy_ps=int(row[layout.BUSY_SUM_PS]),
+            stall_ps=int(row[layout.STALL_SUM_PS]),
         )
-        for place, step in enumerate(job.steps)
+        for step, row in zip(job.steps, run.image.steps, strict=True)
     )
+
+
+def _stalls(run: Run) -> dict[str, int]:
+    values = run.image.words[layout.CAUSES : layout.CAUSES + len(CAUSES)]
+    return {name: int(value) for name, value in zip(CAUSES, values, strict=True)}
+
+
+def _engine_busy(run: Run) -> np.ndarray:
+    """int64[CUs, engines], picoseconds."""
+    return run.image.cus[:, layout.ENGINE_BUSY : layout.ENGINE_BUSY + layout.ENGINE_COUNT]
 
 
 def _utilisation(run: Run) -> dict[str, float]:
     """Busy time over the time that all servers of a kind had."""
-    machine, state, time = run.spec, run.state, max(run.time_ps, 1)
-    shares = {name: float(busy) for name, busy in zip(ENGINES, state.engine_busy.mean(axis=0) / time, strict=True)}
+    image, count, time = run.image, run.image.counts, max(run.time_ps, 1)
+    shares = {name: float(busy) for name, busy in zip(ENGINES, _engine_busy(run).mean(axis=0) / time, strict=True)}
     servers = {
-        "hbm": (layout.HBM_BUSY_PS, machine.channels),
-        "l2": (layout.L2_BUSY_PS, len(state.slice_free)),
-        "noc": (layout.NOC_BUSY_PS, 2 * len(state.spc_in_free)),
-        "fill": (layout.FILL_BUSY_PS, machine.cu_count),
-        "crossing": (layout.CROSSING_BUSY_PS, len(state.crossing_free)),
-        "die_to_die": (layout.DIE_BUSY_PS, len(state.die_free)),
+        "hbm": image.channels,
+        "l2": image.partitions * image.slices,
+        "noc": 2 * image.spcs,
+        "fill": image.cu_count,
+        "crossing": image.partitions,
+        "die": image.dies,
     }
-    return shares | {name: int(state.count[place]) / (many * time) for name, (place, many) in servers.items()}
+    return shares | {name: count[f"{name}_busy_ps"] / (many * time) for name, many in servers.items()}
 
 
 def _bound_by(job: Job, run: Run, clock_hz: int) -> str:
@@ -243,7 +253,7 @@ def _bound_by(job: Job, run: Run, clock_hz: int) -> str:
     if chip.launch.latency_ps > run.time_ps:
         return "launch"
     shares = _utilisation(run)
-    peaks = run.state.engine_busy.max(axis=0) / max(run.time_ps, 1)
+    peaks = _engine_busy(run).max(axis=0) / max(run.time_ps, 1)
     shares |= {name: float(peak) for name, peak in zip(ENGINES, peaks, strict=True)}
     most = max(shares, key=lambda name: shares[name])
     if clock_hz < chip.clocks.boost_hz and shares[most] > BUSY_SHARE and most in ENGINES:

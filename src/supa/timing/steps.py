@@ -232,14 +232,23 @@ def price_steps(pricer: StepPricer, steps: Sequence[Step]) -> tuple[StepCost, ..
     return tuple(pricer.price(step) for step in steps)
 
 
-def at_clock(costs: Sequence[StepCost], core_hz: int) -> layout.Costs:
-    """Costs in picoseconds at a core clock; engine times round up."""
+@dataclass(frozen=True, kw_only=True)
+class EngineTimes:
+    """What steps take at one clock: int64[steps, engines] busy and own time, int64[steps] latency, picoseconds."""
+
+    busy_ps: np.ndarray
+    own_ps: np.ndarray
+    latency_ps: np.ndarray
+
+
+def at_clock(costs: Sequence[StepCost], core_hz: int) -> EngineTimes:
+    """Costs at a core clock; times round up."""
     cycle_ps = 1e12 / core_hz
     engines = layout.ENGINE_COUNT
     busy = np.array([cost.busy for cost in costs]).reshape(-1, engines) * cycle_ps
     own = np.array([cost.own for cost in costs]).reshape(-1, engines) * cycle_ps
     latency = np.array([cost.latency for cost in costs]) * cycle_ps
-    return layout.Costs(
+    return EngineTimes(
         busy_ps=np.ceil(busy - 1e-6).astype(np.int64),
         own_ps=np.ceil(np.maximum(own, busy) - 1e-6).astype(np.int64),
         latency_ps=np.ceil(latency).astype(np.int64),

@@ -10,7 +10,6 @@ import numpy as np
 from supa.program.work import Access, Barrier, Branch, Exchange, Loop, Matrix, Node, Repeat, Step, Vector, Work
 from supa.timing.machine import layout
 
-MAX_RANK = 5
 _ACCESS_KINDS = {"load": layout.LOAD, "store": layout.STORE, "atomic": layout.ATOMIC}
 _OTHER_KINDS: dict[type[Step], int] = {
     Matrix: layout.MATRIX,
@@ -20,10 +19,10 @@ _OTHER_KINDS: dict[type[Step], int] = {
 }
 
 
-def flatten(work: Work) -> layout.Tape:
+def flatten(work: Work) -> Tape:
     """The tape of a work tree; `ValueError` where the tree breaks its contract."""
     steps = tuple(work.steps())
-    writer = _Writer(index={step.id: place for place, step in enumerate(steps)}, count=len(steps))
+    writer = _Writer(index={step.id: place for place, step in enumerate(steps)})
     if len(writer.index) != len(steps):
         raise ValueError("two steps of a work tree have the same id")
     writer.nodes(work.body, 0)
@@ -31,12 +30,22 @@ def flatten(work: Work) -> layout.Tape:
     return _tape(writer, steps)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tape:
+    """Tables as `machine.layout` describes them, with positions where the machine's memory has addresses."""
+
+    ops: np.ndarray  # int64[instructions, OP_WIDTH]
+    steps: np.ndarray  # int64[steps, STEP_WIDTH]
+    lists: np.ndarray  # int64[...]: waits and users of every step
+    depth: int  # of the deepest software pipeline
+    nesting: int  # of loops
+
+
 @dataclass
 class _Writer:
     """Collects instructions in walking order."""
 
     index: dict[int, int]
-    count: int
     rows: list[list[int]] = field(default_factory=list)  # op, step, jump, values, stages, release
     pipelined: set[int] = field(default_factory=set)
     offset: dict[int, int] = field(default_factory=dict)
@@ -107,52 +116,37 @@ def _kind(step: Step) -> int:
     return _ACCESS_KINDS[step.kind] if isinstance(step, Access) else _OTHER_KINDS[type(step)]
 
 
-def _ragged(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of different lengths as (begins, values)."""
-    begins = np.zeros(len(rows) + 1, np.int64)
-    begins[1:] = np.cumsum([len(row) for row in rows])
-    return begins, np.array([value for row in rows for value in row], np.int64)
-
-
-def _tape(writer: _Writer, steps: Sequence[Step]) -> layout.Tape:
-    columns = np.array(writer.rows, np.int64).T.copy()
-    places = range(len(steps))
-    accesses = [step if isinstance(step, Access) else None for step in steps]
-    shape = np.zeros((len(steps), MAX_RANK), np.int64)
-    for place, access in enumerate(accesses):
-        if access is None:
-            continue
-        if len(access.shape) > MAX_RANK:
-            raise ValueError(f"step {access.id}: an access of {len(access.shape)} dimensions, at most {MAX_RANK}")
-        shape[place, : len(access.shape)] = access.shape
-    wait_from, wait_on = _ragged([[writer.index[other] for other in step.waits] for step in steps])
-    user_from, user = _ragged([writer.users.get(place, []) for place in places])
-
-    def column(values: Sequence[int]) -> np.ndarray:
-        return np.array(values, np.int64)
-
-    return layout.Tape(
-        op=columns[0],
-        step=columns[1],
-        jump=columns[2],
-        values=columns[3],
-        stages=columns[4],
-        release=columns[5],
-        kind=column([_kind(step) for step in steps]),
-        value_count=column([_value_count(step) for step in steps]),
-        value_offset=column([writer.offset.get(place, 0) for place in places]),
-        pipelined=column([int(place in writer.pipelined) for place in places]),
-        in_loop=column([writer.in_loop.get(place, -1) for place in places]),
-        rank=column([len(access.shape) if access else 0 for access in accesses]),
-        shape=shape,
-        element_bytes=column([access.element_bytes if access else 0 for access in accesses]),
-        by_tda=column([int(access is not None and access.engine == "tensor_data") for access in accesses]),
-        scattered=column([int(access is not None and access.scattered) for access in accesses]),
-        returns=column([int(access is not None and access.returns) for access in accesses]),
-        wait_from=wait_from,
-        wait_on=wait_on,
-        user_from=user_from,
-        user=user,
+def _tape(writer: _Writer, steps: Sequence[Step]) -> Tape:
+    table = np.zeros((len(steps), layout.STEP_WIDTH), np.int64)
+    lists: list[int] = []
+    for place, step in enumerate(steps):
+        row = table[place]
+        row[layout.KIND], row[layout.INDEX] = _kind(step), place
+        row[layout.VALUE_COUNT], row[layout.VALUE_OFFSET] = _value_count(step), writer.offset.get(place, 0)
+        row[layout.PIPELINED], row[layout.IN_LOOP] = place in writer.pipelined, writer.in_loop.get(place, -1)
+        row[layout.WAIT_FROM] = len(lists)
+        lists += [writer.index[other] for other in step.waits]
+        row[layout.WAIT_TO] = row[layout.USER_FROM] = len(lists)
+        lists += writer.users.get(place, [])
+        row[layout.USER_TO] = len(lists)
+        if isinstance(step, Access):
+            _fill_access(row, step)
+    return Tape(
+        ops=np.array(writer.rows, np.int64),
+        steps=table,
+        lists=np.array(lists, np.int64),
         depth=writer.depth,
         nesting=writer.nesting,
     )
+
+
+def _fill_access(row: np.ndarray, access: Access) -> None:
+    rank = len(access.shape)
+    if rank > layout.MAX_RANK:
+        raise ValueError(f"step {access.id}: an access of {rank} dimensions, at most {layout.MAX_RANK}")
+    row[layout.RANK] = rank
+    row[layout.SHAPE : layout.SHAPE + rank] = access.shape
+    row[layout.ELEMENT_BYTES] = access.element_bytes
+    row[layout.BY_TDA] = access.engine == "tensor_data"
+    row[layout.SCATTERED] = access.scattered
+    row[layout.RETURNS] = access.returns

@@ -10,246 +10,211 @@ from __future__ import annotations
 from typing import Any
 
 from supa.timing.machine.compiled import compiled
+from supa.timing.machine.control import control
 from supa.timing.machine.engines import compute
 from supa.timing.machine.layout import (
     ATOMIC,
     BARRIER,
-    BRANCH,
+    BARRIER_CAUSE,
+    BLOCKED,
+    CAUSES,
+    CURSOR,
+    DEPTH,
+    DONE,
     END,
-    END_FLAT,
-    END_LOOP,
-    ENGINE_COUNT,
     ENGINE_EXCHANGE,
-    ENGINE_LSC,
     ENGINE_MATRIX,
-    ENGINE_TDA,
     ENGINE_VECTOR,
     EXCHANGE,
-    FLAT_LOOP,
-    JUMP,
+    FLAT,
+    FLAT_CURSOR,
+    IN_LOOP,
+    INDEX,
+    ISSUED,
+    KIND,
+    LAST_WRITE,
+    LATEST,
     LOAD,
-    LOOP,
     MATRIX,
+    MEMORY_CAUSE,
+    OP_CODE,
+    OP_RELEASE,
+    OP_STAGES,
+    OP_STEP,
+    OP_VALUES,
+    OP_WIDTH,
+    PC,
+    PIPELINED,
+    PRODUCED,
     REPEAT,
+    RETURNS,
+    RING,
+    STALL_SUM_PS,
     STEP,
     STORE,
+    TIMES,
+    TRIP,
+    TRIPS,
+    USER_FROM,
+    USER_TO,
+    VALUE_COUNT,
+    VALUE_OFFSET,
     VECTOR,
+    WAIT_FROM,
+    WAIT_TO,
 )
 from supa.timing.machine.memory import access
 from supa.timing.machine.queue import push
 
-MEMORY_CAUSE, BARRIER_CAUSE = ENGINE_COUNT, ENGINE_COUNT + 1
-LAST_WRITE = 34  # place in the scratch array: when the latest write lands
+UNKNOWN = -1
 
 
 @compiled
-def advance(tape: Any, spec: Any, costs: Any, state: Any, stream: Any, slot: int, cu: int, now: int) -> int:
+def advance(m: Any, stream: Any, block: int, cu: int, producer: int, now: int) -> int:
     """Let the consumer start every step that it can at `now`.
 
     Returns the time at which it goes on, -1 when it waits for its producer, or -2 - t when the block ends at time t.
     """
     while True:
-        pc = state.pc[slot]
-        op = tape.op[pc]
-        if op != STEP:
-            if op == END:
-                return -2 - max(state.latest[slot], state.issued[slot])
-            _control(tape, state, stream, slot, pc, op, now)
+        pc = m[block + PC]
+        if m[pc + OP_CODE] != STEP:
+            if m[pc + OP_CODE] == END:
+                return -2 - max(m[block + LATEST], m[block + ISSUED])
+            control(m, stream, block, producer, pc, now)
             continue
-        step = tape.step[pc]
-        in_flat = state.flat[slot] >= 0
-        if not (in_flat and tape.pipelined[step]):
-            ready, reason = _ready(tape, state, slot, step)
-            if ready < 0:
-                state.blocked[slot] = 1
+        step = m[pc + OP_STEP]
+        flat = m[block + FLAT]
+        if flat < 0 or not m[step + PIPELINED]:
+            ready, reason = _ready(m, block, step, flat)
+            if ready == UNKNOWN:
+                m[block + BLOCKED] = 1
                 return -1
             if ready > now:
                 return ready
-            _start(tape, spec, costs, state, stream, slot, cu, step, reason, now)
-        state.pc[slot] = pc + 1
-        if not in_flat:
-            state.cursor[slot] += tape.value_count[step]
-        elif tape.release[state.flat[slot]] == step:
-            _release(tape, state, slot, now)
-        if state.issued[slot] > now:
-            return state.issued[slot]
+            _start(m, stream, block, cu, step, reason, now)
+        m[block + PC] = pc + OP_WIDTH
+        if flat < 0:
+            m[block + CURSOR] += m[step + VALUE_COUNT]
+        elif m[flat + OP_RELEASE] == step:
+            _release(m, block, flat, producer, now)
+        if m[block + ISSUED] > now:
+            return m[block + ISSUED]
 
 
 @compiled
-def _ready(tape: Any, state: Any, slot: int, step: int) -> tuple[int, int]:
-    """When the step's waits are over (-1: not known yet), and the kind of step that it waited for last (-1: none)."""
-    ready = state.issued[slot]
+def _ready(m: Any, block: int, step: int, flat: int) -> tuple[int, int]:
+    """When the step's waits are over, and the kind of step that it waited for last (-1: none)."""
+    ready = m[block + ISSUED]
     reason = -1
-    flat = state.flat[slot]
-    for index in range(tape.wait_from[step], tape.wait_from[step + 1]):
-        other = tape.wait_on[index]
-        time = state.done[slot, other]
-        if flat >= 0 and tape.pipelined[other] and tape.in_loop[other] == flat:
-            trip = state.trip[slot] - (1 if other >= step else 0)
-            if trip < 0:
-                continue
-            if trip >= state.produced[slot]:
-                return -1, LOAD
-            time = state.ring[slot, other, trip % (tape.depth + 1)]
+    for place in range(m[step + WAIT_FROM], m[step + WAIT_TO]):
+        other = m[place]
+        if flat >= 0 and m[other + PIPELINED] and m[other + IN_LOOP] == flat:
+            trip = m[block + TRIP] - (1 if other >= step else 0)
+            if trip >= m[block + PRODUCED]:
+                return UNKNOWN, LOAD
+            time = m[_ring(m, block, other, trip)] if trip >= 0 else 0
+        else:
+            time = m[m[block + DONE] + m[other + INDEX]]
         if time > ready:
             ready = time
-            reason = tape.kind[other]
-    if tape.kind[step] == BARRIER and state.latest[slot] > ready:
-        return state.latest[slot], BARRIER
+            reason = m[other + KIND]
+    if m[step + KIND] == BARRIER and m[block + LATEST] > ready:
+        return m[block + LATEST], BARRIER
     return ready, reason
 
 
 @compiled
-def _start(
-    tape: Any, spec: Any, costs: Any, state: Any, stream: Any, slot: int, cu: int, step: int, reason: int, now: int
-) -> None:
-    """Start a step at `now`: take its engines or issue its access, and book what it stood still for."""
-    kind = tape.kind[step]
-    before = state.issued[slot]
-    if kind <= ATOMIC:
-        started, done = _issue_access(tape, spec, state, stream, slot, cu, step, state.trip[slot], now)
-        queue = ENGINE_TDA if tape.by_tda[step] else ENGINE_LSC
-        landed = kind == STORE or (kind == ATOMIC and tape.returns[step] == 0)
-        if landed:
-            state.scratch[LAST_WRITE] = max(state.scratch[LAST_WRITE], done)
-            done = started
-    else:
-        started, done, queue = compute(costs, state, cu, step, now)
-    state.issued[slot] = started
-    state.done[slot, step] = done
-    state.latest[slot] = max(state.latest[slot], done)
-    state.step_count[step] += 1
-    state.step_stall[step] += started - before
-    if now > before:
-        _book(state, reason, now - before)
-    if started > now and queue >= 0:
-        state.cause[queue] += started - now
+def _ring(m: Any, block: int, step: int, trip: int) -> int:
+    """Where the finish of a pipelined load of an iteration is kept."""
+    depth = m[DEPTH] + 1
+    return m[block + RING] + m[step + INDEX] * depth + trip % depth
 
 
 @compiled
-def _book(state: Any, reason: int, waited: int) -> None:
-    """Add standing still to the account of what was waited for."""
-    if reason == BARRIER:
-        state.cause[BARRIER_CAUSE] += waited
-    elif 0 <= reason <= ATOMIC:
-        state.cause[MEMORY_CAUSE] += waited
-    elif reason == MATRIX:
-        state.cause[ENGINE_MATRIX] += waited
-    elif reason == VECTOR:
-        state.cause[ENGINE_VECTOR] += waited
-    elif reason == EXCHANGE:
-        state.cause[ENGINE_EXCHANGE] += waited
+def _start(m: Any, stream: Any, block: int, cu: int, step: int, reason: int, now: int) -> None:
+    """Start a step at `now`: take its engines or issue its access, and book what it stood still for."""
+    kind = m[step + KIND]
+    before = m[block + ISSUED]
+    if kind <= ATOMIC:
+        started, done = _issue_access(m, stream, block, cu, step, m[block + TRIP], now)
+        if kind == STORE or (kind == ATOMIC and m[step + RETURNS] == 0):
+            m[LAST_WRITE] = max(m[LAST_WRITE], done)
+            done = started
+    else:
+        started, done = compute(m, cu, step, now)
+    m[block + ISSUED] = started
+    m[m[block + DONE] + m[step + INDEX]] = done
+    m[block + LATEST] = max(m[block + LATEST], done)
+    m[step + TIMES] += 1
+    m[step + STALL_SUM_PS] += started - before
+    if now > before:
+        m[_cause(reason)] += now - before
+
+
+@compiled
+def _cause(reason: int) -> int:
+    """The account of what was waited for, from the kind of step that was."""
+    if reason == MATRIX:
+        return CAUSES + ENGINE_MATRIX
+    if reason == VECTOR:
+        return CAUSES + ENGINE_VECTOR
+    if reason == EXCHANGE:
+        return CAUSES + ENGINE_EXCHANGE
+    return BARRIER_CAUSE if reason == BARRIER else MEMORY_CAUSE
 
 
 @compiled
 def _issue_access(
-    tape: Any, spec: Any, state: Any, stream: Any, slot: int, cu: int, step: int, trip: int, now: int
+    m: Any, stream: Any, block: int, cu: int, step: int, trip: int, now: int
 ) -> tuple[int, int]:
     """Issue an access whose values are at the cursor or, inside a flat loop, those of iteration `trip`."""
-    flat = state.flat[slot]
-    if flat < 0:
-        return access(tape, spec, state, cu, step, stream, state.cursor[slot], -1, 0, now)
-    base = state.loop_cursor[slot] + tape.value_offset[step]
-    if tape.op[flat] == REPEAT:
-        return access(tape, spec, state, cu, step, stream, base, base + tape.values[flat], trip, now)
-    return access(tape, spec, state, cu, step, stream, base + trip * tape.values[flat], -1, 0, now)
+    flat = m[block + FLAT]
+    base = m[block + CURSOR]
+    delta = -1
+    if flat >= 0:
+        base = m[block + FLAT_CURSOR] + m[step + VALUE_OFFSET]
+        if m[flat + OP_CODE] == REPEAT:
+            delta = base + m[flat + OP_VALUES]
+        else:
+            base += trip * m[flat + OP_VALUES]
+    return access(m, cu, step, stream, base, delta, trip, now)
 
 
 @compiled
-def produce(tape: Any, spec: Any, state: Any, stream: Any, slot: int, cu: int, now: int) -> None:
+def produce(m: Any, stream: Any, block: int, cu: int, now: int) -> None:
     """Issue the pipelined loads of the next iteration."""
-    flat = state.flat[slot]
-    trip = state.produced[slot]
-    pc = flat + 1
-    while tape.op[pc] == STEP:
-        step = tape.step[pc]
-        if tape.pipelined[step]:
+    flat = m[block + FLAT]
+    trip = m[block + PRODUCED]
+    pc = flat + OP_WIDTH
+    while m[pc + OP_CODE] == STEP:
+        step = m[pc + OP_STEP]
+        if m[step + PIPELINED]:
             ready = now
-            for index in range(tape.wait_from[step], tape.wait_from[step + 1]):
-                other = tape.wait_on[index]
-                if tape.in_loop[other] != flat:
-                    ready = max(ready, state.done[slot, other])
-                elif tape.pipelined[other] and other < step:
-                    ready = max(ready, state.ring[slot, other, trip % (tape.depth + 1)])
-            _, done = _issue_access(tape, spec, state, stream, slot, cu, step, trip, ready)
-            state.ring[slot, step, trip % (tape.depth + 1)] = done
-            state.done[slot, step] = max(done, state.done[slot, step])
-            state.step_count[step] += 1
-        pc += 1
-    state.produced[slot] = trip + 1
+            for place in range(m[step + WAIT_FROM], m[step + WAIT_TO]):
+                other = m[place]
+                if m[other + IN_LOOP] != flat:
+                    ready = max(ready, m[m[block + DONE] + m[other + INDEX]])
+                elif m[other + PIPELINED] and other < step:
+                    ready = max(ready, m[_ring(m, block, other, trip)])
+            _, done = _issue_access(m, stream, block, cu, step, trip, ready)
+            m[_ring(m, block, step, trip)] = done
+            last = m[block + DONE] + m[step + INDEX]
+            m[last] = max(m[last], done)
+            m[step + TIMES] += 1
+        pc += OP_WIDTH
+    m[block + PRODUCED] = trip + 1
 
 
 @compiled
-def _release(tape: Any, state: Any, slot: int, now: int) -> None:
+def _release(m: Any, block: int, flat: int, producer: int, now: int) -> None:
     """All users of this iteration's buffers have started: when they finish, the producer may fill them again."""
-    flat = state.flat[slot]
-    if state.trip[slot] + tape.stages[flat] >= state.trips[slot]:
+    if m[block + TRIP] + m[flat + OP_STAGES] >= m[block + TRIPS]:
         return
     free = now
-    pc = flat + 1
-    while tape.op[pc] == STEP:
-        step = tape.step[pc]
-        for index in range(tape.user_from[step], tape.user_from[step + 1]):
-            free = max(free, state.done[slot, tape.user[index]])
-        pc += 1
-    push(state.heap, state.size, free, 2 * slot + 1)
-
-
-@compiled
-def _control(tape: Any, state: Any, stream: Any, slot: int, pc: int, op: int, now: int) -> None:
-    """Follow one control instruction."""
-    if op == REPEAT or op == FLAT_LOOP:
-        _enter_flat(tape, state, stream, slot, pc, op, now)
-    elif op == END_FLAT:
-        state.trip[slot] += 1
-        if state.trip[slot] < state.trips[slot]:
-            state.pc[slot] = tape.jump[pc] + 1
-        else:
-            flat = state.flat[slot]
-            copies = 2 if tape.op[flat] == REPEAT else state.trips[slot]
-            state.cursor[slot] = state.loop_cursor[slot] + copies * tape.values[flat]
-            state.flat[slot] = -1
-            state.trip[slot] = 0
-            state.pc[slot] = pc + 1
-    elif op == LOOP:
-        trips = stream[state.cursor[slot]]
-        state.cursor[slot] += 1
-        if trips > 0:
-            state.level[slot] += 1
-            state.counters[slot, state.level[slot]] = trips
-            state.pc[slot] = pc + 1
-        else:
-            state.pc[slot] = tape.jump[pc]
-    elif op == END_LOOP:
-        level = state.level[slot]
-        state.counters[slot, level] -= 1
-        if state.counters[slot, level] > 0:
-            state.pc[slot] = tape.jump[pc] + 1
-        else:
-            state.level[slot] = level - 1
-            state.pc[slot] = pc + 1
-    elif op == BRANCH:
-        side = stream[state.cursor[slot]]
-        state.cursor[slot] += 1
-        state.pc[slot] = pc + 1 if side != 0 else tape.jump[pc]
-    elif op == JUMP:
-        state.pc[slot] = tape.jump[pc]
-
-
-@compiled
-def _enter_flat(tape: Any, state: Any, stream: Any, slot: int, pc: int, op: int, now: int) -> None:
-    """Begin a loop of steps; its producer fills the first buffers at once."""
-    trips = stream[state.cursor[slot]]
-    state.cursor[slot] += 1
-    if trips <= 0:
-        state.pc[slot] = tape.jump[pc]
-        return
-    state.flat[slot] = pc
-    state.trip[slot] = 0
-    state.trips[slot] = trips
-    state.produced[slot] = 0
-    state.loop_cursor[slot] = state.cursor[slot]
-    state.pc[slot] = pc + 1
-    if tape.release[pc] >= 0:
-        for _ in range(min(tape.stages[pc], trips)):
-            push(state.heap, state.size, now, 2 * slot + 1)
+    pc = flat + OP_WIDTH
+    while m[pc + OP_CODE] == STEP:
+        step = m[pc + OP_STEP]
+        for place in range(m[step + USER_FROM], m[step + USER_TO]):
+            free = max(free, m[m[block + DONE] + m[m[place] + INDEX]])
+        pc += OP_WIDTH
+    push(m, free, producer)

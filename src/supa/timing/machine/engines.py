@@ -5,29 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 from supa.timing.machine.compiled import compiled
-from supa.timing.machine.layout import ENGINE_COUNT
+from supa.timing.machine.layout import (
+    BUSY_PS,
+    BUSY_SUM_PS,
+    CAUSES,
+    ENGINE_BUSY,
+    ENGINE_COUNT,
+    ENGINE_FREE,
+    LATENCY_PS,
+    OWN_PS,
+)
 
 
 @compiled
-def compute(costs: Any, state: Any, cu: int, step: int, time: int) -> tuple[int, int, int]:
+def compute(m: Any, cu: int, step: int, time: int) -> tuple[int, int]:
     """Queue a step's work at every engine that it needs, at once.
 
-    Returns when its last engine took it on, when its result is there, and the engine it queued longest for (-1: none).
+    Returns when its last engine took it on, and when its result is there.
     """
     started = time
     done = time
     queued_for = -1
     for engine in range(ENGINE_COUNT):
-        busy = costs.busy_ps[step, engine]
+        busy = m[step + BUSY_PS + engine]
         if busy > 0:
-            begin = state.engine_free[cu, engine]
-            if begin <= time:
-                begin = time
-            state.engine_free[cu, engine] = begin + busy
-            state.engine_busy[cu, engine] += busy
-            state.step_busy[step] += busy
+            begin = max(m[cu + ENGINE_FREE + engine], time)
+            m[cu + ENGINE_FREE + engine] = begin + busy
+            m[cu + ENGINE_BUSY + engine] += busy
+            m[step + BUSY_SUM_PS] += busy
             if begin > started:
                 started = begin
                 queued_for = engine
-            done = max(done, begin + costs.own_ps[step, engine])
-    return started, done + costs.latency_ps[step], queued_for
+            done = max(done, begin + m[step + OWN_PS + engine])
+    if queued_for >= 0:
+        m[CAUSES + queued_for] += started - time
+    return started, done + m[step + LATENCY_PS]

@@ -8,93 +8,101 @@ from __future__ import annotations
 from typing import Any
 
 from supa.timing.machine.compiled import compiled
-
-# Places in the scratch array.
-ADDRESS, SPAN, OUTER, ELEMENTS, ROWS = 0, 1, 2, 3, 4
-COUNTS, STRIDES, INDICES = 8, 14, 20
-
+from supa.timing.machine.layout import (
+    ADDRESS,
+    ELEMENT_BYTES,
+    ELEMENTS,
+    OUTER,
+    RANK,
+    ROW_COUNTS,
+    ROW_INDICES,
+    ROW_STRIDES,
+    ROWS,
+    SCATTERED,
+    SECTOR_SHIFT,
+    SHAPE,
+    SPAN,
+)
 
 @compiled
-def read_footprint(tape: Any, step: int, stream: Any, base: int, delta: int, trip: int, sector: int, out: Any) -> int:
-    """Fill `out` from the stream; value x is `stream[base + x] + trip * stream[delta + x]` (no delta: -1).
+def read_footprint(m: Any, step: int, stream: Any, base: int, delta: int, trip: int) -> int:
+    """Fill the header's footprint from the stream; value x is `stream[base + x] + trip * stream[delta + x]` (no delta: -1).
 
     Returns the number of elements touched.
     """
     address = stream[base] + (trip * stream[delta] if delta >= 0 else 0)
-    out[SPAN] = tape.element_bytes[step]
-    if tape.scattered[step]:
-        return _read_scattered(tape, step, stream, base, delta, trip, sector, out)
+    m[SPAN] = m[step + ELEMENT_BYTES]
+    if m[step + SCATTERED]:
+        return _read_scattered(m, step, stream, base, delta, trip)
     dims = 0
     elements = 1
-    for d in range(tape.rank[step]):
+    for d in range(m[step + RANK]):
         limit = stream[base + 1 + 2 * d] + (trip * stream[delta + 1 + 2 * d] if delta >= 0 else 0)
         stride = stream[base + 2 + 2 * d] + (trip * stream[delta + 2 + 2 * d] if delta >= 0 else 0)
-        count = min(max(limit, 0), tape.shape[step, d])
+        count = min(max(limit, 0), m[step + SHAPE + d])
         elements *= count
         if stride < 0:
             address += (count - 1) * stride
             stride = -stride
         if count > 1 and stride > 0:
-            dims = _insert(out, dims, count, stride)
-    out[ADDRESS] = address
-    out[ELEMENTS] = elements
+            dims = _insert(m, dims, count, stride)
+    m[ADDRESS] = address
+    m[ELEMENTS] = elements
     if elements > 0:
-        _merge(out, dims, sector)
+        _merge(m, dims)
     return elements
 
 
 @compiled
-def _read_scattered(
-    tape: Any, step: int, stream: Any, base: int, delta: int, trip: int, sector: int, out: Any
-) -> int:
+def _read_scattered(m: Any, step: int, stream: Any, base: int, delta: int, trip: int) -> int:
     """Elements at unknown addresses: each is taken to lie in a sector of its own, one after another."""
-    out[ADDRESS] = stream[base] + (trip * stream[delta] if delta >= 0 else 0)
+    m[ADDRESS] = stream[base] + (trip * stream[delta] if delta >= 0 else 0)
     elements = max(stream[base + 1] + (trip * stream[delta + 1] if delta >= 0 else 0), 0)
-    out[ELEMENTS] = elements
-    out[OUTER] = 1
-    out[COUNTS] = elements
-    out[STRIDES] = max(sector, tape.element_bytes[step])
-    out[ROWS] = elements
+    m[ELEMENTS] = elements
+    m[OUTER] = 1
+    m[ROW_COUNTS] = elements
+    m[ROW_STRIDES] = max(1 << m[SECTOR_SHIFT], m[step + ELEMENT_BYTES])
+    m[ROWS] = elements
     return elements
 
 
 @compiled
-def _insert(out: Any, dims: int, count: int, stride: int) -> int:
+def _insert(m: Any, dims: int, count: int, stride: int) -> int:
     """Keep dimensions sorted by stride, smallest first."""
     place = dims
-    while place > 0 and out[STRIDES + place - 1] > stride:
-        out[STRIDES + place] = out[STRIDES + place - 1]
-        out[COUNTS + place] = out[COUNTS + place - 1]
+    while place > 0 and m[ROW_STRIDES + place - 1] > stride:
+        m[ROW_STRIDES + place] = m[ROW_STRIDES + place - 1]
+        m[ROW_COUNTS + place] = m[ROW_COUNTS + place - 1]
         place -= 1
-    out[STRIDES + place] = stride
-    out[COUNTS + place] = count
+    m[ROW_STRIDES + place] = stride
+    m[ROW_COUNTS + place] = count
     return dims + 1
 
 
 @compiled
-def _merge(out: Any, dims: int, sector: int) -> None:
+def _merge(m: Any, dims: int) -> None:
     """Join inner dimensions into one run while the gaps between their elements are smaller than a sector."""
     merged = 0
-    while merged < dims and out[STRIDES + merged] < max(out[SPAN], 1) + sector:
-        out[SPAN] += (out[COUNTS + merged] - 1) * out[STRIDES + merged]
+    while merged < dims and m[ROW_STRIDES + merged] < m[SPAN] + (1 << m[SECTOR_SHIFT]):
+        m[SPAN] += (m[ROW_COUNTS + merged] - 1) * m[ROW_STRIDES + merged]
         merged += 1
     rows = 1
     for d in range(merged, dims):
-        out[COUNTS + d - merged] = out[COUNTS + d]
-        out[STRIDES + d - merged] = out[STRIDES + d]
-        rows *= out[COUNTS + d]
-    out[OUTER] = dims - merged
-    out[ROWS] = rows
+        m[ROW_COUNTS + d - merged] = m[ROW_COUNTS + d]
+        m[ROW_STRIDES + d - merged] = m[ROW_STRIDES + d]
+        rows *= m[ROW_COUNTS + d]
+    m[OUTER] = dims - merged
+    m[ROWS] = rows
 
 
 @compiled
-def next_row(out: Any, address: int) -> int:
-    """The address of the row after the one at `address`; `out[INDICES...]` must start as zeros."""
-    for d in range(out[OUTER]):
-        out[INDICES + d] += 1
-        address += out[STRIDES + d]
-        if out[INDICES + d] < out[COUNTS + d]:
+def next_run(m: Any, address: int) -> int:
+    """From the first row of a run over the first outer dimension to that of the next run; `ROW_INDICES` start as zeros."""
+    for d in range(1, m[OUTER]):
+        m[ROW_INDICES + d] += 1
+        address += m[ROW_STRIDES + d]
+        if m[ROW_INDICES + d] < m[ROW_COUNTS + d]:
             return address
-        out[INDICES + d] = 0
-        address -= out[COUNTS + d] * out[STRIDES + d]
+        m[ROW_INDICES + d] = 0
+        address -= m[ROW_COUNTS + d] * m[ROW_STRIDES + d]
     return address

@@ -1,170 +1,125 @@
-"""The arrays that the machine runs on: names, shapes, meaning. Not here: behaviour, or where the numbers come from.
+"""The machine's memory: one int64 array of records, so that compiled code hands one pointer around. Not here: behaviour.
 
-Costs are fixed-point: picoseconds per unit, times 2**20. Times are integer picoseconds from the kernel's first block.
+The header holds the chip's figures, the machine's counters and the addresses of the tables behind it. A record is an
+address, a field an offset: `m[block + PC]`. Costs are fixed-point picoseconds per unit, times 2**20; times are integer
+picoseconds from the kernel's launch on.
 """
 
 from __future__ import annotations
-
-from typing import Any, NamedTuple
 
 COST_SHIFT = 20
 
 # Kinds of steps.
 LOAD, STORE, ATOMIC, MATRIX, VECTOR, EXCHANGE, BARRIER = range(7)
 
-# Instructions of the flattened tree. `jump`: where the loop's end goes back to, or the skipped side begins.
+# Instructions of the flattened work tree.
 STEP, REPEAT, LOOP, FLAT_LOOP, END_FLAT, END_LOOP, BRANCH, JUMP, END = range(9)
 
 # Engines of a CU that steps queue for.
 ENGINE_MATRIX, ENGINE_VECTOR, ENGINE_SPECIAL, ENGINE_LSC, ENGINE_EXCHANGE, ENGINE_TDA = range(6)
 ENGINE_COUNT = 6
+MAX_RANK = 5
+
+FIGURES = (
+    "cu_count",
+    "dispatch_ps",
+    "block_latency_ps",
+    "line_shift",
+    "sector_shift",
+    "sets",  # of one partition, of those simulated
+    "ways",
+    "sample_mask",  # of the lines, those whose hash has these bits 0 are simulated, each standing for mask + 1
+    "replicates",
+    "local_homes",  # every line lives in the partition that asks for it
+    "partitions",
+    "slices",  # queues of one partition's slices
+    "slice_read_cost",  # per byte
+    "slice_write_cost",
+    "slice_atomic_cost",  # per operation
+    "atomic_chain_ps",  # between two atomics on one address
+    "channels",
+    "channel_cost",  # per byte
+    "row_miss_ps",
+    "page_bytes",
+    "turnaround_cost",  # per written byte
+    "access_bytes",
+    "lsc_line_cost",  # per line that passes the LSC
+    "fill_cost",  # per byte
+    "write_cost",
+    "outstanding_lines",
+    "spc_cost",  # per byte into or out of an SPC
+    "crossing_cost",  # per byte; 0: no limit
+    "crossing_latency_ps",
+    "die_cost",
+    "die_latency_ps",
+    "l2_latency_ps",
+    "hbm_latency_ps",
+    "tda_issue_ps",
+)
+(
+    CU_COUNT, DISPATCH_PS, BLOCK_LATENCY_PS, LINE_SHIFT, SECTOR_SHIFT, SETS, WAYS, SAMPLE_MASK, REPLICATES, LOCAL_HOMES,
+    PARTITION_COUNT, SLICE_COUNT, SLICE_READ_COST, SLICE_WRITE_COST, SLICE_ATOMIC_COST, ATOMIC_CHAIN_PS, CHANNEL_COUNT,
+    CHANNEL_COST, ROW_MISS_PS, PAGE_BYTES, TURNAROUND_COST, ACCESS_BYTES, LSC_LINE_COST, FILL_COST, WRITE_COST,
+    OUTSTANDING_LINES, SPC_COST, CROSSING_COST, CROSSING_LATENCY_PS, DIE_COST, DIE_LATENCY_PS, L2_LATENCY_PS,
+    HBM_LATENCY_PS, TDA_ISSUE_PS,
+) = range(len(FIGURES))  # fmt: skip
+
+TABLES = ("ops", "steps", "lists", "order", "cus", "spcs", "partitions", "dies", "slices", "channels", "slots", "heap")
+OPS, STEPS, LISTS, ORDER, CUS, SPCS, PARTITIONS, DIES, SLICES, CHANNELS, SLOTS, HEAP, TAGS = range(40, 53)
+SLOT_COUNT, SLOT_WIDTH, STEP_COUNT, DEPTH, HEAP_SIZE, LAST_WRITE = range(56, 62)
 
 # What is counted.
+COUNTERS = (
+    "hbm_read_bytes", "hbm_write_bytes", "l2_read_bytes", "l2_write_bytes", "l2_hit_bytes", "crossing_bytes",
+    "die_bytes", "lsc_bytes", "requested_bytes", "lines", "atomics", "blocks", "events", "hbm_busy_ps", "l2_busy_ps",
+    "noc_busy_ps", "fill_busy_ps", "crossing_busy_ps", "die_busy_ps", "resident_ps",
+)  # fmt: skip
+COUNTS = 64
 (
-    HBM_READ_BYTES,
-    HBM_WRITE_BYTES,
-    DIRTY_BYTES,
-    L2_READ_BYTES,
-    L2_WRITE_BYTES,
-    L2_HIT_BYTES,
-    CROSSING_BYTES,
-    DIE_BYTES,
-    LSC_BYTES,
-    ATOMIC_OPS,
-    END_PS,
-    FIRST_PS,
-    BLOCKS_DONE,
-    MEMORY_STALL_PS,
-    BLOCK_PS,
-    HBM_BUSY_PS,
-    L2_BUSY_PS,
-    NOC_BUSY_PS,
-    FILL_BUSY_PS,
-    CROSSING_BUSY_PS,
-    DIE_BUSY_PS,
-    REQUESTED_BYTES,
-    EVENTS,
-    LINES_WALKED,
-    COUNTER_COUNT,
-) = range(25)
+    HBM_READ_BYTES, HBM_WRITE_BYTES, L2_READ_BYTES, L2_WRITE_BYTES, L2_HIT_BYTES, CROSSING_BYTES, DIE_BYTES, LSC_BYTES,
+    REQUESTED_BYTES, LINES_WALKED, ATOMIC_OPS, BLOCKS_DONE, EVENTS, HBM_BUSY_PS, L2_BUSY_PS, NOC_BUSY_PS, FILL_BUSY_PS,
+    CROSSING_BUSY_PS, DIE_BUSY_PS, RESIDENT_PS,
+) = range(COUNTS, COUNTS + len(COUNTERS))  # fmt: skip
 
+# Time that blocks stood still, by what they waited for: each engine, memory, a barrier.
+CAUSES = 88
+MEMORY_CAUSE, BARRIER_CAUSE = CAUSES + ENGINE_COUNT, CAUSES + ENGINE_COUNT + 1
 
-class Tape(NamedTuple):
-    """The work tree as arrays. Indices of steps are positions in walking order."""
+# The access under way: its footprint (`footprint`) and what the tags said of it (`memory`).
+ADDRESS, SPAN, OUTER, ELEMENTS, ROWS = range(100, 105)
+ROW_COUNTS, ROW_STRIDES, ROW_INDICES = 105, 110, 115
+LINES, SECTORS, MISSED, EVICTED, FAR, FAR_MISSED, SEEN, FIRST_HASH = range(120, 128)
+HEADER_LENGTH = 128
 
-    op: Any  # int64[instructions]
-    step: Any  # int64[instructions]: the step of a STEP
-    jump: Any  # int64[instructions]
-    values: Any  # int64[instructions]: values of one iteration, for loops
-    stages: Any  # int64[instructions]: pipelining depth, for REPEAT and FLAT_LOOP
-    release: Any  # int64[instructions]: the step after whose issue the buffers of an iteration are free, -1 none
-    kind: Any  # int64[steps]
-    value_count: Any  # int64[steps]
-    value_offset: Any  # int64[steps]: place of the step's values among those of one iteration of its loop
-    pipelined: Any  # int64[steps]: 1 for loads that a software pipeline issues ahead
-    in_loop: Any  # int64[steps]: instruction of the flat loop that holds the step, -1 none
-    rank: Any  # int64[steps]
-    shape: Any  # int64[steps, 5]
-    element_bytes: Any  # int64[steps]
-    by_tda: Any  # int64[steps]
-    scattered: Any  # int64[steps]
-    returns: Any  # int64[steps]
-    wait_from: Any  # int64[steps + 1]
-    wait_on: Any  # int64[waits]
-    user_from: Any  # int64[steps + 1]: steps of the same loop that wait for a pipelined load
-    user: Any  # int64[...]
-    depth: int  # largest pipelining depth
-    nesting: int  # deepest nesting of loops
+# An instruction. `OP_JUMP`: where a loop's end goes back to, or where a skipped side or loop goes on.
+# `OP_VALUES`: values of one iteration. `OP_RELEASE`: the step after whose start an iteration's buffers are let go.
+OP_CODE, OP_STEP, OP_JUMP, OP_VALUES, OP_STAGES, OP_RELEASE = range(6)
+OP_WIDTH = 6
 
+# A step; `OP_STEP`, `OP_RELEASE` and the lists of steps hold such records' addresses.
+(
+    KIND, INDEX, VALUE_COUNT, VALUE_OFFSET, PIPELINED, IN_LOOP, RANK, ELEMENT_BYTES, BY_TDA, SCATTERED, RETURNS,
+    WAIT_FROM, WAIT_TO, USER_FROM, USER_TO, LATENCY_PS, TIMES, BUSY_SUM_PS, STALL_SUM_PS,
+) = range(19)  # fmt: skip
+SHAPE = 19  # MAX_RANK values
+BUSY_PS = SHAPE + MAX_RANK  # of each engine: how long it is taken
+OWN_PS = BUSY_PS + ENGINE_COUNT  # of each engine: until the block has its result
+STEP_WIDTH = OWN_PS + ENGINE_COUNT
 
-class Costs(NamedTuple):
-    """What one step costs on one chip at one clock."""
+# A CU.
+CU_SPC, CU_PARTITION, FILL_FREE, WRITE_FREE, MISS_FREE = range(5)
+ENGINE_FREE = 5
+ENGINE_BUSY = ENGINE_FREE + ENGINE_COUNT
+CU_WIDTH = ENGINE_BUSY + ENGINE_COUNT
 
-    busy_ps: Any  # int64[steps, ENGINE_COUNT]: time the engine is taken
-    own_ps: Any  # int64[steps, ENGINE_COUNT]: time until the block has its result, not less than busy
-    latency_ps: Any  # int64[steps]: from the end of the last engine's work to a step that waits
+SPC_IN_FREE, SPC_OUT_FREE = range(2)
+SPC_WIDTH = 2
 
+PARTITION_DIE, CROSSING_FREE = range(2)
+PARTITION_WIDTH = 2
 
-class Spec(NamedTuple):
-    """One chip at one clock, as the machine sees it."""
-
-    cu_count: int
-    cu_order: Any  # int64[cu_count]: CUs in the order in which the dispatcher fills them
-    cu_spc: Any  # int64[cu_count]
-    cu_partition: Any  # int64[cu_count]
-    partition_die: Any  # int64[partitions]
-    slots_per_cu: int
-    dispatch_ps: int
-    block_latency_ps: int
-    line_shift: int
-    sector_shift: int
-    sets: int  # of one partition, of those simulated
-    ways: int
-    sample_mask: int  # lines whose hash has these bits 0 are simulated, each standing for mask + 1
-    replicates: int
-    local_homes: int  # NUMA placement: every line lives in the partition that asks for it
-    slices: int  # of one partition
-    slice_read_cost: int  # per byte
-    slice_write_cost: int
-    slice_atomic_cost: int  # per operation
-    atomic_chain_ps: int  # between two atomics on one address
-    channels: int
-    channel_cost: int  # per byte
-    row_miss_ps: int
-    page_bytes: int
-    turnaround_cost: int  # per written byte
-    access_bytes: int
-    lsc_line_cost: int  # per line that passes the LSC
-    lsc_line_bytes: int
-    lsc_latency_ps: int
-    fill_cost: int  # per byte
-    write_cost: int
-    outstanding_lines: int
-    spc_cost: int  # per byte in or out of an SPC
-    crossing_cost: int  # per byte, 0: no limit
-    crossing_latency_ps: int
-    die_cost: int
-    die_latency_ps: int
-    l2_latency_ps: int
-    hbm_latency_ps: int
-    tda_issue_ps: int
-
-
-class State(NamedTuple):
-    """Everything that changes. `slot` is a place for one resident block."""
-
-    heap: Any  # int64[2 * slots + 1]: keys of pending events
-    size: Any  # int64[1]
-    engine_free: Any  # int64[cus, ENGINE_COUNT]
-    engine_busy: Any  # int64[cus, ENGINE_COUNT]
-    fill_free: Any  # int64[cus]
-    write_free: Any  # int64[cus]
-    miss_free: Any  # int64[cus]: when the LSC's table of outstanding lines has drained
-    spc_in_free: Any  # int64[spcs]
-    spc_out_free: Any  # int64[spcs]
-    slice_free: Any  # int64[partitions * slices]
-    channel_free: Any  # int64[channels]
-    crossing_free: Any  # int64[partitions]
-    die_free: Any  # int64[dies]
-    tags: Any  # int64[partitions, sets * ways]: line, dirty sectors, valid sectors; newest first
-    block: Any  # int64[slots]: the resident block, -1 none
-    pc: Any  # int64[slots]
-    cursor: Any  # int64[slots]: place in the stream
-    trip: Any  # int64[slots]: iteration of the flat loop
-    trips: Any  # int64[slots]
-    flat: Any  # int64[slots]: instruction of the flat loop that is running, -1 none
-    loop_cursor: Any  # int64[slots]: where the flat loop's values begin
-    counters: Any  # int64[slots, nesting + 1]: trips left of enclosing loops
-    level: Any  # int64[slots]
-    issued: Any  # int64[slots]: when the last step started
-    latest: Any  # int64[slots]: when all steps so far have finished, stores aside
-    produced: Any  # int64[slots]: iterations whose pipelined loads are under way
-    blocked: Any  # int64[slots]: the block waits for a pipelined load not yet issued
-    done: Any  # int64[slots, steps]: when a step's last execution finished
-    ring: Any  # int64[slots, steps, depth + 1]: the same for pipelined loads, by iteration
-    step_busy: Any  # int64[steps]
-    step_stall: Any  # int64[steps]: time that blocks stood still before the step could start
-    step_count: Any  # int64[steps]
-    cause: Any  # int64[ENGINE_COUNT + 2]: the same time by what was waited for: engines, memory, barrier
-    count: Any  # int64[COUNTER_COUNT]
-    scratch: Any  # int64[40]: of one access, see `footprint` and `memory`
+# A slot: a place for one resident block, and behind the fields its counters, `done` times and rings.
+(
+    BLOCK, SLOT_CU, PC, CURSOR, FLAT, TRIP, TRIPS, FLAT_CURSOR, LEVEL, ISSUED, LATEST, PRODUCED, BLOCKED, DONE, RING,
+) = range(15)  # fmt: skip
+LEVELS = 15

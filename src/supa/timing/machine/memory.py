@@ -9,35 +9,105 @@ from __future__ import annotations
 from typing import Any
 
 from supa.timing.machine.compiled import compiled
-from supa.timing.machine.footprint import ADDRESS, INDICES, OUTER, ROWS, SPAN, next_row, read_footprint
+from supa.timing.machine.footprint import next_run, read_footprint
 from supa.timing.machine.layout import (
+    ACCESS_BYTES,
+    ADDRESS,
     ATOMIC,
+    ATOMIC_CHAIN_PS,
     ATOMIC_OPS,
+    BUSY_SUM_PS,
+    BY_TDA,
+    CHANNEL_COST,
+    CHANNEL_COUNT,
+    CHANNELS,
     COST_SHIFT,
     CROSSING_BUSY_PS,
     CROSSING_BYTES,
+    CROSSING_COST,
+    CROSSING_FREE,
+    CROSSING_LATENCY_PS,
+    CU_PARTITION,
+    CU_SPC,
     DIE_BUSY_PS,
     DIE_BYTES,
+    DIE_COST,
+    DIE_LATENCY_PS,
+    DIES,
+    ELEMENT_BYTES,
+    ELEMENTS,
+    ENGINE_BUSY,
+    ENGINE_FREE,
     ENGINE_LSC,
     ENGINE_TDA,
+    EVICTED,
+    FAR,
+    FAR_MISSED,
     FILL_BUSY_PS,
+    FILL_COST,
+    FILL_FREE,
+    FIRST_HASH,
     HBM_BUSY_PS,
+    HBM_LATENCY_PS,
     HBM_READ_BYTES,
     HBM_WRITE_BYTES,
+    KIND,
     L2_BUSY_PS,
     L2_HIT_BYTES,
+    L2_LATENCY_PS,
     L2_READ_BYTES,
     L2_WRITE_BYTES,
+    LINE_SHIFT,
+    LINES,
     LINES_WALKED,
     LOAD,
+    LOCAL_HOMES,
     LSC_BYTES,
+    LSC_LINE_COST,
+    MISS_FREE,
+    MISSED,
     NOC_BUSY_PS,
+    OUTER,
+    OUTSTANDING_LINES,
+    PAGE_BYTES,
+    PARTITION_COUNT,
+    PARTITION_DIE,
+    PARTITION_WIDTH,
+    PARTITIONS,
+    REPLICATES,
     REQUESTED_BYTES,
+    RETURNS,
+    ROW_COUNTS,
+    ROW_INDICES,
+    ROW_MISS_PS,
+    ROW_STRIDES,
+    ROWS,
+    SAMPLE_MASK,
+    SECTOR_SHIFT,
+    SECTORS,
+    SEEN,
+    SETS,
+    SLICE_ATOMIC_COST,
+    SLICE_COUNT,
+    SLICE_READ_COST,
+    SLICE_WRITE_COST,
+    SLICES,
+    SPAN,
+    SPC_COST,
+    SPC_IN_FREE,
+    SPC_OUT_FREE,
+    SPC_WIDTH,
+    SPCS,
+    TAGS,
+    TDA_ISSUE_PS,
+    TURNAROUND_COST,
+    WAYS,
+    WRITE_COST,
+    WRITE_FREE,
 )
 from supa.timing.machine.tags import drop, mix, sectors, touch
 
-# Results of the tag walk in the scratch array.
-LINES, SECTORS, MISSED, EVICTED, FAR, FAR_MISSED, SEEN, FIRST = 26, 27, 28, 29, 30, 31, 32, 33
+SAMPLE_MIX = -4417276706812531889  # odd: the hash that chooses simulated lines is not the one of the sets
 
 
 @compiled
@@ -47,28 +117,24 @@ def priced(amount: int, cost: int) -> int:
 
 
 @compiled
-def serve(free: Any, index: int, time: int, duration: int) -> int:
-    """Queue at one server; returns when it is done."""
-    begin = free[index] if free[index] > time else time
-    free[index] = begin + duration
-    return begin + duration
+def serve(m: Any, server: int, time: int, duration: int) -> int:
+    """Queue at the server whose free time is at an address; returns when it is done."""
+    done = max(m[server], time) + duration
+    m[server] = done
+    return done
 
 
 @compiled
-def spread(free: Any, base: int, servers: int, first: int, parts: int, time: int, duration: int) -> int:
-    """Queue `duration` picoseconds of work, in `parts` equal pieces, at neighbours of server `first` in a ring."""
+def spread(m: Any, base: int, servers: int, hashed: int, parts: int, time: int, duration: int) -> int:
+    """Queue `duration` picoseconds of work, in `parts` equal pieces, at neighbours in a ring of servers."""
     count = parts if parts < servers else servers
     piece = (duration + count - 1) // count
     latest = time
-    index = first
+    index = hashed % servers
     for _ in range(count):
-        begin = free[base + index]
-        if begin < time:
-            begin = time
-        begin += piece
-        free[base + index] = begin
-        if begin > latest:
-            latest = begin
+        done = max(m[base + index], time) + piece
+        m[base + index] = done
+        latest = max(latest, done)
         index += 1
         if index == servers:
             index = 0
@@ -76,239 +142,234 @@ def spread(free: Any, base: int, servers: int, first: int, parts: int, time: int
 
 
 @compiled
-def access(
-    tape: Any, spec: Any, state: Any, cu: int, step: int, stream: Any, base: int, delta: int, trip: int, time: int
-) -> tuple[int, int]:
+def access(m: Any, cu: int, step: int, stream: Any, base: int, delta: int, trip: int, time: int) -> tuple[int, int]:
     """Issue one access at `time`; returns when it started and when its data are there (or written)."""
-    out = state.scratch
-    elements = read_footprint(tape, step, stream, base, delta, trip, 1 << spec.sector_shift, out)
+    elements = read_footprint(m, step, stream, base, delta, trip)
     if elements == 0:
         return time, time
-    kind = tape.kind[step]
-    requested = elements * tape.element_bytes[step]
-    state.count[REQUESTED_BYTES] += requested
-    partition = spec.cu_partition[cu]
-    walk_tags(spec, state, partition, kind)
-    _scale(spec, out)
-    state.count[LINES_WALKED] += out[LINES]
-    start = _issue(tape, spec, state, cu, step, time)
+    kind = m[step + KIND]
+    m[REQUESTED_BYTES] += elements * m[step + ELEMENT_BYTES]
+    walk_tags(m, m[cu + CU_PARTITION], kind)
+    _scale(m)
+    m[LINES_WALKED] += m[LINES]
+    start = _issue(m, cu, step, time)
     if kind == LOAD:
-        return start, _read(spec, state, cu, partition, start, tape.by_tda[step])
-    done = _write(spec, state, cu, partition, start, kind, elements)
-    if kind == ATOMIC and tape.returns[step]:
-        done += spec.l2_latency_ps
+        return start, _read(m, cu, start, m[step + BY_TDA])
+    done = _write(m, cu, start, kind)
+    if kind == ATOMIC and m[step + RETURNS]:
+        done += m[L2_LATENCY_PS]
     return start, done
 
 
 @compiled
-def _issue(tape: Any, spec: Any, state: Any, cu: int, step: int, time: int) -> int:
+def _issue(m: Any, cu: int, step: int, time: int) -> int:
     """Take the engine that sends the requests; returns when the first one leaves."""
-    lines = state.scratch[LINES]
-    if tape.by_tda[step]:
+    if m[step + BY_TDA]:
         engine = ENGINE_TDA
-        busy = spec.tda_issue_ps
+        busy = m[TDA_ISSUE_PS]
     else:
         engine = ENGINE_LSC
-        busy = priced(lines, spec.lsc_line_cost)
-        state.count[LSC_BYTES] += lines << spec.line_shift
-    state.engine_busy[cu, engine] += busy
-    state.step_busy[step] += busy
-    return serve(state.engine_free[cu], engine, time, busy) - busy
+        busy = priced(m[LINES], m[LSC_LINE_COST])
+        m[LSC_BYTES] += m[LINES] << m[LINE_SHIFT]
+    m[cu + ENGINE_BUSY + engine] += busy
+    m[step + BUSY_SUM_PS] += busy
+    return serve(m, cu + ENGINE_FREE + engine, time, busy) - busy
 
 
 @compiled
-def _scale(spec: Any, out: Any) -> None:
+def _scale(m: Any) -> None:
     """From the simulated lines of an access to all of them."""
-    seen = out[SEEN]
-    weight = spec.sample_mask + 1
+    weight = m[SAMPLE_MASK] + 1
     if weight == 1:
         return
-    if out[LINES] >= 4 * weight and seen > 0:
-        for place in (MISSED, EVICTED, FAR, FAR_MISSED):
-            out[place] = out[place] * out[LINES] // seen
-    else:
-        for place in (MISSED, EVICTED, FAR, FAR_MISSED):
-            out[place] *= weight
+    seen = m[SEEN]
+    by_share = m[LINES] >= 4 * weight and seen > 0
+    for place in range(MISSED, FAR_MISSED + 1):
+        m[place] = m[place] * m[LINES] // seen if by_share else m[place] * weight
 
 
 @compiled
-def walk_tags(spec: Any, state: Any, partition: int, kind: int) -> None:
-    """Walk the rows of the footprint in the scratch array through the tags; counts go to the scratch array."""
-    out = state.scratch
-    for place in range(LINES, FIRST):
-        out[place] = 0
-    for d in range(out[OUTER]):
-        out[INDICES + d] = 0
-    address = out[ADDRESS]
-    out[FIRST] = mix(address >> spec.line_shift)
-    last_offset = out[SPAN] - 1
-    in_line = (1 << spec.line_shift) - 1
-    for _ in range(out[ROWS]):
-        end = address + last_offset
-        low, high = address >> spec.line_shift, end >> spec.line_shift
-        out[LINES] += high - low + 1
-        out[SECTORS] += (end >> spec.sector_shift) - (address >> spec.sector_shift) + 1
-        for line in range(low, high + 1):
-            hashed = mix(line)
-            if hashed & spec.sample_mask == 0:
-                begin = (address & in_line) >> spec.sector_shift if line == low else 0
-                until = (end & in_line) >> spec.sector_shift if line == high else in_line >> spec.sector_shift
-                _touch_line(spec, state, partition, line, hashed, (2 << until) - (1 << begin), kind)
-        address = next_row(out, address)
+def walk_tags(m: Any, partition: int, kind: int) -> None:
+    """Walk the rows of the footprint in the header through the tags; the counts go to the header."""
+    for place in range(LINES, FIRST_HASH):
+        m[place] = 0
+    for d in range(m[OUTER]):
+        m[ROW_INDICES + d] = 0
+    line_shift, sector_shift, sample_mask = m[LINE_SHIFT], m[SECTOR_SHIFT], m[SAMPLE_MASK]
+    address, last_offset, in_line = m[ADDRESS], m[SPAN] - 1, (1 << line_shift) - 1
+    m[FIRST_HASH] = mix(address >> line_shift)
+    lines = touched = 0
+    inner, stride = (m[ROW_COUNTS], m[ROW_STRIDES]) if m[OUTER] > 0 else (1, 0)
+    alike = stride & in_line == 0  # every row of a run covers its lines alike
+    for _ in range(m[ROWS] // inner):
+        row = address
+        for _ in range(inner):
+            end = row + last_offset
+            low, high = row >> line_shift, end >> line_shift
+            if not alike:
+                lines += high - low + 1
+                touched += (end >> sector_shift) - (row >> sector_shift) + 1
+            for line in range(low, high + 1):
+                if ((line * SAMPLE_MIX) >> 52) & sample_mask == 0:
+                    begin = (row & in_line) >> sector_shift if line == low else 0
+                    until = ((end & in_line) if line == high else in_line) >> sector_shift
+                    _touch_line(m, partition, line, (2 << until) - (1 << begin), kind)
+            row += stride
+        if alike:
+            end = address + last_offset
+            lines += inner * ((end >> line_shift) - (address >> line_shift) + 1)
+            touched += inner * ((end >> sector_shift) - (address >> sector_shift) + 1)
+        address = next_run(m, address)
+    m[LINES] = lines
+    m[SECTORS] = touched
 
 
 @compiled
-def _touch_line(spec: Any, state: Any, partition: int, line: int, hashed: int, mask: int, kind: int) -> None:
+def _touch_line(m: Any, partition: int, line: int, mask: int, kind: int) -> None:
     """One line through the near and, where it lives elsewhere, the far tags."""
-    out = state.scratch
-    out[SEEN] += 1
-    partitions = state.tags.shape[0]
-    home = partition if spec.local_homes else ((hashed >> 24) * partitions) >> 7
-    first = (((hashed * 40503) >> 4) & 0xFFFFFFF) * spec.sets >> 28
-    first *= spec.ways
+    hashed = mix(line)
+    home = partition if m[LOCAL_HOMES] else ((hashed >> 24) * m[PARTITION_COUNT]) >> 7
+    ways = m[WAYS]
+    first = m[TAGS] + (((((hashed * 40503) >> 4) & 0xFFFFFFF) * m[SETS]) >> 28) * ways
+    size = m[SETS] * ways
+    m[SEEN] += 1
     if kind != LOAD:
         if home != partition:
-            out[FAR] += sectors(mask)
-            if spec.replicates:
-                drop(state.tags[partition], first, spec.ways, line)
-        out[EVICTED] += touch(state.tags[home], first, spec.ways, line, mask, mask) >> 8
+            m[FAR] += sectors(mask)
+            if m[REPLICATES]:
+                drop(m, first + partition * size, ways, line)
+        m[EVICTED] += touch(m, first + home * size, ways, line, mask, mask) >> 8
         return
-    if home != partition and spec.replicates:
-        near = touch(state.tags[partition], first, spec.ways, line, mask, 0)
-        out[EVICTED] += near >> 8
+    if home != partition and m[REPLICATES]:
+        near = touch(m, first + partition * size, ways, line, mask, 0)
+        m[EVICTED] += near >> 8
         mask = near & 0xFF
         if mask == 0:
             return
-    result = touch(state.tags[home], first, spec.ways, line, mask, 0)
-    out[MISSED] += sectors(result & 0xFF)
-    out[EVICTED] += result >> 8
+    result = touch(m, first + home * size, ways, line, mask, 0)
+    m[MISSED] += sectors(result & 0xFF)
+    m[EVICTED] += result >> 8
     if home != partition:
-        out[FAR] += sectors(mask)
-        out[FAR_MISSED] += sectors(result & 0xFF)
+        m[FAR] += sectors(mask)
+        m[FAR_MISSED] += sectors(result & 0xFF)
 
 
 @compiled
-def _slices(
-    spec: Any, state: Any, partition: int, far_bytes: int, total_bytes: int, cost: int, time: int
-) -> int:
+def _slices(m: Any, partition: int, far_bytes: int, total_bytes: int, cost: int, time: int) -> int:
     """Queue at the slices of the near partition and, for what lives elsewhere, of the others."""
-    out = state.scratch
-    first = out[FIRST] % spec.slices
-    lines = out[LINES]
-    near = priced(total_bytes - far_bytes, cost)
+    count = m[SLICE_COUNT]
     done = time
+    near = priced(total_bytes - far_bytes, cost)
     if near > 0:
-        done = spread(state.slice_free, partition * spec.slices, spec.slices, first, lines, time, near)
-    state.count[L2_BUSY_PS] += near
-    partitions = state.tags.shape[0]
+        m[L2_BUSY_PS] += near
+        done = spread(m, m[SLICES] + partition * count, count, m[FIRST_HASH], m[LINES], time, near)
     if far_bytes > 0:
         far = priced(far_bytes, cost)
-        state.count[L2_BUSY_PS] += far
-        share = (far + partitions - 2) // (partitions - 1)
-        for other in range(partitions):
+        m[L2_BUSY_PS] += far
+        share = far // (m[PARTITION_COUNT] - 1)
+        for other in range(m[PARTITION_COUNT]):
             if other != partition:
-                done = max(done, spread(state.slice_free, other * spec.slices, spec.slices, first, lines, time, share))
+                base = m[SLICES] + other * count
+                done = max(done, spread(m, base, count, m[FIRST_HASH], m[LINES], time, share))
     return done
 
 
 @compiled
-def _cross(spec: Any, state: Any, partition: int, bytes_far: int, time: int) -> int:
+def _cross(m: Any, partition: int, far_bytes: int, time: int) -> int:
     """Queue at the joint between partitions, or between dies; returns when the data are across."""
-    partitions = spec.partition_die.shape[0]
-    die = spec.partition_die[partition]
+    here = m[PARTITIONS] + partition * PARTITION_WIDTH
+    die = m[here + PARTITION_DIE]
     off_die = 0
-    for other in range(partitions):
-        off_die += spec.partition_die[other] != die
-    over = bytes_far * off_die // (partitions - 1)
-    inside = bytes_far - over
+    for other in range(m[PARTITION_COUNT]):
+        off_die += m[m[PARTITIONS] + other * PARTITION_WIDTH + PARTITION_DIE] != die
+    over = far_bytes * off_die // (m[PARTITION_COUNT] - 1)
+    inside = far_bytes - over
     done = time
     if inside > 0:
-        busy = priced(inside, spec.crossing_cost)
-        state.count[CROSSING_BYTES] += inside
-        state.count[CROSSING_BUSY_PS] += busy
-        done = serve(state.crossing_free, partition, time, busy) + spec.crossing_latency_ps
+        busy = priced(inside, m[CROSSING_COST])
+        m[CROSSING_BYTES] += inside
+        m[CROSSING_BUSY_PS] += busy
+        done = serve(m, here + CROSSING_FREE, time, busy) + m[CROSSING_LATENCY_PS]
     if over > 0:
-        busy = priced(over, spec.die_cost)
-        state.count[DIE_BYTES] += over
-        state.count[DIE_BUSY_PS] += busy
-        done = max(done, serve(state.die_free, die, time, busy) + spec.die_latency_ps)
+        busy = priced(over, m[DIE_COST])
+        m[DIE_BYTES] += over
+        m[DIE_BUSY_PS] += busy
+        done = max(done, serve(m, m[DIES] + die, time, busy) + m[DIE_LATENCY_PS])
     return done
 
 
 @compiled
-def _hbm(spec: Any, state: Any, read_bytes: int, written_bytes: int, time: int) -> int:
-    """Queue at the channels: transfer, rows opened beyond those of a long run, turnarounds for writes."""
-    out = state.scratch
+def _hbm(m: Any, read_bytes: int, written_bytes: int, time: int) -> int:
+    """Queue at the channels: transfer and turnarounds, or the rows opened when runs are shorter than a row."""
     moved = read_bytes + written_bytes
-    pages = (out[SPAN] + spec.page_bytes - 1) // spec.page_bytes
-    runs = moved // max(min(out[SPAN], spec.page_bytes), spec.access_bytes)
-    opened = max(runs - moved // spec.page_bytes, 0) if pages == 1 else 0
-    transfer = priced(moved, spec.channel_cost) + priced(written_bytes, spec.turnaround_cost)
-    busy = max(transfer, opened * spec.row_miss_ps)
-    state.count[HBM_BUSY_PS] += busy
-    state.count[HBM_READ_BYTES] += read_bytes
-    state.count[HBM_WRITE_BYTES] += written_bytes
-    parts = (moved + (1 << spec.line_shift) - 1) >> spec.line_shift
-    return spread(state.channel_free, 0, spec.channels, out[FIRST] % spec.channels, parts, time, busy)
+    run = max(min(m[SPAN], m[PAGE_BYTES]), m[ACCESS_BYTES])
+    opened = moved // run if run < m[PAGE_BYTES] else 0
+    transfer = priced(moved, m[CHANNEL_COST]) + priced(written_bytes, m[TURNAROUND_COST])
+    busy = max(transfer, opened * m[ROW_MISS_PS])
+    m[HBM_BUSY_PS] += busy
+    m[HBM_READ_BYTES] += read_bytes
+    m[HBM_WRITE_BYTES] += written_bytes
+    parts = (moved + (1 << m[LINE_SHIFT]) - 1) >> m[LINE_SHIFT]
+    return spread(m, m[CHANNELS], m[CHANNEL_COUNT], m[FIRST_HASH] >> 5, parts, time, busy)
 
 
 @compiled
-def _read(spec: Any, state: Any, cu: int, partition: int, start: int, by_tda: int) -> int:
-    out = state.scratch
-    total = out[SECTORS] << spec.sector_shift
-    missed = out[MISSED] << spec.sector_shift
-    far = min(out[FAR] << spec.sector_shift, total)
-    state.count[L2_READ_BYTES] += total
-    state.count[L2_HIT_BYTES] += total - missed
-    queued = _slices(spec, state, partition, far, total, spec.slice_read_cost, start)
-    busy = priced(total, spec.spc_cost)
-    state.count[NOC_BUSY_PS] += busy
-    queued = max(queued, serve(state.spc_in_free, spec.cu_spc[cu], start, busy))
-    busy = priced(total, spec.fill_cost)
-    state.count[FILL_BUSY_PS] += busy
-    queued = max(queued, serve(state.fill_free, cu, start, busy))
-    done = queued + spec.l2_latency_ps
-    crossed = 0
+def _read(m: Any, cu: int, start: int, by_tda: int) -> int:
+    shift = m[SECTOR_SHIFT]
+    partition = m[cu + CU_PARTITION]
+    total, missed, evicted = m[SECTORS] << shift, m[MISSED] << shift, m[EVICTED] << shift
+    far = min(m[FAR] << shift, total)
+    m[L2_READ_BYTES] += total
+    m[L2_HIT_BYTES] += total - missed
+    queued = _slices(m, partition, far, total, m[SLICE_READ_COST], start)
+    busy = priced(total, m[SPC_COST])
+    m[NOC_BUSY_PS] += busy
+    queued = max(queued, serve(m, m[SPCS] + m[cu + CU_SPC] * SPC_WIDTH + SPC_IN_FREE, start, busy))
+    busy = priced(total, m[FILL_COST])
+    m[FILL_BUSY_PS] += busy
+    queued = max(queued, serve(m, cu + FILL_FREE, start, busy))
     if far > 0:
-        across = _cross(spec, state, partition, far, start)
-        done = max(done, across + spec.l2_latency_ps)
-        crossed = across - start
-    evicted = out[EVICTED] << spec.sector_shift
+        queued = max(queued, _cross(m, partition, far, start))
+    done = queued + m[L2_LATENCY_PS]
     if missed + evicted > 0:
-        fetched = _hbm(spec, state, missed, evicted, start)
+        fetched = _hbm(m, missed, evicted, start)
         if missed > 0:
-            late = min(crossed, spec.crossing_latency_ps) if out[FAR_MISSED] > 0 else 0
-            done = max(done, fetched + spec.l2_latency_ps + spec.hbm_latency_ps + late)
+            done = max(done, max(fetched, queued) + m[L2_LATENCY_PS] + m[HBM_LATENCY_PS])
     if not by_tda:
-        alone = spec.l2_latency_ps + (spec.hbm_latency_ps * out[MISSED] // max(out[SECTORS], 1))
-        held = out[LINES] * alone // spec.outstanding_lines
-        done = max(done, serve(state.miss_free, cu, start, held))
+        alone = m[L2_LATENCY_PS] + m[HBM_LATENCY_PS] * missed // max(total, 1)
+        done = max(done, serve(m, cu + MISS_FREE, start, m[LINES] * alone // m[OUTSTANDING_LINES]))
     return done
 
 
 @compiled
-def _write(spec: Any, state: Any, cu: int, partition: int, start: int, kind: int, elements: int) -> int:
-    out = state.scratch
-    total = out[SECTORS] << spec.sector_shift
-    far = min(out[FAR] << spec.sector_shift, total)
-    state.count[L2_WRITE_BYTES] += total
-    done = serve(state.write_free, cu, start, priced(total, spec.write_cost))
-    busy = priced(total, spec.spc_cost)
-    state.count[NOC_BUSY_PS] += busy
-    done = max(done, serve(state.spc_out_free, spec.cu_spc[cu], start, busy))
-    done = max(done, _slices(spec, state, partition, far, total, spec.slice_write_cost, start))
+def _write(m: Any, cu: int, start: int, kind: int) -> int:
+    shift = m[SECTOR_SHIFT]
+    partition = m[cu + CU_PARTITION]
+    total = m[SECTORS] << shift
+    far = min(m[FAR] << shift, total)
+    m[L2_WRITE_BYTES] += total
+    done = serve(m, cu + WRITE_FREE, start, priced(total, m[WRITE_COST]))
+    busy = priced(total, m[SPC_COST])
+    m[NOC_BUSY_PS] += busy
+    done = max(done, serve(m, m[SPCS] + m[cu + CU_SPC] * SPC_WIDTH + SPC_OUT_FREE, start, busy))
+    done = max(done, _slices(m, partition, far, total, m[SLICE_WRITE_COST], start))
     if kind == ATOMIC:
-        work = priced(elements, spec.slice_atomic_cost)
-        if elements == 1:
-            work = max(work, spec.atomic_chain_ps)
-        state.count[ATOMIC_OPS] += elements
-        state.count[L2_BUSY_PS] += work
-        first = out[FIRST] % spec.slices
-        home = partition if spec.local_homes else ((out[FIRST] >> 24) * state.tags.shape[0]) >> 7
-        done = max(done, spread(state.slice_free, home * spec.slices, spec.slices, first, out[LINES], start, work))
+        done = max(done, _reduce(m, partition, start))
     if far > 0:
-        done = max(done, _cross(spec, state, partition, far, start))
-    evicted = out[EVICTED] << spec.sector_shift
-    if evicted > 0:
-        _hbm(spec, state, 0, evicted, start)
+        done = max(done, _cross(m, partition, far, start))
+    if m[EVICTED] > 0:
+        _hbm(m, 0, m[EVICTED] << shift, start)
     return done
+
+
+@compiled
+def _reduce(m: Any, partition: int, start: int) -> int:
+    """The arithmetic of an atomic access at the slices that hold its lines."""
+    count = m[SLICE_COUNT]
+    work = priced(m[ELEMENTS], m[SLICE_ATOMIC_COST])
+    if m[ELEMENTS] == 1:
+        work = max(work, m[ATOMIC_CHAIN_PS])
+    m[ATOMIC_OPS] += m[ELEMENTS]
+    m[L2_BUSY_PS] += work
+    home = partition if m[LOCAL_HOMES] else ((m[FIRST_HASH] >> 24) * m[PARTITION_COUNT]) >> 7
+    return spread(m, m[SLICES] + home * count, count, m[FIRST_HASH], m[LINES], start, work)

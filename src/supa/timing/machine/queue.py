@@ -1,47 +1,56 @@
-"""The queue of pending events: a binary heap of int64 keys `time << SLOT_BITS | who`. Ties go to the smaller `who`."""
+"""The queue of pending events: a binary heap of keys `time << WHO_BITS | who`. Ties go to the smaller `who`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from supa.timing.machine.compiled import compiled
+from supa.timing.machine.layout import HEAP, HEAP_SIZE
 
-SLOT_BITS = 15
-SLOT_MASK = (1 << SLOT_BITS) - 1
+WHO_BITS = 15
+WHO_MASK = (1 << WHO_BITS) - 1
 
 
 @compiled
-def push(heap: Any, size: Any, time: int, who: int) -> None:
+def push(m: Any, time: int, who: int) -> None:
     """Add an event."""
-    key = (time << SLOT_BITS) | who
-    child = size[0]
-    size[0] = child + 1
+    heap = m[HEAP]
+    key = (time << WHO_BITS) | who
+    child = m[HEAP_SIZE]
+    m[HEAP_SIZE] = child + 1
     while child > 0:
         parent = (child - 1) >> 1
-        if heap[parent] <= key:
+        if m[heap + parent] <= key:
             break
-        heap[child] = heap[parent]
+        m[heap + child] = m[heap + parent]
         child = parent
-    heap[child] = key
+    m[heap + child] = key
 
 
 @compiled
-def pop(heap: Any, size: Any) -> int:
-    """Take the earliest event's key; the heap must hold one."""
-    top = heap[0]
-    last = size[0] - 1
-    size[0] = last
-    key = heap[last]
+def pop(m: Any) -> int:
+    """Take the earliest event's key; there must be one."""
+    heap = m[HEAP]
+    top = m[heap]
+    last = m[HEAP_SIZE] - 1
+    m[HEAP_SIZE] = last
+    key = m[heap + last]
     parent = 0
     while True:
         child = 2 * parent + 1
         if child >= last:
             break
-        if child + 1 < last and heap[child + 1] < heap[child]:
+        if child + 1 < last and m[heap + child + 1] < m[heap + child]:
             child += 1
-        if heap[child] >= key:
+        if m[heap + child] >= key:
             break
-        heap[parent] = heap[child]
+        m[heap + parent] = m[heap + child]
         parent = child
-    heap[parent] = key
+    m[heap + parent] = key
     return top
+
+
+@compiled
+def is_next(m: Any, time: int, who: int) -> bool:
+    """Whether an event would come before all that are pending."""
+    return m[HEAP_SIZE] == 0 or (time << WHO_BITS) | who < m[m[HEAP]]

@@ -4,11 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from supa.timing.machine.block import LAST_WRITE, advance, produce
+from supa.timing.machine.block import advance, produce
 from supa.timing.machine.compiled import compiled
-from supa.timing.machine.layout import BLOCK_PS, BLOCKS_DONE, DIRTY_BYTES, END_PS, EVENTS, FIRST_PS
-from supa.timing.machine.queue import SLOT_BITS, SLOT_MASK, pop, push
-from supa.timing.machine.tags import dirty_sectors
+from supa.timing.machine.layout import (
+    BLOCK,
+    BLOCK_LATENCY_PS,
+    BLOCKED,
+    BLOCKS_DONE,
+    CU_COUNT,
+    CU_WIDTH,
+    CURSOR,
+    CUS,
+    DISPATCH_PS,
+    DONE,
+    EVENTS,
+    FLAT,
+    HEAP_SIZE,
+    ISSUED,
+    LAST_WRITE,
+    LATEST,
+    LEVEL,
+    OPS,
+    ORDER,
+    PC,
+    RESIDENT_PS,
+    SLOT_COUNT,
+    SLOT_WIDTH,
+    SLOTS,
+    STEP_COUNT,
+    TRIP,
+)
+from supa.timing.machine.queue import WHO_BITS, WHO_MASK, is_next, pop, push
 
 
 @compiled
@@ -24,81 +50,74 @@ def find_blocks(stream: Any, begins: Any) -> int:
 
 
 @compiled
-def simulate(tape: Any, spec: Any, costs: Any, state: Any, stream: Any, begins: Any, first: int, last: int) -> int:
+def simulate(m: Any, stream: Any, begins: Any, first: int, last: int) -> int:
     """Run blocks [first, last) of the grid; returns when the last one, and its last write, has ended."""
-    slots = min(state.block.shape[0], last - first)
-    dispatcher_free = 0
+    dispatcher = 0
     upcoming = first
-    for slot in range(slots):
-        _place(state, begins, slot, upcoming)
-        upcoming += 1
-        dispatcher_free += spec.dispatch_ps
-        push(state.heap, state.size, dispatcher_free + spec.block_latency_ps, 2 * slot)
     end = 0
-    state.scratch[LAST_WRITE] = 0
-    while state.size[0] > 0:
-        key = pop(state.heap, state.size)
-        now = key >> SLOT_BITS
-        who = key & SLOT_MASK
+    for slot in range(min(m[SLOT_COUNT], last - first)):
+        dispatcher += m[DISPATCH_PS]
+        _place(m, begins, slot, upcoming, dispatcher)
+        upcoming += 1
+    while m[HEAP_SIZE] > 0:
+        key = pop(m)
+        now = key >> WHO_BITS
+        who = key & WHO_MASK
         slot = who >> 1
-        state.count[EVENTS] += 1
-        if state.block[slot] == -1:
-            end = max(end, now)
-            if upcoming < last:
-                dispatcher_free = max(dispatcher_free, now) + spec.dispatch_ps
-                _place(state, begins, slot, upcoming)
-                upcoming += 1
-                push(state.heap, state.size, dispatcher_free + spec.block_latency_ps, 2 * slot)
+        block = m[SLOTS] + slot * m[SLOT_WIDTH]
+        m[EVENTS] += 1
+        if m[block + BLOCK] >= 0:
+            _wake(m, stream, block, slot, who, now)
             continue
-        cu = spec.cu_order[slot % spec.cu_count]
-        if who & 1:
-            produce(tape, spec, state, stream, slot, cu, now)
-            if state.blocked[slot] == 0:
-                continue
-            state.blocked[slot] = 0
-        elif state.issued[slot] < 0:
-            state.issued[slot] = now
-            state.latest[slot] = now
-            state.count[FIRST_PS] += now
-        _go(tape, spec, costs, state, stream, slot, cu, now)
-    end = max(end, state.scratch[LAST_WRITE])
-    state.count[END_PS] = end
-    state.count[DIRTY_BYTES] = (dirty_sectors(state.tags) * (spec.sample_mask + 1)) << spec.sector_shift
-    return end
+        end = max(end, now)
+        if upcoming < last:
+            dispatcher = max(dispatcher, now) + m[DISPATCH_PS]
+            _place(m, begins, slot, upcoming, dispatcher)
+            upcoming += 1
+    return max(end, m[LAST_WRITE])
 
 
 @compiled
-def _go(tape: Any, spec: Any, costs: Any, state: Any, stream: Any, slot: int, cu: int, now: int) -> None:
-    """Advance a block as far as nothing else happens before its next step."""
+def _place(m: Any, begins: Any, slot: int, number: int, time: int) -> None:
+    """Make a block resident at `time`: everything about it starts afresh."""
+    block = m[SLOTS] + slot * m[SLOT_WIDTH]
+    m[block + BLOCK] = number
+    m[block + PC] = m[OPS]
+    m[block + CURSOR] = begins[number]
+    m[block + FLAT] = -1
+    m[block + TRIP] = 0
+    m[block + LEVEL] = 0
+    m[block + BLOCKED] = 0
+    m[block + ISSUED] = time + m[BLOCK_LATENCY_PS]
+    m[block + LATEST] = 0
+    for place in range(m[block + DONE], m[block + DONE] + m[STEP_COUNT]):
+        m[place] = 0
+    m[RESIDENT_PS] -= time
+    push(m, time + m[BLOCK_LATENCY_PS], 2 * slot)
+
+
+@compiled
+def _wake(m: Any, stream: Any, block: int, slot: int, who: int, now: int) -> None:
+    """One agent of a resident block has something to do; then the block advances as far as nothing else comes first."""
+    cu = m[CUS] + m[m[ORDER] + slot % m[CU_COUNT]] * CU_WIDTH
+    if who & 1:
+        produce(m, stream, block, cu, now)
+        if m[block + BLOCKED] == 0:
+            return
+        m[block + BLOCKED] = 0
     time = now
     while True:
-        following = advance(tape, spec, costs, state, stream, slot, cu, time)
+        following = advance(m, stream, block, cu, 2 * slot + 1, time)
         if following == -1:
             return
         if following <= -2:
             ended = -2 - following
-            state.block[slot] = -1
-            state.count[BLOCKS_DONE] += 1
-            state.count[BLOCK_PS] += ended
-            push(state.heap, state.size, ended, 2 * slot)
+            m[block + BLOCK] = -1
+            m[BLOCKS_DONE] += 1
+            m[RESIDENT_PS] += ended
+            push(m, ended, 2 * slot)
             return
-        if state.size[0] > 0 and (following << SLOT_BITS) | (2 * slot) > state.heap[0]:
-            push(state.heap, state.size, following, 2 * slot)
+        if not is_next(m, following, 2 * slot):
+            push(m, following, 2 * slot)
             return
         time = following
-
-
-@compiled
-def _place(state: Any, begins: Any, slot: int, block: int) -> None:
-    """Make a block resident: everything about it starts afresh."""
-    state.block[slot] = block
-    state.pc[slot] = 0
-    state.cursor[slot] = begins[block]
-    state.flat[slot] = -1
-    state.trip[slot] = 0
-    state.level[slot] = 0
-    state.issued[slot] = -1
-    state.latest[slot] = 0
-    state.blocked[slot] = 0
-    for step in range(state.done.shape[1]):
-        state.done[slot, step] = 0

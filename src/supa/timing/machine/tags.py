@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from supa.timing.machine.compiled import compiled
+from supa.timing.machine.layout import PARTITION_COUNT, SETS, TAGS, WAYS
 
 _MIX = -7046029254386353131  # 2**64 / golden ratio, as a signed integer: multiplicative hashing
 
@@ -30,7 +31,7 @@ def sectors(mask: int) -> int:
 
 
 @compiled
-def touch(ways_of: Any, first: int, ways: int, line: int, mask: int, dirty: int) -> int:
+def touch(m: Any, first: int, ways: int, line: int, mask: int, dirty: int) -> int:
     """Look a line up and make it the newest; missing sectors become valid.
 
     Returns the sectors that were missing, as a mask, plus 256 times the number of dirty sectors evicted.
@@ -38,7 +39,7 @@ def touch(ways_of: Any, first: int, ways: int, line: int, mask: int, dirty: int)
     place = ways - 1
     found = -1
     for way in range(ways):
-        entry = ways_of[first + way]
+        entry = m[first + way]
         if entry >> 16 == line:
             found = entry
             place = way
@@ -53,35 +54,34 @@ def touch(ways_of: Any, first: int, ways: int, line: int, mask: int, dirty: int)
         missing = mask & ~found & 0xFF
         kept = found | mask | (dirty << 8)
     else:
-        victim = ways_of[first + place]
+        victim = m[first + place]
         if victim >= 0:
             evicted = sectors((victim >> 8) & 0xFF)
     for way in range(place, 0, -1):
-        ways_of[first + way] = ways_of[first + way - 1]
-    ways_of[first] = kept
+        m[first + way] = m[first + way - 1]
+    m[first] = kept
     return missing + 256 * evicted
 
 
 @compiled
-def drop(ways_of: Any, first: int, ways: int, line: int) -> None:
+def drop(m: Any, first: int, ways: int, line: int) -> None:
     """Forget a line: its copy was overwritten elsewhere."""
     for way in range(ways):
-        entry = ways_of[first + way]
+        entry = m[first + way]
         if entry < 0:
             return
         if entry >> 16 == line:
             for later in range(way, ways - 1):
-                ways_of[first + later] = ways_of[first + later + 1]
-            ways_of[first + ways - 1] = -1
+                m[first + later] = m[first + later + 1]
+            m[first + ways - 1] = -1
             return
 
 
 @compiled
-def dirty_sectors(tags: Any) -> int:
+def dirty_sectors(m: Any) -> int:
     """Dirty sectors in all of the tags."""
     total = 0
-    for partition in range(tags.shape[0]):
-        for index in range(tags.shape[1]):
-            if tags[partition, index] >= 0:
-                total += sectors((tags[partition, index] >> 8) & 0xFF)
+    for place in range(m[TAGS], m[TAGS] + m[PARTITION_COUNT] * m[SETS] * m[WAYS]):
+        if m[place] >= 0:
+            total += sectors((m[place] >> 8) & 0xFF)
     return total
