@@ -1,46 +1,15 @@
-"""A device with little memory and a pricer whose rule is known, so that tests need no model."""
+"""A device with little memory and known prices."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pytest
+from known_prices import FakePricer
 
 from supa.arch import load, with_overrides
 from supa.runtime import Device, set_threads, threads
-
-
-@dataclass(frozen=True, kw_only=True)
-class FakePrediction:
-    time_ps: int
-    launch_ps: int
-    energy_pj: int
-    bound_by: str
-    flops: int
-    bytes: int
-
-
-@dataclass
-class FakePricer:
-    """Time is a microsecond a block and 2 for the launch; remembers the streams that it was asked for."""
-
-    streams: list[Any] = field(default_factory=list)
-
-    def __call__(self, device: Any, program: Any, grid: tuple[int, int, int], stream: Any) -> FakePrediction:
-        assert stream.dtype == np.int64
-        self.streams.append(stream)
-        blocks = grid[0] * grid[1] * grid[2]
-        return FakePrediction(
-            time_ps=(blocks + 2) * 10**6,
-            launch_ps=2 * 10**6,
-            energy_pj=5 * blocks,
-            bound_by="hbm",
-            flops=64 * blocks,
-            bytes=768 * blocks,
-        )
 
 
 @pytest.fixture(scope="session")

@@ -210,6 +210,18 @@ def test_threads_allocate_at_once() -> None:
     memory.close()
 
 
+def test_a_closed_device_gives_its_memory_back(small_description: Any) -> None:
+    device = Device(small_description, mode="execute")
+    address = device.memory.allocate(1000)
+    memory = device.memory
+    device.close()
+    assert locate(address) is None
+    with pytest.raises(DeviceError, match="closed"):
+        memory.allocate(1)
+    assert device.memory.allocate(1 << 20) % 512 == 0, "a closed device does not open again"
+    device.close()
+
+
 def test_instances_divide_the_memory_and_inherit_nothing(small_description: Any) -> None:
     device = Device(small_description, mode="execute")
     secret = device.memory.allocate(1 << 20)

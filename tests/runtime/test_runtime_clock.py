@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import kernels
+import native_kernels as kernels
 import numpy as np
 import pytest
-from conftest import FakePricer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known_prices import FakePricer
 
 from supa.base.errors import DescriptionError, DeviceError
 from supa.runtime import Clock, Device, Event, Prices, Session, Stream, current_device, set_threads

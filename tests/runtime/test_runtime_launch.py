@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-import kernels
+import native_kernels as kernels
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -153,7 +153,7 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
 
 
 COUNT_THREADS = """
-import os, numpy as np, kernels
+import os, numpy as np, native_kernels as kernels
 from supa.arch import load
 from supa.runtime import Device, threads
 before = len(os.listdir("/proc/self/task"))
@@ -274,17 +274,30 @@ def test_faults_after_another_handler_was_installed_are_still_caught() -> None:
 
 def test_faults_of_others_still_end_the_process() -> None:
     code = """
-import ctypes, kernels, numpy as np
+import ctypes, native_kernels as kernels, numpy as np
 from supa.arch import load
 from supa.runtime import Device
 counts = np.zeros(4, np.int32)
-Device(load("bili100"), mode="execute").launch(kernels.count_visits(), (4, 1, 1), counts.ctypes.data)
+DEVICE, LAUNCH = Device(load("bili100"), mode="execute"), (kernels.count_visits(), (4, 1, 1), counts.ctypes.data)
+DEVICE.launch(*LAUNCH)
 ctypes.string_at(16)
 """
     assert run_python(code).returncode == -signal.SIGSEGV
     traced = run_python("import faulthandler; faulthandler.enable()\n" + code)
     assert traced.returncode == -signal.SIGSEGV
     assert "Segmentation fault" in traced.stderr
+    interleaved = code.replace("ctypes.string_at", "faulthandler.enable(); DEVICE.launch(*LAUNCH); ctypes.string_at")
+    again = run_python("import faulthandler\n" + interleaved)
+    assert again.returncode == -signal.SIGSEGV
+    assert again.stderr.count("Segmentation fault") == 1
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_host_without_memory_for_scratch_is_an_error(count: int) -> None:
+    set_threads(count)
+    greedy = kernel(kernels.make("greedy", (), "  br label %next\n", scratch_bytes=1 << 60))
+    with pytest.raises(LaunchError, match="greedy: the host has no memory for its scratch"):
+        greedy(9, 1, 1, b"")
 
 
 def test_wrong_grids_and_slots_are_refused() -> None:

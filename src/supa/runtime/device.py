@@ -145,6 +145,16 @@ class Device:
                 one.memory.close()
             self.instances = ()
 
+    def close(self) -> None:
+        """Give all memory back, whatever still lives in it; pointers into it become invalid."""
+        with self._lock:
+            for memory in (self._memory, *(one._memory for one in self.instances)):
+                if memory is not None:
+                    memory.close(force=True)
+            if self._arena is not None:
+                self._arena.close()
+            self._memory, self._arena, self.instances = None, None, ()
+
     def _instance(self, description: Description, base: int) -> Device:
         one = Device(description, mode=self.mode, pricer=self._pricer)
         one._memory = Memory(base, description.hbm_capacity_bytes, one.name)

@@ -26,6 +26,7 @@ struct Point {
 };
 
 __attribute__((tls_model("initial-exec"))) thread_local Point *volatile current = nullptr;
+__attribute__((tls_model("initial-exec"))) thread_local volatile sig_atomic_t handing_over = 0;
 
 struct sigaction previous[3];
 std::mutex arming;
@@ -40,13 +41,22 @@ void handle(int signal, siginfo_t *info, void *context) {
     siglongjmp(point->resume, 1);
   }
   const struct sigaction &before = previous[index_of(signal)];
-  if (before.sa_flags & SA_SIGINFO) return before.sa_sigaction(signal, info, context);
-  if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) return before.sa_handler(signal);
-  if (before.sa_handler == SIG_IGN && info->si_code <= 0) return;
+  const bool sent = info->si_code <= 0, ignored = before.sa_handler == SIG_IGN && !(before.sa_flags & SA_SIGINFO);
+  if (ignored && sent) return;
+  // A previous handler that was installed over ours hands the signal back to us: then nobody wants it.
+  if (!ignored && before.sa_handler != SIG_DFL && !handing_over) {
+    handing_over = 1;
+    if (before.sa_flags & SA_SIGINFO)
+      before.sa_sigaction(signal, info, context);
+    else
+      before.sa_handler(signal);
+    handing_over = 0;
+    return;
+  }
   struct sigaction standard = {};
   standard.sa_handler = SIG_DFL;
   sigaction(signal, &standard, nullptr);
-  if (info->si_code <= 0) raise(signal);  // else the instruction runs again and ends the process
+  if (sent) raise(signal);  // else the instruction runs again and ends the process
 }
 
 // A stack of its own for handlers, so that a kernel's stack overflow can be handled too.

@@ -17,6 +17,7 @@ namespace {
 
 constexpr double kSharedNs = 15e3;  // from this much work on, waking other threads pays
 constexpr double kProbeNs = 2e3;    // work after which the estimate is checked
+constexpr int64_t kProbeShare = 8;  // and at most this part of the blocks
 constexpr double kGrainNs = 1e3;    // smallest piece of work a thread claims
 
 int64_t now_ns() {
@@ -113,9 +114,10 @@ double run_blocks(SupaCall *call, int64_t total, int64_t start_ns) {
   int64_t done = 0;
   if (threads > 1 && total > 1) {
     if (block_ns == 0 || block_ns * static_cast<double>(total) <= kSharedNs) {
-      done = block_ns == 0 ? 1 : std::clamp<int64_t>(static_cast<int64_t>(kProbeNs / block_ns), 1, total);
+      // Never all of them: the same grid may hold far more work than last time (a persistent kernel's always does).
+      const int64_t most = std::max<int64_t>(1, total / kProbeShare);
+      done = block_ns == 0 ? 1 : std::clamp<int64_t>(static_cast<int64_t>(kProbeNs / block_ns), 1, most);
       run_range(call, 0, done);
-      if (done == total) return 0;
       block_ns = std::max(1.0, static_cast<double>(now_ns() - start_ns)) / static_cast<double>(done);
     }
     const int64_t left = total - done;
