@@ -30,7 +30,7 @@ class Numerics:
     """
 
     tf32_mantissa_bits: int = 10
-    tf32_rounding: Rounding = "rtne"
+    tf32_rounding: Literal["nearest", "truncate"] = "nearest"
     fp8_saturates: bool = True
 
 

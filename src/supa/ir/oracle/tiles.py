@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from supa.base.dtypes import BF16, F8E4M3FN, F8E5M2, F32, DType
 from supa.ir import ops
 from supa.ir.core import Value
-from supa.ir.oracle.formats import Array, Numerics, from_float64, round_mantissa, to_float64
+from supa.ir.oracle.formats import Array, Numerics, Rounding, from_float64, round_mantissa, to_float64
 from supa.ir.oracle.functions import wrap
 from supa.ir.oracle.program import Program, result_shape, rule
 from supa.ir.types import element_of
@@ -57,7 +57,8 @@ def _enter(stored: Array, value: Value, precision: str, numerics: Numerics) -> l
 
 def _narrow(values: Array, precision: str, numerics: Numerics) -> NDArray[np.float32]:
     if precision.startswith("tf32"):
-        return round_mantissa(values, numerics.tf32_mantissa_bits, numerics.tf32_rounding)
+        rounding: Rounding = "rtz" if numerics.tf32_rounding == "truncate" else "rtne"
+        return round_mantissa(values, numerics.tf32_mantissa_bits, rounding)
     return np.asarray(to_float64(from_float64(values, BF16), BF16), np.float32)
 
 
