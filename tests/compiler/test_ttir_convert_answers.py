@@ -140,6 +140,52 @@ def test_early_returns():
     assert np.array_equal(out, np.array([2.0, 0.0, 3.0, 1.5], np.float32))
 
 
+def nested_returns(x, n):
+    out = [99] * 6
+    if x > 1:
+        if n > 2:
+            out[0] = 1
+            return out
+        out[1] = 2
+    elif n > 5:
+        return out
+    elif n > 4:
+        out[5] = 3
+        return out
+    else:
+        x += 5
+    out[2] = x
+    if n == 1 and x == 7:
+        return out
+    if n == 1:
+        out[3] = 4
+    out[4] = 5
+    return out
+
+
+@pytest.mark.parametrize("n", range(8))
+@pytest.mark.parametrize("x", [0, 2, 7])
+def test_nested_returns_do_as_python_does(x, n):
+    start = np.full(6, 99, np.int32)
+    _, out = answers("nested_returns", (1,), np.array([x], np.int32), start, n)
+    assert out.tolist() == nested_returns(x, n)
+
+
+def test_a_called_function_that_returns_early():
+    def hasty(x, y):
+        return y + 1 if x > 3 else x if 2 * y > 20 else 2 * y - x
+
+    for n in (3, 12):
+        out = answers("early_call", (1,), Output(np.int32, n + 1), n)
+        assert out.tolist() == [hasty(n, n + 1), *(hasty(i, n) for i in range(n))]
+
+
+def test_pointers_carried_by_a_while_loop():
+    x = normal(4, 64)
+    _, out = answers("while_pointers", (1,), x, Output(np.float32, 64), 256)
+    close(out, x.astype(np.float64).sum(0))
+
+
 def test_a_while_loop():
     x = np.array([1, 2, 27, 97], np.int64)
     _, steps = answers("collatz", (4,), x, Output(np.int32, 4))

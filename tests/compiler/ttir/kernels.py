@@ -347,3 +347,56 @@ def block_pointers(x, out, M, N):
         total += tl.load(source, boundary_check=(0, 1), padding_option="nan")
         source = tl.advance(source, (0, 32))
     tl.store(tl.make_block_ptr(out, (M, 32), (32, 1), (0, 0), (16, 32), (1, 0)), total, boundary_check=(0,))
+
+
+@triton.jit
+def nested_returns(x, out, n):
+    value = tl.load(x)
+    if value > 1:
+        if n > 2:
+            tl.store(out, 1)
+            return
+        tl.store(out + 1, 2)
+    else:
+        if n > 5:
+            return
+        elif n > 4:
+            tl.store(out + 5, 3)
+            return
+        else:
+            value = value + 5
+    tl.store(out + 2, value)
+    if n == 1:
+        if value == 7:
+            return
+        tl.store(out + 3, 4)
+    tl.store(out + 4, 5)
+
+
+@triton.jit(noinline=True)
+def hasty(x, y):
+    if x > 3:
+        return y + 1
+    y = y * 2
+    if y > 20:
+        return x
+    return y - x
+
+
+@triton.jit
+def early_call(out, n):
+    tl.store(out, hasty(n, n + 1))
+    for i in range(n):
+        tl.store(out + 1 + i, hasty(i, n))
+
+
+@triton.jit
+def while_pointers(x, out, n, N: tl.constexpr):
+    at = x + tl.arange(0, N)
+    total = tl.zeros((N,), tl.float32)
+    done = 0
+    while done < n:
+        total += tl.load(at)
+        at += N
+        done += N
+    tl.store(out + tl.arange(0, N), total)

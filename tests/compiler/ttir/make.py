@@ -73,6 +73,9 @@ GOLDENS = {
     "mathematics": golden("mathematics", "*fp32 *fp32 *bf16 *i32 i32", N=64),
     "shapes": golden("shapes", "*fp32 *fp32 *i32 i32", N=64),
     "loop_hints": golden("loop_hints", "*fp32 *fp32 i32", N=64),
+    "nested_returns": golden("nested_returns", "*i32 *i32 i32"),
+    "early_call": golden("early_call", "*i32 i32"),
+    "while_pointers": golden("while_pointers", "*fp32 *fp32 i32", N=64),
     "block_pointers": golden("block_pointers", "*fp32:16 *fp32:16 i32 i32"),
     "block_pointers.raw": golden("block_pointers", "*fp32:16 *fp32:16 i32 i32", raw=True),
 }  # fmt: skip

@@ -8,6 +8,8 @@ from __future__ import annotations
 from supa.base.errors import UnsupportedError
 from supa.compiler.ttir.structure import MlirBlock, MlirRegion
 
+_SHORT_END_OPS = 8
+
 
 class Graph:
     """A region's blocks in topological order. The position after the last block is the exit of the region."""
@@ -16,6 +18,7 @@ class Graph:
         self.blocks = _in_order(region.entry)
         self.exit = len(self.blocks)
         self.position = {block: index for index, block in enumerate(self.blocks)}
+        self._short_ends = sum(1 << index for index, block in enumerate(self.blocks) if _is_short_end(block))
         self._after: list[int] = [0] * self.exit + [1 << self.exit]  # bit set: reachable positions, own included
         self._always: list[int] = [0] * self.exit + [1 << self.exit]  # bit set: positions that every path passes
         for index in range(self.exit - 1, -1, -1):
@@ -36,9 +39,19 @@ class Graph:
         """The first position after the block that every path from it passes (its immediate post-dominator)."""
         return _lowest_bit(self._always[position] & ~(1 << position))
 
-    def join(self, left: int, right: int) -> int:
-        """The first position that can be reached from both."""
-        return _lowest_bit(self._after[left] & self._after[right])
+    def join(self, position: int) -> int:
+        """The first position that both ways of a branch can reach.
+
+        Short blocks that leave the region do not count, unless every path passes them: they are cheaper to repeat than
+        to guard.
+        """
+        left, right = self.targets(position)
+        common = self._after[left] & self._after[right]
+        return _lowest_bit(common & ~self._short_ends | 1 << self.merge(position))
+
+
+def _is_short_end(block: MlirBlock) -> bool:
+    return not block.ops[-1].successors and len(block.ops) <= _SHORT_END_OPS
 
 
 def _lowest_bit(bits: int) -> int:

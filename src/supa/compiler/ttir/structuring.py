@@ -2,7 +2,7 @@
 
 A walk runs from a block until it lands on one of its stops (the place where paths meet again, or the exit). Where both
 ways of a branch land on one stop, that is an ordinary `if`. Where some paths leave early, the `if` also yields which
-stop was reached, and what follows runs under a guard; no operation is emitted twice for it.
+stop was reached, and what follows runs under a guard; only short blocks that leave the region are repeated.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class _Walk:
         graph = self.graph
         (condition,), *handed = self.conversion.segments(end)
         left, right = graph.targets(position)
-        merge, join = graph.merge(position), graph.join(left, right)
+        merge, join = graph.merge(position), graph.join(position)
         near = tuple(dict.fromkeys((*stops, merge, join)))
         arms = [self._arm(target, values, near) for target, values in zip((left, right), handed, strict=True)]
         landing = self._choose(end, condition, arms)
@@ -119,7 +119,9 @@ class _Walk:
         conversion = self.conversion
         number = conversion.constant(end, stop, I32)
         here = conversion.make(end, ops.Map, (landing.choice, number), I1, {"function": "icmp_eq"})
-        return self._choose(end, here, [self._arm(stop, values, stops), (Block(), landing)])
+        rest = landing.handed
+        elsewhere = Landing(next(iter(rest)) if len(rest) == 1 else landing.choice, rest)
+        return self._choose(end, here, [self._arm(stop, values, stops), (Block(), elsewhere)])
 
     def _choose(self, end: MlirOp, condition: Value, arms: list[tuple[Block, Landing]]) -> Landing:
         """The `if` of two arms; it yields which stop was reached, unless that is sure, and what each stop gets."""

@@ -1,0 +1,78 @@
+#loc = loc("kernels.py":353:0)
+#loc1 = loc(unknown)
+#loc22 = loc("x"(#loc))
+#loc23 = loc("out"(#loc))
+#loc24 = loc("n"(#loc))
+"builtin.module"() ({
+  "tt.func"() <{function_type = (!tt.ptr<i32>, !tt.ptr<i32>, i32) -> (), sym_name = "nested_returns", sym_visibility = "public"}> ({
+  ^bb0(%x: !tt.ptr<i32> loc("x"(#loc)), %out: !tt.ptr<i32> loc("out"(#loc)), %n: i32 loc("n"(#loc))):
+    %0 = "arith.constant"() <{value = 7 : i32}> : () -> i32 loc(#loc1)
+    %1 = "arith.constant"() <{value = 3 : i32}> : () -> i32 loc(#loc1)
+    %2 = "arith.constant"() <{value = 4 : i32}> : () -> i32 loc(#loc1)
+    %3 = "arith.constant"() <{value = 5 : i32}> : () -> i32 loc(#loc1)
+    %4 = "arith.constant"() <{value = 2 : i32}> : () -> i32 loc(#loc1)
+    %5 = "arith.constant"() <{value = 1 : i32}> : () -> i32 loc(#loc1)
+    %value = "tt.load"(%x) <{boundaryCheck = array<i32>, cache = 1 : i32, evict = 1 : i32, isVolatile = false, operandSegmentSizes = array<i32: 1, 0, 0>}> : (!tt.ptr<i32>) -> i32 loc(#loc25)
+    %6 = "arith.cmpi"(%value, %5) <{predicate = 4 : i64}> : (i32, i32) -> i1 loc(#loc3)
+    "cf.cond_br"(%6)[^bb1, ^bb2] <{operandSegmentSizes = array<i32: 1, 0, 0>}> : (i1) -> () loc(#loc3)
+  ^bb1:  // pred: ^bb0
+    %7 = "arith.cmpi"(%n, %4) <{predicate = 4 : i64}> : (i32, i32) -> i1 loc(#loc4)
+    "cf.cond_br"(%7)[^bb3, ^bb4] <{operandSegmentSizes = array<i32: 1, 0, 0>}> : (i1) -> () loc(#loc4)
+  ^bb2:  // pred: ^bb0
+    %8 = "arith.cmpi"(%n, %3) <{predicate = 4 : i64}> : (i32, i32) -> i1 loc(#loc5)
+    "cf.cond_br"(%8)[^bb5, ^bb6] <{operandSegmentSizes = array<i32: 1, 0, 0>}> : (i1) -> () loc(#loc5)
+  ^bb3:  // pred: ^bb1
+    "tt.store"(%out, %5) <{boundaryCheck = array<i32>, cache = 1 : i32, evict = 1 : i32}> : (!tt.ptr<i32>, i32) -> () loc(#loc6)
+    "tt.return"() : () -> () loc(#loc7)
+  ^bb4:  // pred: ^bb1
+    %9 = "tt.addptr"(%out, %5) : (!tt.ptr<i32>, i32) -> !tt.ptr<i32> loc(#loc8)
+    "tt.store"(%9, %4) <{boundaryCheck = array<i32>, cache = 1 : i32, evict = 1 : i32}> : (!tt.ptr<i32>, i32) -> () loc(#loc9)
+    "cf.br"(%value)[^bb9] : (i32) -> () loc(#loc9)
+  ^bb5:  // 2 preds: ^bb2, ^bb10
+    "tt.return"() : () -> () loc(#loc10)
+  ^bb6:  // pred: ^bb2
+    %10 = "arith.cmpi"(%n, %2) <{predicate = 4 : i64}> : (i32, i32) -> i1 loc(#loc11)
+    "cf.cond_br"(%10, %3, %1)[^bb7, ^bb8] <{operandSegmentSizes = array<i32: 1, 2, 0>}> : (i1, i32, i32) -> () loc(#loc11)
+  ^bb7(%11: i32 loc(unknown), %12: i32 loc(unknown)):  // 3 preds: ^bb6, ^bb9, ^bb11
+    %13 = "tt.addptr"(%out, %11) : (!tt.ptr<i32>, i32) -> !tt.ptr<i32> loc(#loc12)
+    "tt.store"(%13, %12) <{boundaryCheck = array<i32>, cache = 1 : i32, evict = 1 : i32}> : (!tt.ptr<i32>, i32) -> () loc(#loc13)
+    "tt.return"() : () -> () loc(#loc14)
+  ^bb8:  // pred: ^bb6
+    %value_0 = "arith.addi"(%value, %3) <{overflowFlags = #arith.overflow<none>}> : (i32, i32) -> i32 loc(#loc26)
+    "cf.br"(%value_0)[^bb9] : (i32) -> () loc(#loc)
+  ^bb9(%14: i32 loc(unknown)):  // 2 preds: ^bb4, ^bb8
+    %15 = "tt.addptr"(%out, %4) : (!tt.ptr<i32>, i32) -> !tt.ptr<i32> loc(#loc16)
+    "tt.store"(%15, %14) <{boundaryCheck = array<i32>, cache = 1 : i32, evict = 1 : i32}> : (!tt.ptr<i32>, i32) -> () loc(#loc17)
+    %16 = "arith.cmpi"(%n, %5) <{predicate = 0 : i64}> : (i32, i32) -> i1 loc(#loc18)
+    "cf.cond_br"(%16, %2, %3)[^bb10, ^bb7] <{operandSegmentSizes = array<i32: 1, 0, 2>}> : (i1, i32, i32) -> () loc(#loc18)
+  ^bb10:  // pred: ^bb9
+    %17 = "arith.cmpi"(%14, %0) <{predicate = 0 : i64}> : (i32, i32) -> i1 loc(#loc19)
+    "cf.cond_br"(%17)[^bb5, ^bb11] <{operandSegmentSizes = array<i32: 1, 0, 0>}> : (i1) -> () loc(#loc19)
+  ^bb11:  // pred: ^bb10
+    %18 = "tt.addptr"(%out, %1) : (!tt.ptr<i32>, i32) -> !tt.ptr<i32> loc(#loc20)
+    "tt.store"(%18, %2) <{boundaryCheck = array<i32>, cache = 1 : i32, evict = 1 : i32}> : (!tt.ptr<i32>, i32) -> () loc(#loc21)
+    "cf.br"(%2, %3)[^bb7] : (i32, i32) -> () loc(#loc21)
+  }) {noinline = false} : () -> () loc(#loc)
+}) : () -> () loc(#loc)
+#loc2 = loc("kernels.py":354:20)
+#loc3 = loc("kernels.py":355:15)
+#loc4 = loc("kernels.py":356:15)
+#loc5 = loc("kernels.py":361:15)
+#loc6 = loc("kernels.py":357:26)
+#loc7 = loc("kernels.py":358:12)
+#loc8 = loc("kernels.py":359:23)
+#loc9 = loc("kernels.py":359:26)
+#loc10 = loc("kernels.py":362:12)
+#loc11 = loc("kernels.py":363:17)
+#loc12 = loc("kernels.py":364:27)
+#loc13 = loc("kernels.py":364:30)
+#loc14 = loc("kernels.py":365:12)
+#loc15 = loc("kernels.py":367:28)
+#loc16 = loc("kernels.py":368:19)
+#loc17 = loc("kernels.py":368:22)
+#loc18 = loc("kernels.py":369:12)
+#loc19 = loc("kernels.py":370:20)
+#loc20 = loc("kernels.py":372:23)
+#loc21 = loc("kernels.py":372:26)
+#loc25 = loc("value"(#loc2))
+#loc26 = loc("value"(#loc15))
