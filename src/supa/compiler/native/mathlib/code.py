@@ -136,6 +136,7 @@ class Code:
         self.require = require  # another function of the library, of our type and width, by name
         self.lines: list[str] = []
         self.declarations: set[str] = set()
+        self.block = "entry"
         self._counter = 0
 
     def vector(self, type_: str) -> str:
@@ -233,21 +234,45 @@ class Code:
         return result
 
     def power_of_two(self, exponent: Value) -> Value:
-        """2^n for i32 n of a normal result, in our element type's format or that of `exponent` (i64: double)."""
+        """2^n for an integer n (i32: float, i64: double) where that is a normal number."""
         bias, shift = (127, 23) if exponent.type == "i32" else (1023, 52)
         return ((exponent + bias) << shift).floats()
 
+    def nearest(self, x: Value, factor: float) -> tuple[Value, Value]:
+        """x * factor rounded to an integer (halves to even): as float and as i32 or i64. |x * factor| < 2^21 or 2^50.
+
+        Adding 1.5 * 2^(digits - 1) leaves the integer in the low bits: unlike a conversion, harmless for a NaN.
+        """
+        magic = 1.5 * 2.0 ** (23 if x.type == "float" else 52)
+        shifted = self.fma(x, factor, magic)
+        return shifted - magic, shifted.bits() - self.constant(magic, x.type).bits()
+
     def scale(self, x: Value, exponent: Value) -> Value:
-        """x * 2^n, rounded once, for x near 1 and an integral float n that may leave the range of normal numbers."""
-        if self.has_scale:
-            n = exponent.to_int()
-            of = self.vector(x.type)
-            full = f"@llvm.ldexp.{suffix(of)}.{suffix(self.vector('i32'))}"
-            self.declarations.add(f"declare {of} {full}({of}, {self.vector('i32')})")
-            return self.op(x.type, f"call {of} {full}({of} {x.name}, {self.vector('i32')} {n.name})")
-        n = exponent.to_int().resized(_INT_OF[x.type])
-        half = n >> 1
-        return x * self.power_of_two(half) * self.power_of_two(n - half)
+        """x * 2^n, rounded once, for x near 1 and an integer n (of x's width) that may leave the normal numbers."""
+        if not self.has_scale:
+            half = exponent >> 1
+            return x * self.power_of_two(half) * self.power_of_two(exponent - half)
+        of, ints = self.vector(x.type), self.vector("i32")
+        full = f"@llvm.ldexp.{suffix(of)}.{suffix(ints)}"
+        self.declarations.add(f"declare {of} {full}({of}, {ints})")
+        return self.op(x.type, f"call {of} {full}({of} {x.name}, {ints} {exponent.resized('i32').name})")
+
+    def patch(self, mask: Value, result: Value, function: str, *arguments: Value) -> Value:
+        """`result`, but where the mask holds (rarely: a branch) what another function of the library gives."""
+        of, count = self.vector(result.type), len(self.lines)
+        rare, done = f"rare{count}", f"done{count}"
+        reduce = f"@llvm.vector.reduce.or.v{self.lanes}i1"
+        self.declarations.add(f"declare i1 {reduce}({self.vector('i1')})")
+        any_ = self.op("i1", f"call i1 {reduce}({self.vector('i1')} {mask.name})")
+        self.lines += [
+            f'  br i1 {any_.name}, label %{rare}, label %{done}, !prof !{{!"branch_weights", i32 1, i32 4000}}'
+        ]
+        self.lines += [f"{rare}:"]
+        patched = self.select(mask, self.call(function, *arguments), result)
+        self.lines += [f"  br label %{done}", f"{done}:"]
+        before = self.block
+        self.block = done
+        return self.op(result.type, f"phi {of} [ {result.name}, %{before} ], [ {patched.name}, %{rare} ]")
 
     def call(self, function: str, *arguments: Value) -> Value:
         """A call of another function of the library."""

@@ -1,1 +1,0 @@
-"""Vectorised mathematics as LLVM IR. Placeholder of the interface until the library lands."""
