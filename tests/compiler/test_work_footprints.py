@@ -66,10 +66,11 @@ EXACT = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("simplified", [False, True], ids=["read", "simplified"])
 @pytest.mark.parametrize("name", EXACT)
-def test_every_access_touches_what_the_program_touches(name, monkeypatch):
+def test_every_access_touches_what_the_program_touches(name, simplified, monkeypatch):
     grid, make = EXACT[name]
-    func, args = kernel(name), make()
+    func, args = kernel(name, simplified=simplified), make()
     blocks = streamed(func, grid, args)
     seen = executed(func, grid, args, monkeypatch)
     assert seen.keys() == blocks.keys()

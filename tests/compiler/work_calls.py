@@ -12,6 +12,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
+from supa.compiler.passes.pipeline import simplify
 from supa.compiler.ttir import read
 from supa.compiler.work import WorkOptions, WorkResult, extract
 from supa.ir import ops
@@ -25,10 +26,13 @@ from supa.program.work import Access
 FOLDER = Path(__file__).parent
 
 
-def kernel(name: str) -> ops.Func:
-    """A kernel of `work/` or `ttir/` by its file's name."""
+def kernel(name: str, *, simplified: bool = False) -> ops.Func:
+    """A kernel of `work/` or `ttir/` by its file's name, as it is read or as the passes leave it."""
     own = FOLDER / "work" / f"{name}.mlir"
-    return read((own if own.exists() else FOLDER / "ttir" / f"{name}.mlir").read_text())
+    func = read((own if own.exists() else FOLDER / "ttir" / f"{name}.mlir").read_text())
+    if simplified:
+        simplify(func)
+    return func
 
 
 def slot(value: Any, type_: Any) -> int:
