@@ -69,9 +69,13 @@ def open_device(request: Request) -> Device:
 
 
 @contextmanager
-def environment(request: Request) -> Iterator[None]:
-    """Within, processes that the program starts see the same device; Triton takes ours even beside a GPU."""
+def environment(request: Request, **more: str) -> Iterator[None]:
+    """Within, processes that the program starts see the same device; Triton takes ours even beside a GPU.
+
+    `more` are further variables.
+    """
     settings = {
+        **more,
         "SUPA_DEVICE": request.devices[0],
         "SUPA_MODE": request.mode,
         "TRITON_DEFAULT_BACKEND": "supa",
