@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from supa.base.dtypes import BF16, DTYPES, F16, F32, F64, I1, I8, I16, I32, I64
+from supa.ir.functions import CASTS
 from supa.ir.oracle import Numerics, from_float64, to_float64
-from supa.ir.oracle.casts import apply_cast
+from supa.ir.oracle.casts import CAST_RULES, apply_cast
 from supa.ir.oracle.formats import FLOAT_FORMATS, round_mantissa, storage_of
+from supa.ir.types import Pointer
 
 EIGHT_BITS = {
     "f8E4M3FN": torch.float8_e4m3fn,
@@ -158,3 +160,25 @@ def test_narrow_mantissas():
         round_mantissa(values, 7, "rtne")[np.isfinite(values)],
         torch.from_numpy(values).bfloat16().float().numpy()[np.isfinite(values)],
     )
+
+
+def test_every_cast_has_a_rule():
+    assert sorted(CAST_RULES) == sorted(CASTS)
+
+
+@pytest.mark.parametrize(("kind", "source", "target", "given", "expected"), [
+    ("trunc", I32, I8, [300, -1, 128], [44, -1, -128]),
+    ("trunc", I32, I1, [2, 3, -1], [False, True, True]),
+    ("sext", I8, I32, [-128, 5], [-128, 5]),
+    ("sext", I1, I8, [True, False], [-1, 0]),
+    ("zext", I8, I32, [-128, 5], [128, 5]),
+    ("zext", I1, I64, [True, False], [1, 0]),
+    ("sitofp", I1, F32, [True, False], [-1.0, 0.0]),
+    ("uitofp", I1, F32, [True, False], [1.0, 0.0]),
+    ("bitcast", F32, I32, [1.0, -0.0], [0x3F800000, -(2**31)]),
+    ("ptrtoint", Pointer(F32), I64, [4096], [4096]),
+    ("inttoptr", I64, Pointer(F32), [4096], [4096]),
+])  # fmt: skip
+def test_casts_of_integers_and_bits(kind, source, target, given, expected):
+    found = apply_cast(kind, np.array(given).astype(storage_of(source)), source, target, "rtne", Numerics())
+    assert found.tolist() == expected and found.dtype == storage_of(target)

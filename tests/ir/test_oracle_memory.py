@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from supa.base.errors import LaunchError
-from supa.ir.oracle import FindingError, Memory, Strict, run
+from supa.ir.oracle import DescriptorValue, FindingError, Memory, Strict, run
 from supa.ir.parser import parse_function
 from supa.ir.verify import verify
 
@@ -347,3 +347,109 @@ func {sym_name="say"} {
 def test_wrong_arguments_are_refused():
     with pytest.raises(LaunchError, match="copy takes 3 arguments, 1 are given"):
         run(COPY, (1,), [0], Memory())
+
+
+def test_a_descriptor_as_argument_and_a_block_of_lower_rank():
+    text = """
+func {sym_name="host"} {
+  body(%0: desc<1x8xf32>, %1: ptr<f32>):
+    %2 = constant {value=2} : () -> i32
+    %3 = descriptor_load %0, %2, %2 : (desc<1x8xf32>, i32, i32) -> tile<8xf32>
+    %4 = range {start=0, end=8} : () -> tile<8xi32>
+    %5 = splat %1 : (ptr<f32>) -> tile<8xptr<f32>>
+    %6 = addptr %5, %4 : (tile<8xptr<f32>>, tile<8xi32>) -> tile<8xptr<f32>>
+    store %6, %3 : (tile<8xptr<f32>>, tile<8xf32>) -> ()
+    return
+}
+"""
+    x = np.arange(40, dtype=np.float32).reshape(4, 10)
+    memory = Memory()
+    source, target = memory.copy_of("x", x), memory.new("y", 32)
+    described = DescriptorValue(base=source.base, extents=(4, 9), strides=(10, 1))
+    run(kernel(text), (1,), [described, target], memory)
+    assert target.array(np.float32).tolist() == [*x[2, 2:9], 0.0]
+    with pytest.raises(LaunchError, match="an argument of type desc<1x8xf32> can not be 3"):
+        run(kernel(text), (1,), [3, target], memory)
+
+
+def test_compare_and_swap_compares_bits_lane_by_lane():
+    text = """
+func {sym_name="cas"} {
+  body(%0: ptr<i32>):
+    %1 = range {start=0, end=4} : () -> tile<4xi32>
+    %2 = splat %0 : (ptr<i32>) -> tile<4xptr<i32>>
+    %3 = constant {value=1} : () -> tile<4xi32>
+    %4 = map %1, %3 {function="add"} : (tile<4xi32>, tile<4xi32>) -> tile<4xi32>
+    %5 = atomic_cas %2, %1, %4 : (tile<4xptr<i32>>, tile<4xi32>, tile<4xi32>) -> tile<4xi32>
+    %6 = addptr %2, %4 : (tile<4xptr<i32>>, tile<4xi32>) -> tile<4xptr<i32>>
+    store %6, %5 : (tile<4xptr<i32>>, tile<4xi32>) -> ()
+    return
+}
+"""
+    for first, old, last in ((0, [0, 1, 2, 3], 4), (2, [2, 2, 2, 3], 4), (9, [9, 9, 9, 9], 9)):
+        memory = Memory()
+        cells = memory.copy_of("c", np.array([first, 0, 0, 0, 0], np.int32))
+        run(kernel(text), (1,), [cells], memory)
+        assert cells.array(np.int32).tolist() == [last, *old]
+
+
+def test_a_gather_beyond_its_tile_is_found():
+    text = """
+func {sym_name="far"} {
+  body():
+    %0 = range {start=0, end=4} : () -> tile<4xi32>
+    %1 = range {start=2, end=6} : () -> tile<4xi32>
+    %2 = gather %0, %1 {axis=0} : (tile<4xi32>, tile<4xi32>) -> tile<4xi32> loc("g.py":2:2)
+    return
+}
+"""
+    found = finding(kernel(text), (1,), [], Memory())
+    assert str(found) == (
+        "g.py:2:2: out of bounds: index 4 along axis 0 of extent 4 (gather, program (0, 0, 0), element (2,))"
+    )
+
+
+def test_loops_count_unsigned_and_refuse_a_step_that_does_not_advance():
+    text = """
+func {sym_name="loop"} {
+  body(%0: i32, %1: i32, %2: i32, %3: ptr<i32>):
+    %4 = for %0, %1, %2, %0 {unsigned=true} : (i32, i32, i32, i32) -> i32 loc("l.py":2:2) {
+      body(%5: i32, %6: i32):
+        yield %5 : (i32) -> ()
+    }
+    store %3, %4 : (ptr<i32>, i32) -> ()
+    return
+}
+"""
+    memory = Memory()
+    target = memory.new("y", 4)
+    run(kernel(text), (1,), [2**31 - 2, -(2**31) + 3, 2, target], memory)
+    assert target.array(np.int32)[0] == -(2**31) + 2
+    run(kernel(text.replace("unsigned=true", "unsigned=false")), (1,), [5, -5, 2, target], memory)
+    assert target.array(np.int32)[0] == 5
+    with pytest.raises(LaunchError, match=r"l\.py:2:2: a loop of program \(0, 0, 0\) has step 0, expected above 0"):
+        run(kernel(text), (1,), [0, 4, 0, target], memory)
+
+
+def test_regions_may_not_overlap_and_strided_arrays_span_all_their_bytes():
+    memory = Memory()
+    x = np.zeros((4, 6), np.float32)
+    assert memory.at("x", x[::2, 1:3]).data.size == 4 * (2 * 6 + 1) + 4
+    with pytest.raises(ValueError, match="region whole overlaps x"):
+        memory.at("whole", x)
+
+
+def test_masked_lanes_without_other_are_poison_or_zero():
+    for knob, expected in (("poison", np.nan), ("zero", 0.0)):
+        memory = Memory()
+        func = kernel("""
+func {sym_name="poison"} {
+  body(%0: ptr<f32>, %1: i1):
+    %2 = load %0, %1 : (ptr<f32>, i1) -> f32
+    store %0, %2 : (ptr<f32>, f32) -> ()
+    return
+}
+""")
+        cell = memory.new("c", 4)
+        run(func, (1,), [cell, False], memory, strict=Strict(unspecified=knob))
+        assert np.array_equal(cell.array(np.float32), [expected], equal_nan=True)
