@@ -1,12 +1,12 @@
 """From a parsed TTIR module to a kernel of the tile IR: picks the kernel, makes its arguments, runs the rules.
 
-Not here: the rules, by kind in `elements`, `symbols`, `shapes`, `memory`, `control`.
+Not here: the rules, by kind in `elements`, `symbols`, `assembly`, `shapes`, `memory`, `control`.
 """
 
 from __future__ import annotations
 
 from supa.base.errors import UnsupportedError
-from supa.compiler.ttir import control, elements, memory, shapes, symbols
+from supa.compiler.ttir import assembly, control, elements, memory, shapes, symbols
 from supa.compiler.ttir.conversion import Conversion, tile_type
 from supa.compiler.ttir.structure import MlirOp
 from supa.compiler.ttir.structuring import run_region
@@ -14,7 +14,7 @@ from supa.ir import ops
 from supa.ir.core import Block, Value
 from supa.ir.types import Descriptor, Pointer
 
-__all__ = ["control", "convert", "elements", "memory", "shapes", "symbols"]
+__all__ = ["assembly", "control", "convert", "elements", "memory", "shapes", "symbols"]
 
 
 def convert(module: MlirOp) -> ops.Func:

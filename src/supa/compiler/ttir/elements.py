@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supa.base.dtypes import F32, DType
-from supa.compiler.ttir.conversion import RULES, Conversion, Rule, flag, integer, rule, text, tile_type
+from supa.compiler.ttir.conversion import RULES, Conversion, Rule, integer, rule, text, tile_type
 from supa.compiler.ttir.structure import Dense, MlirOp
 from supa.ir import ops
 from supa.ir.core import Value
@@ -174,14 +174,3 @@ def _trailing_zeros(conversion: Conversion, op: MlirOp) -> None:
     less = conversion.make(op, ops.Map, (source, ones), source.type, {"function": "add"})
     below = conversion.make(op, ops.Map, (flipped, less), source.type, {"function": "and"})
     conversion.emit(op, ops.Map, (below,), {"function": "popcount"})
-
-
-@rule("tt.elementwise_inline_asm")
-def _inline_assembly(conversion: Conversion, op: MlirOp) -> None:
-    attributes = {
-        "text": op.attributes["asm_string"],
-        "constraints": op.attributes["constraints"],
-        "pack": integer(op, "packed_element", 1),
-        "pure": flag(op, "pure"),
-    }
-    conversion.emit(op, ops.InlineAsm, conversion.operands(op), attributes)
