@@ -37,8 +37,9 @@ def _alias(w: Walker, source: Value, copy: Value) -> None:
     for table in facts:
         if source in table:
             table[copy] = table[source]  # type: ignore[assignment]
-    if source in w.fragments:
-        w.fragments.add(copy)
+    for group in (w.fragments, w.regular):
+        if source in group:
+            group.add(copy)
 
 
 def _has_steps(items: Sequence[Item]) -> bool:
@@ -54,15 +55,18 @@ class _Carrier:
         w.loops += 1
         self.slots: dict[int, Slot] = {}
         self.coefficients: dict[int, tuple[Expr | None, ...]] = {}
+        self.args: Sequence[Value] = ()
         self.quiet: set[int] = set()  # carried values that are trusted to wait for nothing
 
     def enter(self, inits: Sequence[Value], args: Sequence[Value], ends: Sequence[Value]) -> None:
         """Bind the body's arguments; `ends` are the values that the body will yield."""
-        w = self.w
+        w, self.args = self.w, args
         for position, (init, arg, end) in enumerate(zip(inits, args, ends, strict=True)):
             token, before = Carried(self.number, position), w.waits([init])
             w.carried[token] = before
-            if not before and self._is_index(arg) and self._trusted(position, "data"):
+            if init in w.regular and self._trusted(position, "regular"):
+                w.regular.add(arg)
+            if not before and self._is_index(arg) and self._trusted(position, "waits"):
                 self.quiet.add(position)
             else:
                 w.after[arg] = frozenset((token,))
@@ -129,7 +133,9 @@ class _Carrier:
         for position, end in enumerate(ends):
             after = w.waits([end])
             if after and position in self.quiet:
-                raise BrokenTrust((id(self.op), position, "data"))
+                raise BrokenTrust((id(self.op), position, "waits"))
+            if self.args[position] in w.regular and end not in w.regular:
+                raise BrokenTrust((id(self.op), position, "regular"))
             token = Carried(self.number, position)
             w.carried[token] = w.carried[token] | after
             slot = self.slots.get(position)
@@ -194,7 +200,9 @@ def _for_result(w: Walker, plan: LoopPlan, carrier: _Carrier, position: int, res
     """What is known of a carried value after the loop."""
     if position not in carrier.quiet:
         w.after[result] = frozenset((Carried(carrier.number, position),))
-    arg = carrier.op.regions[0].args[position + 1]
+    arg = carrier.args[position]
+    if arg in w.regular:
+        w.regular.add(result)
     if arg in w.arguments:
         w.arguments[result] = w.arguments[arg]
     if isinstance(result.type, Descriptor):
@@ -260,8 +268,9 @@ def _while_result(w: Walker, plan: LoopPlan, value: Value, result: Value) -> Non
     for table in (w.arguments, w.after):
         if value in table:
             table[result] = table[value]  # type: ignore[assignment]
-    if value in w.fragments:
-        w.fragments.add(result)
+    for group in (w.fragments, w.regular):
+        if value in group:
+            group.add(result)
     if isinstance(result.type, Tile):
         index = w.indices.get(value)
         if index is not None:
@@ -311,6 +320,8 @@ def _if_result(w: Walker, plan: BranchPlan, sides: tuple[Value, Value], result: 
         w.arguments[result] = arguments.pop()
     if any(side in w.fragments for side in sides):
         w.fragments.add(result)
+    if all(side in w.regular for side in sides):
+        w.regular.add(result)
     if isinstance(result.type, Descriptor):
         if sides[0] is sides[1]:
             _alias(w, sides[0], result)

@@ -34,15 +34,11 @@ def map_(w: Walker, op: ops.Map) -> None:
     source = op.operands[0]
     assert source is not None
     kind = FUNCTIONS[op.function].work
-    if after or not _is_address_part(op):
+    if w.is_regular(op):
+        w.count_index(op, kind)
+    else:
         typed = source if op.function != "select" else result
         _elementwise(w, op, after, kind, str(element_of(typed.type)))
-    else:
-        w.count_index(op, kind)
-
-
-def _is_address_part(op: Op) -> bool:
-    return all(v is None or is_index(v.type) or is_mask(v.type) for v in (*op.operands, *op.results))
 
 
 def _scalar_map(w: Walker, op: ops.Map, result: Value, after: Waits) -> None:
@@ -135,11 +131,11 @@ def cast(w: Walker, op: ops.Cast) -> None:
     elif is_mask(result.type):
         w.masks[result] = Mask(complete=False)
     kind = "none" if op.kind in _FREE_CASTS else "convert"
-    if after or not _is_address_part(op):
+    if w.is_regular(op):
+        w.count_index(op, kind)
+    else:
         wider = max(element_of(source.type), element_of(result.type), key=storage_bytes)
         _elementwise(w, op, after, kind, str(wider))
-    else:
-        w.count_index(op, kind)
 
 
 def _counted(w: Walker, source: Value, result: Value) -> Index:
@@ -175,10 +171,10 @@ def addptr(w: Walker, op: ops.AddPtr) -> None:
             w.after[result] = after
         return
     w.indices[result] = w.tiles.add(w.index(pointer), w.tiles.scale(w.index(offset), w.x.const(size)))
-    if after:
-        _elementwise(w, op, after, "add", "i64")
-    else:
+    if w.is_regular(op):
         w.count_index(op, "add", size)
+    else:
+        _elementwise(w, op, after, "add", "i64")
 
 
 # ---- reductions and scans

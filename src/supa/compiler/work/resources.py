@@ -140,11 +140,11 @@ class _Liveness:
         if not isinstance(value.type, Tile):
             return 0
         element = element_of(value.type)
-        if is_index(value.type) and not self.walker.after.get(value):
+        if is_index(value.type) and value in self.walker.regular:
             carried = isinstance(value.owner, Block) and isinstance(element, Pointer)
             pointee = storage_bytes(element.pointee) if isinstance(element, Pointer) else 1
             return max(8 * self.threads, _bytes(value) * pointee // 16) if carried else 0
-        if not self.walker.after.get(value) or self._elsewhere(value):
+        if value in self.walker.regular or not self.walker.after.get(value) or self._elsewhere(value):
             return 0
         return _bytes(value)
 

@@ -20,7 +20,10 @@ def constant(w: Walker, op: ops.Constant) -> None:
         if carrier is not None:
             is_float = carrier not in ("i1", "i8", "i16", "i32", "i64")
             w.scalars[result] = w.x.const(float(op.value) if is_float else int(op.value), carrier)
-    elif not op.values and is_index(result.type):
+        return
+    if is_index(result.type) or is_mask(result.type):
+        w.regular.add(result)
+    if not op.values and is_index(result.type):
         w.indices[result] = Index(w.x.const(int(op.value)), (None,) * len(result.type.shape))
     elif not op.values and is_mask(result.type):
         w.masks[result] = Mask() if op.value else Mask(conditions=(w.x.const(0, "i1"),))
@@ -42,14 +45,18 @@ def num_programs(w: Walker, op: ops.NumPrograms) -> None:
 def range_(w: Walker, op: ops.Range) -> None:
     """0, 1, .."""
     w.indices[op.results[0]] = w.tiles.range(op.start, op.end)
+    w.regular.add(op.results[0])
 
 
 def _follow(w: Walker, op: Op) -> None:
     """The results come from where the operands come from."""
     after = w.waits(op.operands)
+    regular = w.is_regular(op)
     for result in op.results:
         if after:
             w.after[result] = after
+        if regular:
+            w.regular.add(result)
         if op.operands[0] in w.fragments:
             w.fragments.add(result)
 
@@ -119,8 +126,13 @@ def reshape(w: Walker, op: ops.Reshape) -> None:
     elif is_mask(result.type) and _squeezed(old) == _squeezed(new):
         kept = iter([d for d, extent in enumerate(new) if extent > 1])
         w.masks[result] = move_dims(w.mask(source), [next(kept) if extent > 1 else 0 for extent in old])
-    if _squeezed(old) != _squeezed(new) and not op.reorder and w.after.get(source):
+    if _squeezed(old) != _squeezed(new) and not op.reorder and _has_data(w, source):
         _exchange(w, op, source, result)
+
+
+def _has_data(w: Walker, value: Value) -> bool:
+    """Whether a tile came from some step (a filled one did not) and is not regular."""
+    return bool(w.after.get(value)) and value not in w.regular
 
 
 def _squeezed(shape: tuple[int, ...]) -> list[int]:
@@ -156,7 +168,7 @@ def transpose(w: Walker, op: ops.Transpose) -> None:
         for new, old in enumerate(op.order):
             places[old] = new
         w.masks[result] = move_dims(w.mask(source), places)
-    if w.after.get(source) and not (from_memory(source) and _only_products(result)):
+    if _has_data(w, source) and not (from_memory(source) and _only_products(result)):
         _exchange(w, op, source, result)
 
 

@@ -1,7 +1,8 @@
 """The walk over a kernel: state shared by the rules, and the table of rules by operation.
 
-Index arithmetic (integer and address tiles that need no loaded data) costs lanes but nothing waits for it: hardware
-runs ahead with it, and a pipeline needs it early. Its counts go to one `Vector` step without waits in each body.
+Regular tiles (integers, addresses and masks computed from ranges and scalars, not from other tiles' data) cost lanes
+but nothing waits for that arithmetic: hardware runs ahead with it, and a pipeline needs it early. Its counts go to one
+`Vector` step without waits in each body; who uses the tile waits for the scalars in it only.
 Not here: the rules themselves (`control`, `shapes`, `elements`, `memory`, `products`).
 """
 
@@ -60,7 +61,9 @@ class TensorFacts:
 
 
 Trust = tuple[int, int, str]
-"""A loop (by id), a carried position, and what was trusted: its 'spacing', or that it needs no 'data'."""
+"""A loop (by id), a carried position, and what was trusted of the value: its even 'spacing', that it is 'regular', that
+it 'waits' for nothing.
+"""
 
 
 class BrokenTrust(Exception):  # noqa: N818 - not an error: the walk starts again
@@ -101,6 +104,7 @@ class Walker:
         self.arguments: dict[Value, int] = {}
         self.tensors: dict[Value, TensorFacts] = {}
         self.after: dict[Value, Waits] = {}
+        self.regular: set[Value] = set()  # tiles computed from ranges and scalars only
         self.fragments: set[Value] = set()  # tiles laid out as a matrix result
         self.carried: dict[Carried, Waits] = {}
         self.control: Waits = NOTHING  # what the enclosing conditions and bounds wait for
@@ -202,6 +206,13 @@ class Walker:
             counts = draft.fields["counts"]
             counts[kind, format_] = counts.get((kind, format_), 0) + elements
 
+    def is_regular(self, op: Op) -> bool:
+        """Whether an operation makes integers, addresses or masks of regular tiles and scalars."""
+        for value in (*op.results, *op.operands):
+            if value is not None and not (is_index(value.type) or is_mask(value.type)):
+                return False
+        return all(v is None or not isinstance(v.type, Tile) or v in self.regular for v in op.operands)
+
     def hoisted(self, value: Value) -> bool:
         """Whether index arithmetic in a loop does not change from one iteration to the next."""
         if self.loop is None:
@@ -217,10 +228,14 @@ class Walker:
         return all(e.region.depth < self.loop.depth for e in exprs)
 
     def count_index(self, op: Op, kind: str, element_bytes: int = 0) -> None:
-        """Index arithmetic: elements along the dimensions where the result varies; neighbouring addresses once for
-        each 16 bytes, as one vector access takes one address.
+        """A regular tile is made. Its arithmetic is counted once for each element along the dimensions where the
+        result varies; for neighbouring addresses once for each 16 bytes, as one vector access takes one address.
         """
         result = op.results[0]
+        self.regular.add(result)
+        after = self.waits(op.operands)
+        if after:
+            self.after[result] = after
         if kind == "none" or self.hoisted(result):
             return
         shape, elements = shape_of(result.type), 1
