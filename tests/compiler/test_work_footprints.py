@@ -31,6 +31,13 @@ def norm_arguments(columns):
             columns, columns]  # fmt: skip
 
 
+def indirect_arguments():
+    """Two vectors of 40 and 5 elements, 3 and 7 apart, whose addresses lie in memory."""
+    out = zeros(32 + 120 + 35)
+    start = out.ctypes.data + 4 * 32
+    return [np.array([40, 3, 5, 7], I32), np.array([start, start + 4 * 120], I64), out]
+
+
 EXACT = {
     "vector_add": ([4], lambda: [zeros(3500), zeros(3500), zeros(3500), 3500]),
     "softmax": ([3], lambda: [zeros(3 * 700), zeros(3 * 700), 700, 690]),
@@ -62,6 +69,7 @@ EXACT = {
     "nothing": ([1], lambda: [zeros(1), 7]),
     "maze": ([9], lambda: [zeros(256), 11, -6, 1.75]),
     "unrolled": ([1], lambda: [zeros(400), zeros(16), 5, 4]),
+    "indirect": ([2], indirect_arguments),
     "queue": ([1], lambda: [zeros(1, dtype=I32), zeros(40), zeros(40), 20]),
 }  # fmt: skip
 

@@ -22,7 +22,7 @@ EVERY_KERNEL = [
     "elementwise_map", "host_descriptor", "inline_assembly", "layer_norm_backward", "loop_hints", "mathematics",
     "matmul", "nested_calls", "scaled_dot", "scans", "shapes", "softmax", "sort", "vector_add",
     "interior", "persistent", "ragged_rows", "embedding", "wrapped", "grid_stride", "chosen", "doubling", "backwards",
-    "cursor", "nothing", "maze", "unrolled", "queue",
+    "cursor", "nothing", "maze", "unrolled", "indirect", "queue",
 ]  # fmt: skip
 
 
@@ -167,6 +167,7 @@ def test_control_nodes(name, shape):
         ("attention", []),
         ("persistent", []),
         ("ragged_rows", ["a value loaded from memory", "a value loaded from memory"]),
+        ("indirect", ["a value loaded from memory"] * 3),
         ("queue", ["an atomic's old value"]),
         ("embedding", ["addresses depend on data"]),
         ("doubling", ["addresses are not evenly spaced"]),
@@ -177,6 +178,16 @@ def test_guesses_are_named_with_their_line(name, words):
     assert len(reasons) == len(words)
     for reason, word in zip(reasons, words, strict=True):
         assert word in reason and reason.startswith("kernels.py:")
+
+
+def test_addresses_made_of_loaded_sizes_hold_nothing_up():
+    """A pointer that a loop moves is ready as soon as the sizes in it are: no load waits for the moving."""
+    work = work_of("indirect")
+    scalars = {step.id for step in work.steps() if isinstance(step, Access) and step.shape == ()}
+    loop = next(node for node in work.body if isinstance(node, Repeat))
+    load = next(step for step in loop.body if isinstance(step, Access))
+    assert set(load.waits) == scalars and len(scalars) == 3
+    assert not load.scattered and load.argument == -1
 
 
 def test_an_atomic_whose_old_value_is_unused_says_so():

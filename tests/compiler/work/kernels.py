@@ -186,3 +186,16 @@ def unrolled(x, out, n, gap, DEPTH: tl.constexpr, BLOCK: tl.constexpr):
         total += tl.load(at)
         at -= DEPTH * 2 * gap
     tl.store(out + tl.arange(0, BLOCK), total)
+
+
+@triton.jit
+def indirect(sizes, addresses, out, BLOCK: tl.constexpr):
+    pid = tl.program_id(0)
+    n, stride = tl.load(sizes + 2 * pid), tl.load(sizes + 2 * pid + 1)
+    index = tl.arange(0, BLOCK)
+    at = tl.load(addresses + pid).to(tl.pointer_type(tl.float32)) + index * stride
+    total = tl.zeros((BLOCK,), tl.float32)
+    for i in range(0, n, BLOCK):
+        total += tl.load(at, mask=index < n - i, other=0.0)
+        at += BLOCK * stride
+    tl.store(out + pid * BLOCK + index, total)

@@ -22,6 +22,7 @@ TYPES = {
     "nothing": ("*fp32 i32", {}),
     "maze": ("*fp32 i32 i32 fp32", {"DEPTH": 3}),
     "unrolled": ("*fp32 *fp32 i32 i32", {"DEPTH": 3, "BLOCK": 16}),
+    "indirect": ("*i32 *i64 *fp32", {"BLOCK": 16}),
     "queue": ("*i32 *fp32 *fp32 i32", {"BLOCK": 32}),
 }
 
