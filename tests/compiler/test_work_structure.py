@@ -278,13 +278,13 @@ def test_a_stream_that_does_not_fit_is_refused():
 def test_the_text_of_a_work():
     text = format_work(work_of("grid_stride"))
     assert text == (
-        "loop {  ; kernels.py:67:5\n"
-        "  %0 = vector add.i32 64, compare.i32 64, add.i64 32  ; kernels.py:68:22\n"
-        "  %1 = load 64 4 B arg0  ; kernels.py:69:39\n"
-        "  %2 = vector add.f32 64 (%1)  ; kernels.py:69:68\n"
-        "  %3 = store 64 4 B arg1 (%2)  ; kernels.py:69:31\n"
+        "loop {  ; kernels.py:66:5\n"
+        "  %0 = vector add.i32 64, compare.i32 64, add.i64 32  ; kernels.py:67:22\n"
+        "  %1 = load 64 4 B arg0  ; kernels.py:68:39\n"
+        "  %2 = vector add.f32 64 (%1)  ; kernels.py:68:68\n"
+        "  %3 = store 64 4 B arg1 (%2)  ; kernels.py:68:31\n"
         "}\n"
-        "%4 = store scalar 4 B arg1  ; kernels.py:71:42\n"
+        "%4 = store scalar 4 B arg1  ; kernels.py:70:42\n"
     )
 
 

@@ -1,5 +1,4 @@
 """Triton kernels that ask one thing each of the work extractor. Not tests; `make.py` writes their TTIR."""
-# ruff: noqa: N803
 
 import triton
 import triton.language as tl
