@@ -4,9 +4,10 @@ are one scalar function (`libdevice`).
 Conversions to integers saturate and give 0 for NaN, as the device's cast does.
 """
 
-from __future__ import annotations
+# mypy: disable-error-code="no-untyped-def"
+# (Triton would take annotations for its own.)
 
-from typing import Any
+from __future__ import annotations
 
 import triton
 import triton.language as tl
@@ -16,73 +17,73 @@ _SMALLEST_INT32 = tl.constexpr(-(2**31))
 
 
 @triton.jit
-def to_float(x: Any) -> Any:
+def to_float(x):
     """To fp32, to nearest even."""
     return x.to(tl.float32)
 
 
 @triton.jit
-def to_double(x: Any) -> Any:
+def to_double(x):
     """To fp64, to nearest even."""
     return x.to(tl.float64)
 
 
 @triton.jit
-def saturatef(x: Any) -> Any:
+def saturatef(x):
     """Clamp to [0, 1]; NaN gives 0."""
     return tl.minimum(tl.maximum(x, 0.0), 1.0)
 
 
 @triton.jit
-def rcp_rn(x: Any) -> Any:
+def rcp_rn(x):
     """1/x, correctly rounded."""
     return 1.0 / x
 
 
 @triton.jit
-def rcp64h(x: Any) -> Any:
+def rcp64h(x):
     """1/x of an fp64 with the low 32 bits cleared."""
     bits = (1.0 / x).to(tl.int64, bitcast=True)
     return ((bits >> 32) << 32).to(tl.float64, bitcast=True)
 
 
 @triton.jit
-def norm3d(a: Any, b: Any, c: Any) -> Any:
+def norm3d(a, b, c):
     """sqrt(a^2 + b^2 + c^2) without undue overflow."""
     return interface.hypot(interface.hypot(a, b), c)
 
 
 @triton.jit
-def norm4d(a: Any, b: Any, c: Any, d: Any) -> Any:
+def norm4d(a, b, c, d):
     """sqrt(a^2 + b^2 + c^2 + d^2) without undue overflow."""
     return interface.hypot(interface.hypot(a, b), interface.hypot(c, d))
 
 
 @triton.jit
-def rnorm3d(a: Any, b: Any, c: Any) -> Any:
+def rnorm3d(a, b, c):
     """1 / norm3d(a, b, c)."""
     return 1.0 / interface.norm3d(a, b, c)
 
 
 @triton.jit
-def rnorm4d(a: Any, b: Any, c: Any, d: Any) -> Any:
+def rnorm4d(a, b, c, d):
     """1 / norm4d(a, b, c, d)."""
     return 1.0 / interface.norm4d(a, b, c, d)
 
 
 @triton.jit
-def ilogb(x: Any) -> Any:
+def ilogb(x):
     """The binary exponent as int32: the smallest int32 for 0 and NaN, the largest for infinities."""
     return tl.where(x == x, interface.logb(x).to(tl.int32), _SMALLEST_INT32)
 
 
 @triton.jit
-def _power_of_two(exponent: Any) -> Any:
+def _power_of_two(exponent):
     return ((exponent.to(tl.int64) + 1023) << 52).to(tl.float64, bitcast=True)
 
 
 @triton.jit
-def ldexp(x: Any, n: Any) -> Any:
+def ldexp(x, n):
     """x * 2^n rounded once: n is taken in three steps of which only the last can leave the normal numbers."""
     value = x.to(tl.float64)
     left = tl.minimum(tl.maximum(n, -3000), 3000)
@@ -95,49 +96,49 @@ def ldexp(x: Any, n: Any) -> Any:
 
 
 @triton.jit
-def scalbn(x: Any, n: Any) -> Any:
+def scalbn(x, n):
     """x * 2^n, as `ldexp`."""
     return interface.ldexp(x, n)
 
 
 @triton.jit
-def llrint(x: Any) -> Any:
+def llrint(x):
     """To int64, to nearest even."""
     return interface.rint(x).to(tl.int64)
 
 
 @triton.jit
-def llround(x: Any) -> Any:
+def llround(x):
     """To int64, halves away from zero."""
     return interface.round(x).to(tl.int64)
 
 
 @triton.jit
-def hadd(a: Any, b: Any) -> Any:
+def hadd(a, b):
     """(a + b) / 2 rounded down, without overflow."""
     return (a & b) + ((a ^ b) >> 1)
 
 
 @triton.jit
-def rhadd(a: Any, b: Any) -> Any:
+def rhadd(a, b):
     """(a + b + 1) / 2 rounded down, without overflow."""
     return (a | b) - ((a ^ b) >> 1)
 
 
 @triton.jit
-def mul24(a: Any, b: Any) -> Any:
+def mul24(a, b):
     """The low 32 bits of the product of the low 24 bits of a and b, signed or unsigned as they are."""
     return ((a << 8) >> 8) * ((b << 8) >> 8)
 
 
 @triton.jit
-def sad(a: Any, b: Any, c: Any) -> Any:
+def sad(a, b, c):
     """|a - b| + c in 32 bits."""
     return (tl.where(a > b, a - b, b - a) + c.to(a.dtype)).to(a.dtype)
 
 
 @triton.jit
-def byte_perm(a: Any, b: Any, selector: Any) -> Any:
+def byte_perm(a, b, selector):
     """Four bytes of the eight in a (0-3) and b (4-7), chosen by the low three bits of the selector's nibbles."""
     eight = (b.to(tl.uint32, bitcast=True).to(tl.uint64) << 32) | a.to(tl.uint32, bitcast=True).to(tl.uint64)
     result = (eight & 0).to(tl.uint32)
@@ -148,125 +149,125 @@ def byte_perm(a: Any, b: Any, selector: Any) -> Any:
 
 
 @triton.jit
-def hiloint2double(high: Any, low: Any) -> Any:
+def hiloint2double(high, low):
     """The fp64 of two int32 halves."""
     low = low.to(tl.uint32, bitcast=True).to(tl.int64)
     return ((high.to(tl.int64) << 32) | low).to(tl.float64, bitcast=True)
 
 
 @triton.jit
-def double2loint(x: Any) -> Any:
+def double2loint(x):
     """The low 32 bits of an fp64."""
     return x.to(tl.int64, bitcast=True).to(tl.int32)
 
 
 @triton.jit
-def double2hiint(x: Any) -> Any:
+def double2hiint(x):
     """The high 32 bits of an fp64."""
     return (x.to(tl.int64, bitcast=True) >> 32).to(tl.int32)
 
 
 @triton.jit
-def int_as_float(x: Any) -> Any:
+def int_as_float(x):
     """The same bits as fp32."""
     return x.to(tl.float32, bitcast=True)
 
 
 @triton.jit
-def float_as_int(x: Any) -> Any:
+def float_as_int(x):
     """The same bits as int32."""
     return x.to(tl.int32, bitcast=True)
 
 
 @triton.jit
-def longlong_as_double(x: Any) -> Any:
+def longlong_as_double(x):
     """The same bits as fp64."""
     return x.to(tl.float64, bitcast=True)
 
 
 @triton.jit
-def double_as_longlong(x: Any) -> Any:
+def double_as_longlong(x):
     """The same bits as int64."""
     return x.to(tl.int64, bitcast=True)
 
 
 @triton.jit
-def _nearest_int32(x: Any) -> Any:
+def _nearest_int32(x):
     return interface.rint(x).to(tl.int32)
 
 
 @triton.jit
-def _zero_int32(x: Any) -> Any:
+def _zero_int32(x):
     return x.to(tl.int32)
 
 
 @triton.jit
-def _down_int32(x: Any) -> Any:
+def _down_int32(x):
     return interface.floor(x).to(tl.int32)
 
 
 @triton.jit
-def _up_int32(x: Any) -> Any:
+def _up_int32(x):
     return interface.ceil(x).to(tl.int32)
 
 
 @triton.jit
-def _nearest_uint32(x: Any) -> Any:
+def _nearest_uint32(x):
     return interface.rint(x).to(tl.uint32).to(tl.int32, bitcast=True)
 
 
 @triton.jit
-def _zero_uint32(x: Any) -> Any:
+def _zero_uint32(x):
     return x.to(tl.uint32).to(tl.int32, bitcast=True)
 
 
 @triton.jit
-def _down_uint32(x: Any) -> Any:
+def _down_uint32(x):
     return interface.floor(x).to(tl.uint32).to(tl.int32, bitcast=True)
 
 
 @triton.jit
-def _up_uint32(x: Any) -> Any:
+def _up_uint32(x):
     return interface.ceil(x).to(tl.uint32).to(tl.int32, bitcast=True)
 
 
 @triton.jit
-def _nearest_int64(x: Any) -> Any:
+def _nearest_int64(x):
     return interface.rint(x).to(tl.int64)
 
 
 @triton.jit
-def _zero_int64(x: Any) -> Any:
+def _zero_int64(x):
     return x.to(tl.int64)
 
 
 @triton.jit
-def _down_int64(x: Any) -> Any:
+def _down_int64(x):
     return interface.floor(x).to(tl.int64)
 
 
 @triton.jit
-def _up_int64(x: Any) -> Any:
+def _up_int64(x):
     return interface.ceil(x).to(tl.int64)
 
 
 @triton.jit
-def _nearest_uint64(x: Any) -> Any:
+def _nearest_uint64(x):
     return interface.rint(x).to(tl.uint64).to(tl.int64, bitcast=True)
 
 
 @triton.jit
-def _zero_uint64(x: Any) -> Any:
+def _zero_uint64(x):
     return x.to(tl.uint64).to(tl.int64, bitcast=True)
 
 
 @triton.jit
-def _down_uint64(x: Any) -> Any:
+def _down_uint64(x):
     return interface.floor(x).to(tl.uint64).to(tl.int64, bitcast=True)
 
 
 @triton.jit
-def _up_uint64(x: Any) -> Any:
+def _up_uint64(x):
     return interface.ceil(x).to(tl.uint64).to(tl.int64, bitcast=True)
 
 
