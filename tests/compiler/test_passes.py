@@ -57,7 +57,7 @@ def results(func, n, size=4096):
 
 def carried_tiles(func):
     """Tiles of pointers or integers that loops carry."""
-    types = [value.type for op in func.walk() if isinstance(op, ops.For) for value in op.results]
+    types = [value.type for op in func.walk() if isinstance(op, ops.For | ops.While) for value in op.results]
     return [t for t in types if isinstance(t, Tile) and (isinstance(t.element, Pointer) or not t.element.is_float)]
 
 
@@ -168,6 +168,42 @@ def test_a_tile_that_gains_different_amounts_in_its_elements_stays():
     func = kernel(text)
     RewriteInductions().run(func)
     assert [t.element for t in carried_tiles(func)] == [Pointer(I32), Pointer(I32)]
+
+
+WAITING = """
+    %one = constant {value=1} : () -> i32
+    %ids = range {start=0, end=4} : () -> INTS
+    %base = splat %out : (ptr<i32>) -> PTRS
+    %by = splat %one : (i32) -> INTS
+    %last, %ia, %left = while %base, %ids, %n : (PTRS, INTS, i32) -> (INTS, PTRS, i32) {
+      before(%p: PTRS, %i: INTS, %m: i32):
+        %v = load %p, _, _ : (PTRS) -> INTS
+        %w = map %v, %i {function="add"} : (INTS, INTS) -> INTS
+        store %p, %w, _ : (PTRS, INTS) -> ()
+        %zero = constant {value=0} : () -> i32
+        %go = map %m, %zero {function="icmp_sgt"} : (i32, i32) -> i1
+        condition %go, %i, %p, %m : (i1, INTS, PTRS, i32) -> ()
+      after(%j: INTS, %q: PTRS, %k: i32):
+        %x = splat %k : (i32) -> INTS
+        store %q, %x, _ : (PTRS, INTS) -> ()
+        %q1 = addptr %q, %x : (PTRS, INTS) -> PTRS
+        %j1 = map %j, %by {function="sub"} : (INTS, INTS) -> INTS
+        %k1 = map %k, %one {function="sub"} : (i32, i32) -> i32
+        yield %q1, %j1, %k1 : (PTRS, INTS, i32) -> ()
+    }
+    %end = addptr %ia, %by : (PTRS, INTS) -> PTRS
+    %lane = addptr %end, %ids : (PTRS, INTS) -> PTRS
+    store %lane, %last, _ : (PTRS, INTS) -> ()"""
+
+
+def test_a_while_loop_carries_its_pointers_as_scalars():
+    func, plain = kernel(WAITING), kernel(WAITING)
+    assert len(carried_tiles(func)) == 2
+    simplify(func)
+    verify(func)
+    assert carried_tiles(func) == []
+    for n in (0, 1, 5):
+        assert np.array_equal(results(func, n), results(plain, n))
 
 
 # Folding
