@@ -219,7 +219,7 @@ TARGETS = [
     Target(name="ERFINV_CENTRE", function=_inverse_of_tail, weight=lambda w: 1 / mp.sqrt(mp.pi) * 2, low=1e-9,
            high=TAIL_FROM, degree=11, note="erfinv(y) / y in w = -log(1 - y^2)"),
     Target(name="ERFINV_TAIL", function=_of_ratio(lambda s: _inverse_of_tail(s * s), TAIL_CENTRE),
-           low=_ratio(TAIL_FROM**0.5, TAIL_CENTRE), high=_ratio(27.4, TAIL_CENTRE), degree=16,
+           low=_ratio(TAIL_FROM**0.5, TAIL_CENTRE), high=_ratio(27.4, TAIL_CENTRE), degree=21,
            weight=lambda t: (1 - t) / (1 + t) / TAIL_CENTRE, note="erfinv y / y in (s - c) / (s + c), s = sqrt w"),
     Target(name="I0_SMALL", function=_bessel_small(0), low=1e-9, high=BESSEL_FROM**2 / 4,
            weight=lambda y: y / mp.besseli(0, 2 * mp.sqrt(y)), degree=14, note="(I0(x) - 1) / y in y = x^2 / 4"),

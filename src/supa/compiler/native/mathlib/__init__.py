@@ -8,11 +8,14 @@ from __future__ import annotations
 from supa.compiler.native.emitter import Emitter
 from supa.compiler.native.host import detect
 from supa.compiler.native.mathlib import (  # noqa: F401  (each fills the registry)
+    bessel,
     error_functions,
     exponential,
+    gamma,
     hyperbolic,
     logarithm,
     powers,
+    steps,
     trigonometric,
 )
 from supa.compiler.native.mathlib.registry import ROUTINES, symbol, text

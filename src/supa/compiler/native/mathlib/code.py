@@ -1,7 +1,8 @@
-"""A notation for straight-line vector code: Python expressions that write LLVM IR. Not here: any function of the library.
+"""A notation for straight-line vector code: Python expressions that write LLVM IR. Not here: any function.
 
-`Code` is one function's body; a `Value` is a vector in it. `x * x + 1.0`, `code.fma(a, b, c)`, `code.select(x < 0.0, a, b)`
-each append one instruction. No fast-math flags are ever set: the text means exactly what it says.
+`Code` is one function's body; a `Value` is a vector in it. `x * x + 1.0`, `code.fma(a, b, c)` and
+`code.select(x < 0.0, a, b)` append an instruction per operation. No fast-math flags are
+ever set: the text means exactly what it says.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ class Value:
 
     def __xor__(self, other: Operand) -> Value:
         return self.code.binary("xor", self, other)
+
+    def __invert__(self) -> Value:
+        return self.code.op("i1", f"xor {self.code.vector('i1')} {self.name}, splat (i1 true)")
 
     def __lshift__(self, other: int) -> Value:
         return self.code.binary("shl", self, other)
@@ -174,10 +178,6 @@ class Code:
         else:
             instruction = "icmp " + (predicate if predicate == "eq" else "s" + predicate)
         return self.op("i1", f"{instruction} {self.vector(left.type)} {left.name}, {self.like(left, right).name}")
-
-    def invert(self, mask: Value) -> Value:
-        """The other lanes."""
-        return self.op("i1", f"xor {self.vector('i1')} {mask.name}, splat (i1 true)")
 
     def select(self, mask: Value, yes: Operand, no: Operand) -> Value:
         """`yes` where the mask holds, else `no` (at least one a Value)."""

@@ -43,17 +43,17 @@ def expm1_double(code: Code, x: Value) -> Value:
 
 
 @routine("exp", "f32", inline=True)
-def exp_f32(code: Code, x: Value) -> Value:
+def _exp_f32(code: Code, x: Value) -> Value:
     return exp_double(code, x, -104.0, 89.0)
 
 
 @routine("exp", "f64", inline=True)
-def exp_f64(code: Code, x: Value) -> Value:
+def _exp_f64(code: Code, x: Value) -> Value:
     return exp_double(code, x, -746.0, 710.0)
 
 
 @routine("exp2", "f32", inline=True)
-def exp2_f32(code: Code, x: Value) -> Value:
+def _exp2_f32(code: Code, x: Value) -> Value:
     held = code.most(code.least(x, 129.0), -151.0)
     n, exponent = code.nearest(held, 1.0)
     r = held - n
@@ -72,26 +72,26 @@ def exp2_double(code: Code, x: Value) -> Value:
 
 
 @routine("exp2", "f64", inline=True)
-def exp2_f64(code: Code, x: Value) -> Value:
+def _exp2_f64(code: Code, x: Value) -> Value:
     return exp2_double(code, x)
 
 
 @routine("exp10", "f32")
-def exp10_f32(code: Code, x: Value) -> Value:
+def _exp10_f32(code: Code, x: Value) -> Value:
     return exp2_double(code, code.most(code.least(x, 40.0), -50.0).wide() * LOG2_10).narrow()
 
 
 @routine("exp10", "f64")
-def exp10_f64(code: Code, x: Value) -> Value:
+def _exp10_f64(code: Code, x: Value) -> Value:
     return code.each_lane("exp10", x)
 
 
 @routine("expm1", "f32")
-def expm1_f32(code: Code, x: Value) -> Value:
+def _expm1_f32(code: Code, x: Value) -> Value:
     made = expm1_double(code, code.most(code.least(x, 90.0), -30.0).wide()).narrow()
     return code.select(x.same(0.0), x, made)
 
 
 @routine("expm1", "f64")
-def expm1_f64(code: Code, x: Value) -> Value:
+def _expm1_f64(code: Code, x: Value) -> Value:
     return code.each_lane("expm1", x)

@@ -12,31 +12,36 @@ from supa.compiler.native.mathlib.registry import routine
 
 
 @routine("tanh", "f32", inline=True)
-def tanh_f32(code: Code, x: Value) -> Value:
-    """t / (t + 2) with t = e^(2 |x|) - 1."""
+def _tanh_f32(code: Code, x: Value) -> Value:
+    """t / (t + 2) with t = e^(2 |x|) - 1, corrected by the division's residual."""
     held = code.least(code.abs(x), 9.5)
     r, n = reduced(code, held + held)
     less_one = code.fma(r * r, code.poly(r, table.EXPM1_F32), r)
     power = code.power_of_two(n)
     t = code.fma(power, less_one, power - 1.0)
-    return code.copysign(t / (t + 2.0), x)
+    divisor = t + 2.0
+    lost = t - (divisor - 2.0)
+    inverse = 1.0 / divisor
+    quotient = t * inverse
+    residual = code.fma(-quotient, lost, code.fma(-quotient, divisor, t))
+    return code.copysign(code.fma(residual, inverse, quotient), x)
 
 
 @routine("sinh", "f32")
-def sinh_f32(code: Code, x: Value) -> Value:
+def _sinh_f32(code: Code, x: Value) -> Value:
     t = expm1_double(code, code.least(code.abs(x), 95.0).wide())
     made = (t + t / (t + 1.0)) * 0.5
     return code.copysign(made.narrow(), x)
 
 
 @routine("cosh", "f32")
-def cosh_f32(code: Code, x: Value) -> Value:
+def _cosh_f32(code: Code, x: Value) -> Value:
     power = expm1_double(code, code.least(code.abs(x), 95.0).wide()) + 1.0
     return ((power + 1.0 / power) * 0.5).narrow()
 
 
 @routine("asinh", "f32")
-def asinh_f32(code: Code, x: Value) -> Value:
+def _asinh_f32(code: Code, x: Value) -> Value:
     magnitude = code.abs(x)
     wide = magnitude.wide()
     square = wide * wide
@@ -47,7 +52,7 @@ def asinh_f32(code: Code, x: Value) -> Value:
 
 
 @routine("acosh", "f32")
-def acosh_f32(code: Code, x: Value) -> Value:
+def _acosh_f32(code: Code, x: Value) -> Value:
     t = x.wide() - 1.0
     made = log1p_double(code, t + code.sqrt(t * (t + 2.0))).narrow()
     made = code.select(x < math.inf, made, x)
@@ -55,7 +60,7 @@ def acosh_f32(code: Code, x: Value) -> Value:
 
 
 @routine("atanh", "f32")
-def atanh_f32(code: Code, x: Value) -> Value:
+def _atanh_f32(code: Code, x: Value) -> Value:
     magnitude = code.abs(x)
     wide = magnitude.wide()
     made = (log1p_double(code, (wide + wide) / (1.0 - wide)) * 0.5).narrow()

@@ -34,7 +34,7 @@ def at_edges(code: Code, x: Value, result: Value) -> Value:
 
 
 @routine("log", "f32", inline=True)
-def log_f32(code: Code, x: Value) -> Value:
+def _log_f32(code: Code, x: Value) -> Value:
     e, m = split(code, x, 2 / 3)
     f = m - 1.0
     tail = (f * f) * code.fma(f, code.poly(f, table.LOG_F32), -0.5)
@@ -45,7 +45,7 @@ def log_f32(code: Code, x: Value) -> Value:
 
 
 @routine("log2", "f32", inline=True)
-def log2_f32(code: Code, x: Value) -> Value:
+def _log2_f32(code: Code, x: Value) -> Value:
     e, m = split(code, x, 2 / 3)
     f = m - 1.0
     high = f * LOG2_E
@@ -83,17 +83,17 @@ def log2_double(code: Code, x: Value) -> Value:
 
 
 @routine("log", "f64", inline=True)
-def log_f64(code: Code, x: Value) -> Value:
+def _log_f64(code: Code, x: Value) -> Value:
     return at_edges(code, x, log_double(code, x))
 
 
 @routine("log2", "f64", inline=True)
-def log2_f64(code: Code, x: Value) -> Value:
+def _log2_f64(code: Code, x: Value) -> Value:
     return at_edges(code, x, log2_double(code, x))
 
 
 @routine("log10", "f32")
-def log10_f32(code: Code, x: Value) -> Value:
+def _log10_f32(code: Code, x: Value) -> Value:
     return at_edges(code, x, (log_double(code, x.wide()) * LOG10_E).narrow())
 
 
@@ -105,7 +105,7 @@ def log1p_double(code: Code, x: Value) -> Value:
 
 
 @routine("log1p", "f32")
-def log1p_f32(code: Code, x: Value) -> Value:
+def _log1p_f32(code: Code, x: Value) -> Value:
     made = log1p_double(code, x.wide()).narrow()
     made = code.select(x.same(math.inf), x, code.select(x.same(-1.0), -math.inf, made))
     made = code.select(x < -1.0, math.nan, code.select(x.is_nan(), x, made))
@@ -113,17 +113,17 @@ def log1p_f32(code: Code, x: Value) -> Value:
 
 
 @routine("log10", "f64")
-def log10_f64(code: Code, x: Value) -> Value:
+def _log10_f64(code: Code, x: Value) -> Value:
     return code.each_lane("log10", x)
 
 
 @routine("log1p", "f64")
-def log1p_f64(code: Code, x: Value) -> Value:
+def _log1p_f64(code: Code, x: Value) -> Value:
     return code.each_lane("log1p", x)
 
 
 @routine("logb", "f32", "f64")
-def logb(code: Code, x: Value) -> Value:
+def _logb(code: Code, x: Value) -> Value:
     """The exponent of x as a float."""
     magnitude = code.abs(x)
     e, _ = split(code, magnitude, 1.0)
