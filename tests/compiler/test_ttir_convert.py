@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from supa.base.dtypes import BF16, F16, I32, I64
 from supa.base.errors import CompileError, UnsupportedError
@@ -186,6 +188,66 @@ def test_paths_that_leave_early_and_paths_that_meet_again():
     for n in range(8):
         expected = 99 if n & 3 == 3 else ((11 if n & 1 else 12) + n if n & 4 else 7)
         assert stored(text, n) == expected
+
+
+WAYS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 3)), min_size=1, max_size=9)
+
+
+def graph_text(ways):
+    """A kernel of one block for each entry (yes, no, bit): it records that it ran and goes on by a bit of n."""
+    bits = {f"%b{bit}": 1 << bit for bit in range(4)} | {"%i0": 31}
+    made = [f'{name} = "arith.constant"() <{{value = {value} : i32}}> : () -> i32' for name, value in bits.items()]
+    count, lines = len(ways), [CONSTANTS, *made]
+    for block, (yes, no, bit) in enumerate(ways):
+        if block:
+            lines.append(f"^bb{block}(%i{block}: i32):")
+        lines.append(f'%k{block} = "arith.constant"() <{{value = {block + 2} : i32}}> : () -> i32')
+        lines.append(f'%o{block} = "arith.muli"(%i{block}, %k{block}) : (i32, i32) -> i32')
+        one = "operandSegmentSizes = array<i32: 1, 0, 0>"
+        lines.append(f'%h{block} = "tt.load"(%out) <{{{one}}}> : (!tt.ptr<i32>) -> i32')
+        lines.append(f'%g{block} = "arith.muli"(%h{block}, %c7) : (i32, i32) -> i32')
+        lines.append(add(f"t{block}", f"g{block}", f"o{block}"))
+        lines.append(STORE.format(f"%t{block}"))
+        left, right = (target(count, block, distance) for distance in (yes, no))
+        if left == right == count:
+            lines.append(RETURN)
+            continue
+        if left == right:
+            lines.append(f'"cf.br"(%o{block})[^bb{left}] : (i32) -> ()')
+            continue
+        lines.append(f'%m{block} = "arith.andi"(%n, %b{bit}) : (i32, i32) -> i32')
+        lines.append(f'%q{block} = "arith.cmpi"(%m{block}, %c0) <{{predicate = 1 : i64}}> : (i32, i32) -> i1')
+        lines.append(f'"cf.cond_br"(%q{block}, %o{block}, %t{block})[^bb{left}, ^bb{right}] '
+                     f"<{{operandSegmentSizes = array<i32: 1, 1, 1>}}> : (i1, i32, i32) -> ()")  # fmt: skip
+    lines.append(f"^bb{count}(%end: i32):\n{STORE.format('%end')}\n{RETURN}")
+    return kernel("\n".join(lines))
+
+
+def target(count, block, distance):
+    return min(block + 1 + distance, count)
+
+
+def walked(ways, n):
+    """What the blocks of `graph_text` leave in memory, by walking them."""
+    memory, given, block = 99, 31, 0
+    while block < len(ways):
+        yes, no, bit = ways[block]
+        made = given * (block + 2)
+        memory = memory * 7 + made
+        left, right = (target(len(ways), block, distance) for distance in (yes, no))
+        if left == right == len(ways):
+            return memory
+        given = made if left == right or n >> bit & 1 else memory
+        block = left if left == right or n >> bit & 1 else right
+    return given
+
+
+@settings(max_examples=60, deadline=None)
+@given(WAYS)
+def test_any_graph_of_blocks_runs_as_if_its_branches_were_followed(ways):
+    text = graph_text(ways)
+    for n in range(0, 16, 3):
+        assert stored(text, n) == int(np.int64(walked(ways, n)).astype(np.int32))
 
 
 def test_a_function_with_early_returns_is_inlined_with_its_results():
