@@ -85,9 +85,8 @@ def as_json(report: Report) -> dict[str, Any]:
 def as_text(report: Report) -> str:
     """The tables, at most 120 columns."""
     launches = sum(line.launches for line in report.lines)
-    head = f"supa: {report.devices[0]}, mode {report.mode}: {_plural(launches, 'launch', 'launches')} of " + _plural(
-        len(report.lines), "kernel", "kernels"
-    )
+    what = f"{_plural(launches, 'launch', 'launches')} of {_plural(len(report.lines), 'kernel', 'kernels')}"
+    head = f"supa: {report.devices[0]}, mode {report.mode}: {what if launches else 'nothing was launched'}"
     parts = [head + (f"; {report.ended}" if report.ended else "")]
     if report.lines:
         parts.append(_table(_device_rows(report)))

@@ -1,0 +1,104 @@
+"""The report: aligned tables of at most 120 columns, and the documented JSON object."""
+
+import json
+
+import pytest
+
+from supa.tools.report import Cost, Line, Report, as_json, as_text, duration, energy
+
+
+def cost(device_us=100.0, **changes):
+    values = {
+        "device_us": device_us, "energy_j": 0.025, "bound_by": "matrix", "flops": 10**9, "bytes": 2 * 10**7,
+        "peak_flops": 1e14, "peak_bytes_per_s": 1e12,
+    }  # fmt: skip
+    return Cost(**(values | changes))
+
+
+def report(**changes):
+    values = {
+        "devices": ("bili100", "h100-sxm"),
+        "mode": "both",
+        "lines": (
+            Line(name="matmul_kernel", launches=3, host_us=4500.0, costs=(cost(), cost(50.0, bound_by="hbm"))),
+            Line(name="softmax", launches=1, host_us=12.5, costs=(cost(10.0, bound_by="hbm", flops=0), cost(20.0))),
+        ),
+    }
+    return Report(**(values | changes))
+
+
+def test_the_json_object_is_the_documented_one():
+    found = json.loads(json.dumps(as_json(report())))
+    kernel = {"name", "launches", "host_us", "device_us", "energy_j", "bound_by", "flops", "bytes"}
+    assert found.keys() == {"device", "mode", "kernels", "total", "predictions"}
+    assert all(entry.keys() == kernel for entry in found["kernels"])
+    assert found["total"] == {
+        "launches": 4, "host_us": 4512.5, "device_us": 110.0, "energy_j": 0.05, "bound_by": "matrix",
+        "flops": 10**9, "bytes": 4 * 10**7,
+    }  # fmt: skip
+    [other] = found["predictions"]
+    assert other["device"] == "h100-sxm"
+    assert [entry["device_us"] for entry in other["kernels"]] == [50.0, 20.0]
+    assert other["total"]["device_us"] == 70.0
+    assert "launches" not in other["total"]
+
+
+def test_execute_mode_predicts_nothing():
+    line = Line(name="k", launches=2, host_us=3.0)
+    bare = report(mode="execute", lines=(line,), devices=("bili100",))
+    [entry] = as_json(bare)["kernels"]
+    assert (entry["launches"], entry["host_us"]) == (2, 3.0)
+    assert {entry[name] for name in ("device_us", "energy_j", "bound_by", "flops", "bytes")} == {None}
+    assert "predicted" not in as_text(bare)
+
+
+def test_columns_are_aligned_and_narrow():
+    names = ("bili100", "bili104", "a100-sxm-80", "h100-sxm")
+    long = Line(name="a_kernel_with_a_name_longer_than_the_column", launches=10**6, host_us=9e9, costs=(cost(9e9),) * 4)
+    text = as_text(report(devices=names, lines=(long, long)))
+    assert max(map(len, text.splitlines())) <= 120
+    head, rule, row, *_ = text.split("\n\n")[1].splitlines()
+    assert len(rule) >= len(row)
+    for column in ("host", "device", "energy"):
+        end = head.index(column) + len(column)
+        assert row[end - 1] != " " and row[end : end + 2] == "  "
+
+
+def test_rates_are_shown_against_the_peak():
+    text = as_text(report())
+    matmul = next(line for line in text.splitlines() if line.startswith("matmul_kernel"))
+    assert "10.0 ( 10 %)" in matmul  # 1e9 operations in 100 us are 10 TFLOPS of 100
+    assert "200 ( 20 %)" in matmul  # 2e7 bytes in 100 us are 200 GB/s of 1000
+    assert matmul.endswith("matrix")
+
+
+def test_the_total_is_the_sum():
+    total = as_text(report()).split("\n\n")[1].splitlines()[-1]
+    assert total.split()[:6] == ["total", "4", "4.51", "ms", "110", "us"]
+
+
+def test_wide_letters_keep_the_columns():
+    wide = Line(name="核函数", launches=1, host_us=1.0, costs=(cost(), cost()))
+    lines = as_text(report(lines=(wide, report().lines[0]))).split("\n\n")[1].splitlines()
+    assert lines[2].index("matrix") == lines[3].index("matrix") - 3  # three letters of two columns each
+
+
+def test_nothing_launched_and_early_ends():
+    assert "nothing was launched" in as_text(report(lines=()))
+    assert "ended by ValueError" in as_text(report(ended="ended by ValueError"))
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "text"),
+    [(0.0, "0.00 us"), (1.234, "1.23 us"), (99.96, "100 us"), (999.4, "999 us"), (999.6, "1.00 ms"), (12345, "12.3 ms"),
+     (999.6e3, "1.00 s"), (3.2e9, "3200 s")],
+)  # fmt: skip
+def test_durations_have_three_digits(microseconds, text):
+    assert duration(microseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("joules", "text"), [(0.0, "0.00 uJ"), (2.5e-5, "25.0 uJ"), (0.0123, "12.3 mJ"), (45.6, "45.6 J")]
+)
+def test_energies_have_three_digits(joules, text):
+    assert energy(joules) == text
