@@ -69,7 +69,9 @@ def machine_figures(device: Device, setting: Setting) -> dict[str, int]:
         write_cost=_cost(Fraction(chip.lsc.write_bandwidth_bytes_per_clock * lscs) * core),
         outstanding_lines=chip.lsc.outstanding_lines * lscs,
         spc_cost=_cost(Fraction(chip.noc.spc_bandwidth_bytes_per_clock) * l2_hz),
-        crossing_cost=_cost(Fraction(chip.l2.crossing_bandwidth_bytes_per_clock) * l2_hz) if chip.l2.crossing_bandwidth_bytes_per_clock else 0,
+        crossing_cost=_cost(Fraction(chip.l2.crossing_bandwidth_bytes_per_clock) * l2_hz)
+        if chip.l2.crossing_bandwidth_bytes_per_clock
+        else 0,
         crossing_latency_ps=_ps(chip.l2.crossing_latency_cycles, l2_hz),
         die_cost=_cost(Fraction(chip.die_to_die.bandwidth_bytes_per_s)) if chip.die_to_die.bandwidth_bytes_per_s else 0,
         die_latency_ps=chip.die_to_die.latency_ps,

@@ -56,7 +56,9 @@ class Image:
         return {name: int(value) for name, value in zip(layout.COUNTERS, values, strict=True)}
 
 
-def build(chip: Chip, figures: Mapping[str, int], tape: Tape, times: EngineTimes, slots_per_cu: int, blocks: int) -> Image:
+def build(
+    chip: Chip, figures: Mapping[str, int], tape: Tape, times: EngineTimes, slots_per_cu: int, blocks: int
+) -> Image:
     """An idle machine with cold caches, ready for a grid of `blocks`."""
     slots = max(min(chip.cu_count * slots_per_cu, blocks), 1)
     if slots > WHO_LIMIT:

@@ -68,9 +68,10 @@ def energies(device: Device, costs: Sequence[StepCost], image: Image) -> Events:
 
 def power_w(device: Device, run: Timed, core_hz: int, time_ps: float | None = None) -> float:
     """Average board power of a run at a core clock: static, and events at that clock's voltage."""
-    scale = (core_hz / device.chip.clocks.boost_hz) ** device.chip.power.voltage_exponent
+    scale: float = (core_hz / device.chip.clocks.boost_hz) ** device.chip.power.voltage_exponent
     time = run.time_ps if time_ps is None else time_ps
-    return device.chip.power.static_w + (run.core_pj * scale + run.fixed_pj) / max(time, 1)
+    static_w: float = device.chip.power.static_w
+    return static_w + (run.core_pj * scale + run.fixed_pj) / max(time, 1)
 
 
 def under_cap(device: Device, simulate: Callable[[int], Run]) -> tuple[Run, int]:

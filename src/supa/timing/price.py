@@ -120,9 +120,7 @@ def _job(
     )
 
 
-def _simulate(
-    job: Job, core_hz: int, sample: int, lines: int, first: int = 0, last: int | None = None
-) -> Run:
+def _simulate(job: Job, core_hz: int, sample: int, lines: int, first: int = 0, last: int | None = None) -> Run:
     """Run blocks [first, last) at a core clock; with warm caches, a second time on the tags of the first."""
     from supa.timing.machine.run import simulate
     from supa.timing.machine.tags import dirty_sectors
@@ -171,7 +169,7 @@ def _sampling(job: Job) -> tuple[int, int]:
 
 
 def _predict(job: Job, run: Run, clock_hz: int, sample: int) -> Prediction:
-    device, chip = job.device, job.device.chip
+    chip = job.device.chip
     count = run.image.counts
     times = run.image.steps[:, layout.TIMES]
     scale = (clock_hz / chip.clocks.boost_hz) ** chip.power.voltage_exponent

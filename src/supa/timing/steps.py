@@ -103,7 +103,9 @@ def _matrix(pricer: StepPricer, step: Step, cost: StepCost) -> None:
         return
     width = FORMAT_BYTES[used]
     step_k = max(tcore.step_k_bytes // width, 1)
-    m, n, k = (-(-size // least) * least for size, least in ((step.m, tcore.step_m), (step.n, tcore.step_n), (step.k, step_k)))
+    m, n, k = (
+        -(-size // least) * least for size, least in ((step.m, tcore.step_m), (step.n, tcore.step_n), (step.k, step_k))
+    )
     clock = 1.0 if used == "fp64" else pricer.matrix_per_core
     chain = k // step_k * tcore.latency_cycles
     pricer.take(cost, layout.ENGINE_MATRIX, m * n * k * step.batch / rate / clock, at_least=chain)
@@ -112,7 +114,9 @@ def _matrix(pricer: StepPricer, step: Step, cost: StepCost) -> None:
         pricer.take(cost, layout.ENGINE_LSC, operands / pricer.lsc_bytes_per_clock)
     cost.latency = tcore.latency_cycles
     energy = pricer.chip.energy
-    held = step.batch * (m * k * n / tcore.step_n + k * n * m / tcore.step_m) * width / 8 + 8 * m * n * (k // step_k) / 8
+    held = (
+        step.batch * (m * k * n / tcore.step_n + k * n * m / tcore.step_m) * width / 8 + 8 * m * n * (k // step_k) / 8
+    )
     cost.energy_pj = (
         m * n * k * step.batch * energy.pj_per_mac(used)
         + operands * energy.lsc_pj_per_byte

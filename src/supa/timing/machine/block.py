@@ -7,9 +7,7 @@ iteration i + stages when the users of iteration i have finished, which frees th
 
 from __future__ import annotations
 
-from typing import Any
-
-from supa.timing.machine.compiled import compiled
+from supa.timing.machine.compiled import Words, compiled
 from supa.timing.machine.control import control
 from supa.timing.machine.engines import compute
 from supa.timing.machine.layout import (
@@ -70,7 +68,7 @@ UNKNOWN = -1
 
 
 @compiled
-def advance(m: Any, stream: Any, block: int, cu: int, producer: int, now: int) -> int:
+def advance(m: Words, stream: Words, block: int, cu: int, producer: int, now: int) -> int:
     """Let the consumer start every step that it can at `now`.
 
     Returns the time at which it goes on, -1 when it waits for its producer, or -2 - t when the block ends at time t.
@@ -102,7 +100,7 @@ def advance(m: Any, stream: Any, block: int, cu: int, producer: int, now: int) -
 
 
 @compiled
-def _ready(m: Any, block: int, step: int, flat: int) -> tuple[int, int]:
+def _ready(m: Words, block: int, step: int, flat: int) -> tuple[int, int]:
     """When the step's waits are over, and the kind of step that it waited for last (-1: none)."""
     ready = m[block + ISSUED]
     reason = -1
@@ -124,14 +122,14 @@ def _ready(m: Any, block: int, step: int, flat: int) -> tuple[int, int]:
 
 
 @compiled
-def _ring(m: Any, block: int, step: int, trip: int) -> int:
+def _ring(m: Words, block: int, step: int, trip: int) -> int:
     """Where the finish of a pipelined load of an iteration is kept."""
     depth = m[DEPTH] + 1
     return m[block + RING] + m[step + INDEX] * depth + trip % depth
 
 
 @compiled
-def _start(m: Any, stream: Any, block: int, cu: int, step: int, reason: int, now: int) -> None:
+def _start(m: Words, stream: Words, block: int, cu: int, step: int, reason: int, now: int) -> None:
     """Start a step at `now`: take its engines or issue its access, and book what it stood still for."""
     kind = m[step + KIND]
     before = m[block + ISSUED]
@@ -164,9 +162,7 @@ def _cause(reason: int) -> int:
 
 
 @compiled
-def _issue_access(
-    m: Any, stream: Any, block: int, cu: int, step: int, trip: int, now: int
-) -> tuple[int, int]:
+def _issue_access(m: Words, stream: Words, block: int, cu: int, step: int, trip: int, now: int) -> tuple[int, int]:
     """Issue an access whose values are at the cursor or, inside a flat loop, those of iteration `trip`."""
     flat = m[block + FLAT]
     base = m[block + CURSOR]
@@ -181,7 +177,7 @@ def _issue_access(
 
 
 @compiled
-def produce(m: Any, stream: Any, block: int, cu: int, now: int) -> None:
+def produce(m: Words, stream: Words, block: int, cu: int, now: int) -> None:
     """Issue the pipelined loads of the next iteration."""
     flat = m[block + FLAT]
     trip = m[block + PRODUCED]
@@ -206,7 +202,7 @@ def produce(m: Any, stream: Any, block: int, cu: int, now: int) -> None:
 
 
 @compiled
-def _release(m: Any, block: int, flat: int, producer: int, now: int) -> None:
+def _release(m: Words, block: int, flat: int, producer: int, now: int) -> None:
     """All users of this iteration's buffers have started: when they finish, the producer may fill them again."""
     if m[block + TRIP] + m[flat + OP_STAGES] >= m[block + TRIPS]:
         return

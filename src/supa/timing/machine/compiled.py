@@ -11,16 +11,26 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Words(Protocol):
+    """An int64 array, as compiled code reads and writes it."""
+
+    shape: tuple[int, ...]
+
+    def __getitem__(self, place: int) -> int: ...
+
+    def __setitem__(self, place: int, value: int) -> None: ...
+
+
 @cache
 def cache_folder() -> Path:
-    """Where compiled machine code is kept: `$SUPA_CACHE_DIR`, else the user's cache folder, by a hash of our sources."""
+    """Where compiled machine code is kept: `$SUPA_CACHE_DIR`, else the user's cache, by a hash of our sources."""
     text = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     given = os.environ.get("SUPA_CACHE_DIR")
     user = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "supa"
@@ -29,9 +39,10 @@ def cache_folder() -> Path:
 
 def compiled(function: F) -> F:
     """Compile on first use, keep on disk, release the interpreter's lock while running."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_folder())
+    settings: Any = numba.config
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(cache_folder())
     try:
         return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before

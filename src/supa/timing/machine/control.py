@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from supa.timing.machine.compiled import compiled
+from supa.timing.machine.compiled import Words, compiled
 from supa.timing.machine.layout import (
     BRANCH,
     CURSOR,
@@ -33,10 +31,10 @@ from supa.timing.machine.queue import push
 
 
 @compiled
-def control(m: Any, stream: Any, block: int, producer: int, pc: int, now: int) -> None:
+def control(m: Words, stream: Words, block: int, producer: int, pc: int, now: int) -> None:
     """Follow the control instruction at `pc`; `producer` is who issues the loads of a loop that begins."""
     op = m[pc + OP_CODE]
-    if op == REPEAT or op == FLAT_LOOP:
+    if op in (REPEAT, FLAT_LOOP):
         _enter_flat(m, stream, block, producer, pc, now)
     elif op == END_FLAT:
         _next_trip(m, block, pc)
@@ -59,7 +57,7 @@ def control(m: Any, stream: Any, block: int, producer: int, pc: int, now: int) -
 
 
 @compiled
-def _take(m: Any, stream: Any, block: int) -> int:
+def _take(m: Words, stream: Words, block: int) -> int:
     """The next value of the stream."""
     value = stream[m[block + CURSOR]]
     m[block + CURSOR] += 1
@@ -67,7 +65,7 @@ def _take(m: Any, stream: Any, block: int) -> int:
 
 
 @compiled
-def _enter_flat(m: Any, stream: Any, block: int, producer: int, pc: int, now: int) -> None:
+def _enter_flat(m: Words, stream: Words, block: int, producer: int, pc: int, now: int) -> None:
     """Begin a loop of steps; its producer fills the first buffers at once."""
     trips = _take(m, stream, block)
     if trips <= 0:
@@ -85,7 +83,7 @@ def _enter_flat(m: Any, stream: Any, block: int, producer: int, pc: int, now: in
 
 
 @compiled
-def _next_trip(m: Any, block: int, pc: int) -> None:
+def _next_trip(m: Words, block: int, pc: int) -> None:
     """At the end of a loop of steps: once more, or on with the values behind those of the loop."""
     flat = m[block + FLAT]
     m[block + TRIP] += 1

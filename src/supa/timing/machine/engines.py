@@ -1,10 +1,8 @@
-"""The engines of one CU: matrix, vector, special, LSC, exchange. Not here: memory traffic beyond the CU, dependences."""
+"""The engines of one CU: matrix, vector, special, LSC, exchange. Not here: memory beyond the CU, dependences."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from supa.timing.machine.compiled import compiled
+from supa.timing.machine.compiled import Words, compiled
 from supa.timing.machine.layout import (
     BUSY_PS,
     BUSY_SUM_PS,
@@ -18,7 +16,7 @@ from supa.timing.machine.layout import (
 
 
 @compiled
-def compute(m: Any, cu: int, step: int, time: int) -> tuple[int, int]:
+def compute(m: Words, cu: int, step: int, time: int) -> tuple[int, int]:
     """Queue a step's work at every engine that it needs, at once.
 
     Returns when its last engine took it on, and when its result is there.

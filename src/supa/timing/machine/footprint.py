@@ -5,9 +5,7 @@ A footprint is `rows` runs of `span` contiguous bytes each; dimensions whose ele
 
 from __future__ import annotations
 
-from typing import Any
-
-from supa.timing.machine.compiled import compiled
+from supa.timing.machine.compiled import Words, compiled
 from supa.timing.machine.layout import (
     ADDRESS,
     ELEMENT_BYTES,
@@ -24,9 +22,10 @@ from supa.timing.machine.layout import (
     SPAN,
 )
 
+
 @compiled
-def read_footprint(m: Any, step: int, stream: Any, base: int, delta: int, trip: int) -> int:
-    """Fill the header's footprint from the stream; value x is `stream[base + x] + trip * stream[delta + x]` (no delta: -1).
+def read_footprint(m: Words, step: int, stream: Words, base: int, delta: int, trip: int) -> int:
+    """Fill the header's footprint; value x is `stream[base + x] + trip * stream[delta + x]` (no delta: -1).
 
     Returns the number of elements touched.
     """
@@ -54,7 +53,7 @@ def read_footprint(m: Any, step: int, stream: Any, base: int, delta: int, trip: 
 
 
 @compiled
-def _read_scattered(m: Any, step: int, stream: Any, base: int, delta: int, trip: int) -> int:
+def _read_scattered(m: Words, step: int, stream: Words, base: int, delta: int, trip: int) -> int:
     """Elements at unknown addresses: each is taken to lie in a sector of its own, one after another."""
     m[ADDRESS] = stream[base] + (trip * stream[delta] if delta >= 0 else 0)
     elements = max(stream[base + 1] + (trip * stream[delta + 1] if delta >= 0 else 0), 0)
@@ -67,7 +66,7 @@ def _read_scattered(m: Any, step: int, stream: Any, base: int, delta: int, trip:
 
 
 @compiled
-def _insert(m: Any, dims: int, count: int, stride: int) -> int:
+def _insert(m: Words, dims: int, count: int, stride: int) -> int:
     """Keep dimensions sorted by stride, smallest first."""
     place = dims
     while place > 0 and m[ROW_STRIDES + place - 1] > stride:
@@ -80,7 +79,7 @@ def _insert(m: Any, dims: int, count: int, stride: int) -> int:
 
 
 @compiled
-def _merge(m: Any, dims: int) -> None:
+def _merge(m: Words, dims: int) -> None:
     """Join inner dimensions into one run while the gaps between their elements are smaller than a sector."""
     merged = 0
     while merged < dims and m[ROW_STRIDES + merged] < m[SPAN] + (1 << m[SECTOR_SHIFT]):
@@ -96,8 +95,8 @@ def _merge(m: Any, dims: int) -> None:
 
 
 @compiled
-def next_run(m: Any, address: int) -> int:
-    """From the first row of a run over the first outer dimension to that of the next run; `ROW_INDICES` start as zeros."""
+def next_run(m: Words, address: int) -> int:
+    """From one run over the first outer dimension to the first row of the next run; `ROW_INDICES` start as zeros."""
     for d in range(1, m[OUTER]):
         m[ROW_INDICES + d] += 1
         address += m[ROW_STRIDES + d]

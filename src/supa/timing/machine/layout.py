@@ -1,4 +1,4 @@
-"""The machine's memory: one int64 array of records, so that compiled code hands one pointer around. Not here: behaviour.
+"""The machine's memory: one int64 array of records, so that compiled code hands one pointer on. Not here: behaviour.
 
 The header holds the chip's figures, the machine's counters and the addresses of the tables behind it. A record is an
 address, a field an offset: `m[block + PC]`. Costs are fixed-point picoseconds per unit, times 2**20; times are integer

@@ -6,9 +6,7 @@ it is issued, and ends when the slowest share and the latency behind it have pas
 
 from __future__ import annotations
 
-from typing import Any
-
-from supa.timing.machine.compiled import compiled
+from supa.timing.machine.compiled import Words, compiled
 from supa.timing.machine.footprint import next_run, read_footprint
 from supa.timing.machine.layout import (
     ACCESS_BYTES,
@@ -117,7 +115,7 @@ def priced(amount: int, cost: int) -> int:
 
 
 @compiled
-def serve(m: Any, server: int, time: int, duration: int) -> int:
+def serve(m: Words, server: int, time: int, duration: int) -> int:
     """Queue at the server whose free time is at an address; returns when it is done."""
     done = max(m[server], time) + duration
     m[server] = done
@@ -125,7 +123,7 @@ def serve(m: Any, server: int, time: int, duration: int) -> int:
 
 
 @compiled
-def spread(m: Any, base: int, servers: int, hashed: int, parts: int, time: int, duration: int) -> int:
+def spread(m: Words, base: int, servers: int, hashed: int, parts: int, time: int, duration: int) -> int:
     """Queue `duration` picoseconds of work, in `parts` equal pieces, at neighbours in a ring of servers."""
     count = parts if parts < servers else servers
     piece = (duration + count - 1) // count
@@ -142,7 +140,7 @@ def spread(m: Any, base: int, servers: int, hashed: int, parts: int, time: int, 
 
 
 @compiled
-def access(m: Any, cu: int, step: int, stream: Any, base: int, delta: int, trip: int, time: int) -> tuple[int, int]:
+def access(m: Words, cu: int, step: int, stream: Words, base: int, delta: int, trip: int, time: int) -> tuple[int, int]:
     """Issue one access at `time`; returns when it started and when its data are there (or written)."""
     elements = read_footprint(m, step, stream, base, delta, trip)
     if elements == 0:
@@ -162,7 +160,7 @@ def access(m: Any, cu: int, step: int, stream: Any, base: int, delta: int, trip:
 
 
 @compiled
-def _issue(m: Any, cu: int, step: int, time: int) -> int:
+def _issue(m: Words, cu: int, step: int, time: int) -> int:
     """Take the engine that sends the requests; returns when the first one leaves."""
     if m[step + BY_TDA]:
         engine = ENGINE_TDA
@@ -177,7 +175,7 @@ def _issue(m: Any, cu: int, step: int, time: int) -> int:
 
 
 @compiled
-def _scale(m: Any) -> None:
+def _scale(m: Words) -> None:
     """From the simulated lines of an access to all of them."""
     weight = m[SAMPLE_MASK] + 1
     if weight == 1:
@@ -189,7 +187,7 @@ def _scale(m: Any) -> None:
 
 
 @compiled
-def walk_tags(m: Any, partition: int, kind: int) -> None:
+def walk_tags(m: Words, partition: int, kind: int) -> None:
     """Walk the rows of the footprint in the header through the tags; the counts go to the header."""
     for place in range(LINES, FIRST_HASH):
         m[place] = 0
@@ -225,7 +223,7 @@ def walk_tags(m: Any, partition: int, kind: int) -> None:
 
 
 @compiled
-def _touch_line(m: Any, partition: int, line: int, mask: int, kind: int) -> None:
+def _touch_line(m: Words, partition: int, line: int, mask: int, kind: int) -> None:
     """One line through the near and, where it lives elsewhere, the far tags."""
     hashed = mix(line)
     home = partition if m[LOCAL_HOMES] else ((hashed >> 24) * m[PARTITION_COUNT]) >> 7
@@ -255,7 +253,7 @@ def _touch_line(m: Any, partition: int, line: int, mask: int, kind: int) -> None
 
 
 @compiled
-def _slices(m: Any, partition: int, far_bytes: int, total_bytes: int, cost: int, time: int) -> int:
+def _slices(m: Words, partition: int, far_bytes: int, total_bytes: int, cost: int, time: int) -> int:
     """Queue at the slices of the near partition and, for what lives elsewhere, of the others."""
     count = m[SLICE_COUNT]
     done = time
@@ -275,7 +273,7 @@ def _slices(m: Any, partition: int, far_bytes: int, total_bytes: int, cost: int,
 
 
 @compiled
-def _cross(m: Any, partition: int, far_bytes: int, time: int) -> int:
+def _cross(m: Words, partition: int, far_bytes: int, time: int) -> int:
     """Queue at the joint between partitions, or between dies; returns when the data are across."""
     here = m[PARTITIONS] + partition * PARTITION_WIDTH
     die = m[here + PARTITION_DIE]
@@ -299,7 +297,7 @@ def _cross(m: Any, partition: int, far_bytes: int, time: int) -> int:
 
 
 @compiled
-def _hbm(m: Any, read_bytes: int, written_bytes: int, time: int) -> int:
+def _hbm(m: Words, read_bytes: int, written_bytes: int, time: int) -> int:
     """Queue at the channels: transfer and turnarounds, or the rows opened when runs are shorter than a row."""
     moved = read_bytes + written_bytes
     run = max(min(m[SPAN], m[PAGE_BYTES]), m[ACCESS_BYTES])
@@ -314,7 +312,7 @@ def _hbm(m: Any, read_bytes: int, written_bytes: int, time: int) -> int:
 
 
 @compiled
-def _read(m: Any, cu: int, start: int, by_tda: int) -> int:
+def _read(m: Words, cu: int, start: int, by_tda: int) -> int:
     shift = m[SECTOR_SHIFT]
     partition = m[cu + CU_PARTITION]
     total, missed, evicted = m[SECTORS] << shift, m[MISSED] << shift, m[EVICTED] << shift
@@ -342,7 +340,7 @@ def _read(m: Any, cu: int, start: int, by_tda: int) -> int:
 
 
 @compiled
-def _write(m: Any, cu: int, start: int, kind: int) -> int:
+def _write(m: Words, cu: int, start: int, kind: int) -> int:
     shift = m[SECTOR_SHIFT]
     partition = m[cu + CU_PARTITION]
     total = m[SECTORS] << shift
@@ -363,7 +361,7 @@ def _write(m: Any, cu: int, start: int, kind: int) -> int:
 
 
 @compiled
-def _reduce(m: Any, partition: int, start: int) -> int:
+def _reduce(m: Words, partition: int, start: int) -> int:
     """The arithmetic of an atomic access at the slices that hold its lines."""
     count = m[SLICE_COUNT]
     work = priced(m[ELEMENTS], m[SLICE_ATOMIC_COST])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from supa.timing.machine.compiled import compiled
+from supa.timing.machine.compiled import Words, compiled
 from supa.timing.machine.layout import HEAP, HEAP_SIZE
 
 WHO_BITS = 15
@@ -12,7 +10,7 @@ WHO_MASK = (1 << WHO_BITS) - 1
 
 
 @compiled
-def push(m: Any, time: int, who: int) -> None:
+def push(m: Words, time: int, who: int) -> None:
     """Add an event."""
     heap = m[HEAP]
     key = (time << WHO_BITS) | who
@@ -28,7 +26,7 @@ def push(m: Any, time: int, who: int) -> None:
 
 
 @compiled
-def pop(m: Any) -> int:
+def pop(m: Words) -> int:
     """Take the earliest event's key; there must be one."""
     heap = m[HEAP]
     top = m[heap]
@@ -51,6 +49,6 @@ def pop(m: Any) -> int:
 
 
 @compiled
-def is_next(m: Any, time: int, who: int) -> bool:
+def is_next(m: Words, time: int, who: int) -> bool:
     """Whether an event would come before all that are pending."""
     return m[HEAP_SIZE] == 0 or (time << WHO_BITS) | who < m[m[HEAP]]

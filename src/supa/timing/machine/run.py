@@ -1,11 +1,9 @@
-"""The dispatcher and the loop over events: from a grid's stream to the end of its last block. Not here: costs, power."""
+"""The dispatcher and the loop over events: from a stream to the end of its last block. Not here: costs, power."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from supa.timing.machine.block import advance, produce
-from supa.timing.machine.compiled import compiled
+from supa.timing.machine.compiled import Words, compiled
 from supa.timing.machine.layout import (
     BLOCK,
     BLOCK_LATENCY_PS,
@@ -38,7 +36,7 @@ from supa.timing.machine.queue import WHO_BITS, WHO_MASK, is_next, pop, push
 
 
 @compiled
-def find_blocks(stream: Any, begins: Any) -> int:
+def find_blocks(stream: Words, begins: Words) -> int:
     """Where each block's values begin; returns the length that the stream should have, -1 when it is too short."""
     place = 0
     for block in range(begins.shape[0]):
@@ -50,7 +48,7 @@ def find_blocks(stream: Any, begins: Any) -> int:
 
 
 @compiled
-def simulate(m: Any, stream: Any, begins: Any, first: int, last: int) -> int:
+def simulate(m: Words, stream: Words, begins: Words, first: int, last: int) -> int:
     """Run blocks [first, last) of the grid; returns when the last one, and its last write, has ended."""
     dispatcher = 0
     upcoming = first
@@ -78,7 +76,7 @@ def simulate(m: Any, stream: Any, begins: Any, first: int, last: int) -> int:
 
 
 @compiled
-def _place(m: Any, begins: Any, slot: int, number: int, time: int) -> None:
+def _place(m: Words, begins: Words, slot: int, number: int, time: int) -> None:
     """Make a block resident at `time`: everything about it starts afresh."""
     block = m[SLOTS] + slot * m[SLOT_WIDTH]
     m[block + BLOCK] = number
@@ -97,7 +95,7 @@ def _place(m: Any, begins: Any, slot: int, number: int, time: int) -> None:
 
 
 @compiled
-def _wake(m: Any, stream: Any, block: int, slot: int, who: int, now: int) -> None:
+def _wake(m: Words, stream: Words, block: int, slot: int, who: int, now: int) -> None:
     """One agent of a resident block has something to do; then the block advances as far as nothing else comes first."""
     cu = m[CUS] + m[m[ORDER] + slot % m[CU_COUNT]] * CU_WIDTH
     if who & 1:

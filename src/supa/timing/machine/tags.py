@@ -5,9 +5,7 @@ One entry is `line << 16 | dirty sectors << 8 | valid sectors`, -1 when empty; a
 
 from __future__ import annotations
 
-from typing import Any
-
-from supa.timing.machine.compiled import compiled
+from supa.timing.machine.compiled import Words, compiled
 from supa.timing.machine.layout import PARTITION_COUNT, SETS, TAGS, WAYS
 
 _MIX = -7046029254386353131  # 2**64 / golden ratio, as a signed integer: multiplicative hashing
@@ -31,7 +29,7 @@ def sectors(mask: int) -> int:
 
 
 @compiled
-def touch(m: Any, first: int, ways: int, line: int, mask: int, dirty: int) -> int:
+def touch(m: Words, first: int, ways: int, line: int, mask: int, dirty: int) -> int:
     """Look a line up and make it the newest; missing sectors become valid.
 
     Returns the sectors that were missing, as a mask, plus 256 times the number of dirty sectors evicted.
@@ -64,7 +62,7 @@ def touch(m: Any, first: int, ways: int, line: int, mask: int, dirty: int) -> in
 
 
 @compiled
-def drop(m: Any, first: int, ways: int, line: int) -> None:
+def drop(m: Words, first: int, ways: int, line: int) -> None:
     """Forget a line: its copy was overwritten elsewhere."""
     for way in range(ways):
         entry = m[first + way]
@@ -78,7 +76,7 @@ def drop(m: Any, first: int, ways: int, line: int) -> None:
 
 
 @compiled
-def dirty_sectors(m: Any) -> int:
+def dirty_sectors(m: Words) -> int:
     """Dirty sectors in all of the tags."""
     total = 0
     for place in range(m[TAGS], m[TAGS] + m[PARTITION_COUNT] * m[SETS] * m[WAYS]):
