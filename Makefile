@@ -34,6 +34,8 @@ $(READY): pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check "torch==2.13.0"
 	@echo "setup: supa with its pinned dependencies"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[triton,dev]"
+	@echo "setup: the timing model, compiled once"
+	@$(VENV)/bin/supa run examples/triton/vector_add.py > /dev/null
 	@touch $(READY)
 	@echo "setup: done"
 
