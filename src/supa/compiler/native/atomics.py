@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from supa.base.dtypes import DType
 from supa.base.errors import UnsupportedError
 from supa.compiler.native.emitter import llvm_bytes, register_type
 from supa.compiler.native.formats import from_f32, is_small, to_f32
@@ -11,7 +12,7 @@ from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.tiles import Evaluator, Index, descriptor_access
 from supa.compiler.native.vec import Vec, uniform
 from supa.ir import ops
-from supa.ir.types import DType, Scalar, Tile, element_of, shape_of
+from supa.ir.types import Scalar, Tile, element_of, shape_of
 
 if TYPE_CHECKING:
     from supa.compiler.native.generate import Generator
@@ -72,7 +73,7 @@ def _perform(
     order = _ORDERS[getattr(op, "order", "acq_rel")]
     if expected is not None:
         return _compare_and_swap(ev, address, expected, value, order, level)
-    kind = op.kind  # type: ignore[union-attr]
+    kind = str(op.kind)  # type: ignore[union-attr]
     if isinstance(op, ops.DescriptorReduce):
         kind = _descriptor_kind(op, element)
     if isinstance(element, DType) and element.is_float and (is_small(element) or kind != "fadd"):

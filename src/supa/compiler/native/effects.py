@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from supa.base.dtypes import DType
 from supa.compiler.native import memory
 from supa.compiler.native.emitter import llvm_bits
 from supa.compiler.native.formats import to_f32
@@ -12,7 +13,7 @@ from supa.compiler.native.tiles import Evaluator
 from supa.compiler.native.vec import Vec
 from supa.ir import ops
 from supa.ir.core import Value
-from supa.ir.types import DType, element_of, shape_of
+from supa.ir.types import element_of, shape_of
 
 if TYPE_CHECKING:
     from supa.compiler.native.generate import Generator

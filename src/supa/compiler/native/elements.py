@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from supa.base.dtypes import F16, F32, F64, DType
 from supa.base.errors import UnsupportedError
-from supa.compiler.native import mathlib
 from supa.compiler.native.emitter import llvm_bits, register_type
 from supa.compiler.native.formats import f64_to_f32_odd, from_f32, is_small, to_f32
 from supa.compiler.native.lanes import Lanes
@@ -198,6 +197,8 @@ def _frem(lanes: Lanes, args: Sequence[Vec]) -> Vec:
 
 def _library(lanes: Lanes, function: str, args: Sequence[Vec]) -> Vec:
     """A call of the vectorised mathematics library; uniform operands take one lane of it."""
+    from supa.compiler.native import mathlib  # most kernels need none of it
+
     type_ = args[0].type
     level = max(arg.level for arg in args)
     name = mathlib.require(lanes.emitter, function, "f64" if type_ == "double" else "f32", lanes.count)
@@ -214,12 +215,10 @@ def _library(lanes: Lanes, function: str, args: Sequence[Vec]) -> Vec:
 
 def apply_function(lanes: Lanes, function: str, args: Sequence[Vec], types: Sequence[Scalar]) -> Vec:
     """The code of one scalar function on `args`, whose tile IR element types are `types`."""
-    floats = [index for index, type_ in enumerate(types) if isinstance(type_, DType) and type_.is_float]
     first = types[0]
-    bitwise = function == "select" or not floats or not isinstance(first, DType)
-    if bitwise or not (is_small(first) or first is F16):
+    if function == "select" or not isinstance(first, DType) or not (is_small(first) or first is F16):
         return _dispatch(lanes, function, args)
-    widened = [to_f32(lanes, arg, type_) if type_ == first else arg for arg, type_ in zip(args, types, strict=True)]  # type: ignore[arg-type]
+    widened = [to_f32(lanes, arg, first) if type_ == first else arg for arg, type_ in zip(args, types, strict=True)]
     result = _dispatch(lanes, function, widened)
     return result if FUNCTIONS[function].result == "i1" else from_f32(lanes, result, first)
 
@@ -228,11 +227,6 @@ def _dispatch(lanes: Lanes, function: str, args: Sequence[Vec]) -> Vec:
     if function in _RULES:
         return _RULES[function](lanes, args)
     return _library(lanes, function, args)
-
-
-def covered(function: str) -> bool:
-    """Whether a function has code: a rule here or a place in the mathematics library."""
-    return function in _RULES or function in mathlib.FUNCTIONS_F32
 
 
 def apply_cast(lanes: Lanes, kind: str, vec: Vec, source: Scalar, target: Scalar, rounding: str = "rtne") -> Vec:

@@ -5,10 +5,12 @@ Text is emitted directly: building LLVM IR objects in Python takes several times
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from supa.base.dtypes import DTYPES, DType
+from supa.base.dtypes import F16, F32, F64, DType
 from supa.ir.types import Pointer, Scalar
 
 _REGISTER_TYPES = {
@@ -130,19 +132,19 @@ def literal(value: bool | int | float, type_: Scalar) -> str:
 
 
 def _float_literal(value: float, type_: DType) -> str:
-    import struct
-
-    import numpy as np
-
-    if type_ is DTYPES["f64"]:
-        return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
-    if type_ is DTYPES["f32"]:
-        with np.errstate(over="ignore"):
-            widened = float(np.float32(value))
+    if type_ is F64 or type_ is F32:
+        widened = value if type_ is F64 else rounded("<f", value)
         return f"0x{struct.unpack('<Q', struct.pack('<d', widened))[0]:016X}"
-    if type_ is DTYPES["f16"]:
-        with np.errstate(over="ignore"):
-            return f"0xH{int(np.float16(value).view(np.uint16)):04X}"
+    if type_ is F16:
+        return f"0xH{struct.unpack('<H', struct.pack('<e', rounded('<e', value)))[0]:04X}"
     from supa.compiler.native.formats import encode
 
     return str(encode(value, type_))
+
+
+def rounded(form: str, value: float) -> float:
+    """`value` rounded to the format of a struct code; too large ones become infinite."""
+    try:
+        return float(struct.unpack(form, struct.pack(form, value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)

@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 
 from supa.base.dtypes import DType
+from supa.compiler.native.emitter import rounded
 from supa.compiler.native.lanes import Lanes
 from supa.compiler.native.vec import Vec, constant, uniform
 
@@ -186,10 +187,7 @@ def f64_to_f32_odd(lanes: Lanes, vec: Vec) -> Vec:
 
 def encode(value: float, type_: DType) -> int:
     """The bits of `value` in a small float format, to nearest even (compile-time constants)."""
-    import numpy as np
-
-    with np.errstate(over="ignore"):
-        bits = int(np.float32(value).view(np.uint32))
+    bits = _bits_of(rounded("<f", value))
     if type_.name == "bf16":
         if value != value:
             return 0x7FC0

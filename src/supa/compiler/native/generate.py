@@ -88,9 +88,8 @@ class Generator:
         """Copy one whole tile."""
         size = prod(source.shape) * storage_bytes(source.element)
         self.emitter.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
-        self.emitter.do(
-            f"call void @llvm.memcpy.p0.p0.i64(ptr align 64 {target.address}, ptr align 64 {source.address}, i64 {size}, i1 false)"
-        )
+        places = f"ptr align 64 {target.address}, ptr align 64 {source.address}"
+        self.emitter.do(f"call void @llvm.memcpy.p0.p0.i64({places}, i64 {size}, i1 false)")
 
     # ---- values ------------------------------------------------------------------------------------------------
 
@@ -176,7 +175,8 @@ def _load_argument(generator: Generator, index: int, argument: Value) -> None:
     generator.environment.scalars[argument] = name
 
 
-_HEAD = """define void @"{name}"(ptr noalias readonly %args, ptr %launch, i64 %first, i64 %last, ptr noalias %scratch) {{
+_HEAD = """define void @"{name}"(
+    ptr noalias readonly %args, ptr %launch, i64 %first, i64 %last, ptr noalias %scratch) {{
 entry:
   %grid0 = load i32, ptr %launch
   %grid1.at = getelementptr i32, ptr %launch, i64 1

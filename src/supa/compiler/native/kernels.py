@@ -212,9 +212,8 @@ def require_transpose(emitter: Emitter, side: int) -> str:
             for target, order in ((row, low), (other, high)):
                 mask = ", ".join(f"i32 {lane}" for lane in order)
                 made[target] = f"%r{stage}.{target}"
-                text.append(
-                    f"  {made[target]} = shufflevector {type_} {rows[row]}, {type_} {rows[other]}, <{side} x i32> <{mask}>"
-                )
+                both = f"{type_} {rows[row]}, {type_} {rows[other]}"
+                text.append(f"  {made[target]} = shufflevector {both}, <{side} x i32> <{mask}>")
         rows, distance, stage = made, distance // 2, stage + 1
     for row in range(side):
         text += [

@@ -43,7 +43,8 @@ def _load_memory(lanes: Lanes, pointer: Vec, mask: Vec | None, other: Vec | None
         return vector(type_, lanes.emit(level, call), level)
     name = _gather(lanes.emitter, type_, lanes.count)
     mask_name = lanes.widen(mask) if mask is not None else "splat (i1 true)"
-    call = f"call {vector_type} {name}({lanes.vector_type('i64')} {lanes.widen(pointer)}, {lanes.vector_type('i1')} {mask_name}, {vector_type} {other_name})"  # noqa: E501
+    arguments = f"{lanes.vector_type('i64')} {lanes.widen(pointer)}, {lanes.vector_type('i1')} {mask_name}"
+    call = f"call {vector_type} {name}({arguments}, {vector_type} {other_name})"
     return vector(type_, lanes.emit(level, call), level)
 
 
@@ -114,14 +115,16 @@ def masked_load(emitter: Emitter, type_: str, address: str, align: int, mask: st
     """The text of a masked vector load; `address` is typed ("ptr %p")."""
     masks = _masks(type_)
     emitter.declare(f"declare {type_} @llvm.masked.load.{suffix(type_)}.p0(ptr, {masks}, {type_})")
-    return f"call {type_} @llvm.masked.load.{suffix(type_)}.p0(ptr align {align} {address[4:]}, {masks} {mask}, {type_} {other})"
+    arguments = f"ptr align {align} {address[4:]}, {masks} {mask}, {type_} {other}"
+    return f"call {type_} @llvm.masked.load.{suffix(type_)}.p0({arguments})"
 
 
 def masked_store(emitter: Emitter, type_: str, value: str, address: str, align: int, mask: str) -> str:
     """The text of a masked vector store."""
     masks = _masks(type_)
     emitter.declare(f"declare void @llvm.masked.store.{suffix(type_)}.p0({type_}, ptr, {masks})")
-    return f"call void @llvm.masked.store.{suffix(type_)}.p0({type_} {value}, ptr align {align} {address[4:]}, {masks} {mask})"
+    arguments = f"{type_} {value}, ptr align {align} {address[4:]}, {masks} {mask}"
+    return f"call void @llvm.masked.store.{suffix(type_)}.p0({arguments})"
 
 
 def masked_gather(emitter: Emitter, type_: str, addresses: str, align: int, mask: str, other: str) -> str:
@@ -129,7 +132,8 @@ def masked_gather(emitter: Emitter, type_: str, addresses: str, align: int, mask
     count = type_[1:].split(" x ")[0]
     pointers, masks = f"<{count} x ptr>", f"<{count} x i1>"
     emitter.declare(f"declare {type_} @llvm.masked.gather.{suffix(type_)}.v{count}p0({pointers}, {masks}, {type_})")
-    return f"call {type_} @llvm.masked.gather.{suffix(type_)}.v{count}p0({pointers} align {align} {addresses}, {masks} {mask}, {type_} {other})"
+    arguments = f"{pointers} align {align} {addresses}, {masks} {mask}, {type_} {other}"
+    return f"call {type_} @llvm.masked.gather.{suffix(type_)}.v{count}p0({arguments})"
 
 
 def masked_scatter(emitter: Emitter, type_: str, value: str, addresses: str, align: int, mask: str) -> str:
@@ -137,7 +141,8 @@ def masked_scatter(emitter: Emitter, type_: str, value: str, addresses: str, ali
     count = type_[1:].split(" x ")[0]
     pointers, masks = f"<{count} x ptr>", f"<{count} x i1>"
     emitter.declare(f"declare void @llvm.masked.scatter.{suffix(type_)}.v{count}p0({type_}, {pointers}, {masks})")
-    return f"call void @llvm.masked.scatter.{suffix(type_)}.v{count}p0({type_} {value}, {pointers} align {align} {addresses}, {masks} {mask})"
+    arguments = f"{type_} {value}, {pointers} align {align} {addresses}, {masks} {mask}"
+    return f"call void @llvm.masked.scatter.{suffix(type_)}.v{count}p0({arguments})"
 
 
 # ---- addresses of unknown form -----------------------------------------------------------------------------------
@@ -171,7 +176,8 @@ def _gather(emitter: Emitter, type_: str, count: int) -> str:
             f"define internal {vector_type} {name}(<{count} x i64> %p, <{count} x i1> %m, {vector_type} %o) {{\n"
             + _contiguity_check(emitter, count, size)
             + f"  %quick = {near}\n  ret {vector_type} %quick\nfar:\n"
-            + f"  %each = inttoptr <{count} x i64> %p to <{count} x ptr>\n  %slow = {far}\n  ret {vector_type} %slow\n}}\n"
+            + f"  %each = inttoptr <{count} x i64> %p to <{count} x ptr>\n"
+            + f"  %slow = {far}\n  ret {vector_type} %slow\n}}\n"
         )
     return name
 
