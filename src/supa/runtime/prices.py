@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from supa.arch import Device as Description
 from supa.program.program import Program
+from supa.runtime.fitting import fitted
 from supa.runtime.peaks import peak_flops
 from supa.runtime.placement import neutral_slots, pointer_indices, reads_memory
 
@@ -64,9 +65,7 @@ class Prices:
         if self._pricer is None:
             from supa.timing import price
 
-            self._pricer = lambda device, program, grid, stream: price(
-                device, program.work, program.resources, grid, stream
-            )
+            self._pricer = lambda device, program, grid, stream: price(device, *fitted(program, device), grid, stream)
         return self._pricer
 
     def queued_ps(self, prediction: Prediction) -> int:
