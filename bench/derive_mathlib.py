@@ -165,7 +165,10 @@ def _log2_tail(f: Any) -> Any:
 
 
 def _bessel_large(order: int) -> Real:
-    return lambda u: mp.besseli(order, 1 / u) * mp.exp(-1 / u) / mp.sqrt(u)
+    def scaled(x: Any) -> Any:
+        return mp.besseli(order, x) * mp.exp(-x) * mp.sqrt(x)
+
+    return lambda v: scaled(2 * BESSEL_FROM / (1 + v))
 
 
 def _bessel_small(order: int) -> Real:
@@ -225,10 +228,10 @@ TARGETS = [
            weight=lambda y: y / mp.besseli(0, 2 * mp.sqrt(y)), degree=14, note="(I0(x) - 1) / y in y = x^2 / 4"),
     Target(name="I1_SMALL", function=_bessel_small(1), low=1e-9, high=BESSEL_FROM**2 / 4,
            weight=lambda y: mp.sqrt(y) / mp.besseli(1, 2 * mp.sqrt(y)), degree=14, note="2 I1(x) / x in x^2 / 4"),
-    Target(name="I0_LARGE", function=_bessel_large(0), weight=_one, low=1e-6, high=1 / BESSEL_FROM, degree=20,
-           note="sqrt(x) e^-x I0(x) in 1 / x"),
-    Target(name="I1_LARGE", function=_bessel_large(1), weight=_one, low=1e-6, high=1 / BESSEL_FROM, degree=20,
-           note="sqrt(x) e^-x I1(x) in 1 / x"),
+    Target(name="I0_LARGE", function=_bessel_large(0), weight=_one, low=-0.99999, high=1, degree=23,
+           note="sqrt(x) e^-x I0(x) in 16 / x - 1"),
+    Target(name="I1_LARGE", function=_bessel_large(1), weight=_one, low=-0.99999, high=1, degree=23,
+           note="sqrt(x) e^-x I1(x) in 16 / x - 1"),
 ]  # fmt: skip
 
 

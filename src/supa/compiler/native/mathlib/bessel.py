@@ -16,7 +16,11 @@ def _large(code: Code, x: Value, coefficients: Sequence[float], bound: float) ->
     """e^x / sqrt(x) P(1/x); the power of two comes last, as e^x alone overflows too early."""
     held = code.least(x, bound)
     r, n = reduced(code, held)
-    return code.scale(exp_of_reduced(code, r) * (code.poly(1.0 / held, coefficients) / code.sqrt(held)), n)
+    return code.scale(
+        exp_of_reduced(code, r)
+        * (code.poly(code.fma(1.0 / held, 2 * LARGE_FROM, -1.0), coefficients) / code.sqrt(held)),
+        n,
+    )
 
 
 @routine("cyl_bessel_i0", "f32", "f64")

@@ -34,7 +34,11 @@ def _erf_f64(code: Code, x: Value) -> Value:
 
 def erfcx_double(code: Code, x: Value) -> Value:
     """e^(x^2) erfc x of doubles from 0 to infinity."""
-    t = code.fma(1.0 / (x + ERFCX_CENTRE), -2 * ERFCX_CENTRE, 1.0)  # (x - c) / (x + c)
+    held = code.least(x, 1e18)
+    inverse = 1.0 / (held + ERFCX_CENTRE)
+    rough = (held - ERFCX_CENTRE) * inverse
+    residual = code.fma(-rough, held, code.fma(rough + 1.0, -ERFCX_CENTRE, held))
+    t = code.fma(residual, inverse, rough)  # (x - c) / (x + c)
     return code.poly(t, table.ERFCX) / code.fma(x, 2.0, 1.0)
 
 
