@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from snippets import same, snippets
+
 from supa.tools.cli import make_parser
 
 ROOT = Path(__file__).parents[2]
