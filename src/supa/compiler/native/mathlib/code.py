@@ -141,6 +141,7 @@ class Code:
         self.lines: list[str] = []
         self.declarations: set[str] = set()
         self.block = "entry"
+        self.slots: list[str] = []  # what stands first in the entry block; only a loop has any
         self._counter = 0
 
     def vector(self, type_: str) -> str:
@@ -281,13 +282,22 @@ class Code:
         return self.op(self.type, f"call {of} {self.require(function)}({names})")
 
     def each_lane(self, symbol: str, *arguments: Value) -> Value:
-        """A scalar function of the C mathematics library, lane by lane."""
-        type_ = arguments[0].type
+        """A scalar function of the C library, lane by lane: a loop, as sixteen calls take long to compile."""
+        type_, of = arguments[0].type, self.vector(arguments[0].type)
         self.declarations.add(f"declare {type_} @{symbol}({', '.join([type_] * len(arguments))})")
-        result = Value(self, type_, "poison")
-        of = self.vector(type_)
-        for lane in range(self.lanes):
-            one = [self.op(type_, f"extractelement {of} {a.name}, i64 {lane}").name for a in arguments]
-            made = self.op(type_, f"call {type_} @{symbol}({', '.join(f'{type_} {name}' for name in one)})")
-            result = self.op(type_, f"insertelement {of} {result.name}, {type_} {made.name}, i64 {lane}")
-        return result
+        count = len(self.lines)
+        lane, following, loop, done = f"%lane{count}", f"%next{count}", f"loop{count}", f"done{count}"
+        slots = [f"%slot{count}.{index}" for index in range(len(arguments))]
+        self.slots += [f"  {slot} = alloca {of}" for slot in slots]
+        self.lines += [f"  store {of} {a.name}, ptr {slot}" for a, slot in zip(arguments, slots, strict=True)]
+        self.lines += [f"  br label %{loop}", f"{loop}:"]
+        self.lines.append(f"  {lane} = phi i64 [ 0, %{self.block} ], [ {following}, %{loop} ]")
+        places = [self.op("ptr", f"getelementptr {type_}, ptr {slot}, i64 {lane}").name for slot in slots]
+        one = [self.op(type_, f"load {type_}, ptr {place}").name for place in places]
+        made = self.op(type_, f"call {type_} @{symbol}({', '.join(f'{type_} {name}' for name in one)})")
+        self.lines.append(f"  store {type_} {made.name}, ptr {places[0]}")
+        self.lines.append(f"  {following} = add nuw nsw i64 {lane}, 1")
+        more = self.op("i1", f"icmp ult i64 {following}, {self.lanes}")
+        self.lines += [f"  br i1 {more.name}, label %{loop}, label %{done}", f"{done}:"]
+        self.block = done
+        return self.op(type_, f"load {of}, ptr {slots[0]}")

@@ -67,7 +67,8 @@ def text(function: str, dtype: str, lanes: int, has_scale: bool) -> Text:
     parameters = [Value(code, code.type, f"%x{index}") for index in range(of.arity)]
     result = of.body(code, *parameters)
     attributes = ("alwaysinline" if of.inline else "noinline") + (" cold" if of.internal else "") + " nounwind"
+    attributes += " optsize" if code.slots else ""  # keeps the loop a loop
     head = f"define internal {vector} {symbol(function, dtype, lanes)}"
     head += f"({', '.join(f'{vector} {p.name}' for p in parameters)}) {attributes} {{"
-    lines = [head, "entry:", *code.lines, f"  ret {vector} {result.name}", "}", ""]
+    lines = [head, "entry:", *code.slots, *code.lines, f"  ret {vector} {result.name}", "}", ""]
     return Text(definition="\n".join(lines), declarations=frozenset(code.declarations), callees=tuple(callees))
