@@ -11,7 +11,8 @@ from supa.arch.numerics import Numerics
 from supa.base.errors import UnsupportedError
 from supa.compiler import ttir
 from supa.compiler.native.build import Built, build
-from supa.compiler.native.generate import NativeModule, Rounding, generate
+from supa.compiler.native.generate import NativeModule, generate
+from supa.compiler.native.generator import Rounding
 from supa.compiler.native.host import Host, detect
 from supa.compiler.passes.pipeline import simplify
 from supa.compiler.work import WorkOptions, WorkResult, estimate_resources, extract
@@ -126,7 +127,8 @@ def _argument_names(func: ops.Func) -> list[str]:
 
 def _join(*texts: str) -> str:
     """One module of several texts: each declaration once, and none of what is defined."""
-    bodies, declarations = [], {}
+    bodies: list[str] = []
+    declarations: dict[str, None] = {}
     for text in texts:
         lines = text.split("\n")
         bodies.extend(line for line in lines if not line.startswith("declare "))

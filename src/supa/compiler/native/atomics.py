@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from supa.base.dtypes import DType
 from supa.base.errors import UnsupportedError
 from supa.compiler.native.emitter import llvm_bytes, register_type
 from supa.compiler.native.formats import from_f32, is_small, to_f32
+from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.tiles import Evaluator, Index, descriptor_access
 from supa.compiler.native.vec import Vec, uniform
 from supa.ir import ops
 from supa.ir.types import Scalar, Tile, element_of, shape_of
-
-if TYPE_CHECKING:
-    from supa.compiler.native.generate import Generator
 
 _INSTRUCTIONS = {
     "add": "add", "fadd": "fadd", "and": "and", "or": "or", "xor": "xor", "smax": "max", "smin": "min",
@@ -26,6 +22,7 @@ _ORDERS = {"relaxed": "monotonic", "acquire": "acquire", "release": "release", "
 AtomicOp = ops.AtomicRmw | ops.AtomicCas | ops.DescriptorReduce
 
 
+@emits(ops.AtomicRmw, ops.AtomicCas, ops.DescriptorReduce)
 def emit_atomic(generator: Generator, op: AtomicOp) -> None:
     """One atomic operation on a scalar or on every element of a tile."""
     shape = shape_of(op.value.type)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.emitter import register_type
+from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.plan import Root
 from supa.compiler.native.tiles import is_virtual
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
 from supa.ir.types import Tile, element_of, shape_of
-
-if TYPE_CHECKING:
-    from supa.compiler.native.generate import Generator
 
 _SAME_INDEX = (ops.Map, ops.Cast, ops.AddPtr, ops.MapRegion)
 
@@ -60,6 +56,7 @@ def _operands(op: Op, first: int = 0) -> list[Value]:
     return [operand for operand in op.operands[first:] if operand is not None]
 
 
+@emits(ops.For)
 def emit_for(generator: Generator, op: ops.For) -> None:
     """A counted loop."""
     emitter, body = generator.emitter, op.regions[0]
@@ -148,6 +145,7 @@ def _reads(value: Value, argument: Value, only_moved: bool, moved: bool = False)
     return any(_reads(operand, argument, only_moved, moved) for operand in op.operands if operand is not None)
 
 
+@emits(ops.If)
 def emit_if(generator: Generator, op: ops.If) -> None:
     """A branch on a scalar."""
     emitter = generator.emitter
@@ -170,6 +168,7 @@ def emit_if(generator: Generator, op: ops.If) -> None:
     places.bind(op.results)
 
 
+@emits(ops.While)
 def emit_while(generator: Generator, op: ops.While) -> None:
     """A loop with a computed condition."""
     emitter = generator.emitter

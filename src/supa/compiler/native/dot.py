@@ -7,13 +7,13 @@ instruction) where the host has one. fp16 and fp8 are widened, exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from supa.base.dtypes import BF16, F32, F64, I8, I16, I32, DType
 from supa.base.errors import UnsupportedError
 from supa.compiler.native import kernels
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.formats import from_f32, to_f32
+from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.kernels import KernelSpec
 from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.plan import Root
@@ -22,9 +22,6 @@ from supa.compiler.native.vec import Vec, constant
 from supa.ir import ops
 from supa.ir.core import Op, Value
 from supa.ir.types import Tile, element_of, shape_of
-
-if TYPE_CHECKING:
-    from supa.compiler.native.generate import Generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +42,7 @@ class _Placed:
     step_bytes: int
 
 
+@emits(ops.Dot)
 def emit_dot(generator: Generator, op: ops.Dot) -> None:
     """accumulator + left @ right, batched over a third dimension if there is one."""
     result = op.result

@@ -1,13 +1,12 @@
-"""Scalar stores, assertions and prints."""
+"""Scalar stores, assertions, prints, and what a block knows of its place in the grid."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from supa.base.dtypes import DType
 from supa.compiler.native import memory
 from supa.compiler.native.emitter import llvm_bits
 from supa.compiler.native.formats import to_f32
+from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.tiles import Evaluator
 from supa.compiler.native.vec import Vec
@@ -15,12 +14,10 @@ from supa.ir import ops
 from supa.ir.core import Value
 from supa.ir.types import element_of, shape_of
 
-if TYPE_CHECKING:
-    from supa.compiler.native.generate import Generator
-
 _REPORT = "void (ptr, i32, i32, i64, i64, ptr)"
 
 
+@emits(ops.Store)
 def emit_scalar_store(generator: Generator, op: ops.Store) -> None:
     """A store of one scalar."""
     ev = generator.evaluator()
@@ -28,6 +25,7 @@ def emit_scalar_store(generator: Generator, op: ops.Store) -> None:
     memory.store(ev, ev.scalar(op.pointer), ev.scalar(op.value), mask, element_of(op.value.type), 0)
 
 
+@emits(ops.Assert, ops.Print)
 def emit_report(generator: Generator, op: ops.Assert | ops.Print) -> None:
     """A device_assert or a device_print, through the launch's report function."""
     if isinstance(op, ops.Assert):
@@ -107,3 +105,20 @@ def _as_slot(ev: Evaluator, vec: Vec, element: object, signed: bool, raw: bool) 
     if vec.type == "i64":
         return vec
     return ev.apply(("sext" if signed and vec.type != "i1" else "zext") + " {t} {0} to {r}", (vec,), "i64")
+
+
+@emits(ops.ProgramId)
+def emit_program_id(generator: Generator, op: ops.ProgramId) -> None:
+    """This block's place in the grid."""
+    generator.environment.scalars[op.result] = f"%pid{op.axis}"
+
+
+@emits(ops.NumPrograms)
+def emit_num_programs(generator: Generator, op: ops.NumPrograms) -> None:
+    """The grid's extent."""
+    generator.environment.scalars[op.result] = f"%grid{op.axis}"
+
+
+@emits(ops.Barrier)
+def emit_barrier(generator: Generator, op: ops.Barrier) -> None:
+    """Nothing: a block's tiles are computed by one thread, in order."""

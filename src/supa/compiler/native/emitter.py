@@ -5,12 +5,9 @@ Text is emitted directly: building LLVM IR objects in Python takes several times
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from supa.base.dtypes import F16, F32, F64, DType
 from supa.ir.types import Pointer, Scalar
 
 _REGISTER_TYPES = {
@@ -118,33 +115,3 @@ class Emitter:
         again = self.op(f"icmp slt i64 {following}, {count}")
         self.do(f"br i1 {again}, label %{head}, label %{exit_}")
         self.label(exit_)
-
-
-def literal(value: bool | int | float, type_: Scalar) -> str:
-    """`value` as an LLVM constant of `register_type(type_)`; floats are rounded to nearest even."""
-    if isinstance(type_, Pointer) or type_.is_int:
-        bits = 64 if isinstance(type_, Pointer) else type_.bits
-        number = int(value) & ((1 << bits) - 1)
-        if bits == 1:
-            return "true" if number else "false"
-        return str(number - (1 << bits) if number >> (bits - 1) else number)
-    return _float_literal(float(value), type_)
-
-
-def _float_literal(value: float, type_: DType) -> str:
-    if type_ is F64 or type_ is F32:
-        widened = value if type_ is F64 else rounded("<f", value)
-        return f"0x{struct.unpack('<Q', struct.pack('<d', widened))[0]:016X}"
-    if type_ is F16:
-        return f"0xH{struct.unpack('<H', struct.pack('<e', rounded('<e', value)))[0]:04X}"
-    from supa.compiler.native.formats import encode
-
-    return str(encode(value, type_))
-
-
-def rounded(form: str, value: float) -> float:
-    """`value` rounded to the format of a struct code; too large ones become infinite."""
-    try:
-        return float(struct.unpack(form, struct.pack(form, value))[0])
-    except OverflowError:
-        return math.copysign(math.inf, value)

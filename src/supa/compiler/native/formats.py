@@ -6,47 +6,10 @@ saturate to their largest finite value (as NVIDIA's `cvt.satfinite`, which Trito
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass
-
 from supa.base.dtypes import DType
-from supa.compiler.native.emitter import rounded
 from supa.compiler.native.lanes import Lanes
+from supa.compiler.native.literals import FP8, Fp8, bits_of, float_literal
 from supa.compiler.native.vec import Vec, constant, uniform
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Fp8:
-    """Layout of an 8-bit format: `largest` finite value's bits; `nan` its canonical NaN; `fnuz`: no -0, no inf."""
-
-    mantissa: int
-    bias: int
-    largest: int
-    nan: int
-    fnuz: bool = False
-    has_infinity: bool = False
-
-
-_FP8 = {
-    "f8E4M3FN": _Fp8(mantissa=3, bias=7, largest=0x7E, nan=0x7F),
-    "f8E5M2": _Fp8(mantissa=2, bias=15, largest=0x7B, nan=0x7F, has_infinity=True),
-    "f8E4M3FNUZ": _Fp8(mantissa=3, bias=8, largest=0x7F, nan=0x80, fnuz=True),
-    "f8E5M2FNUZ": _Fp8(mantissa=2, bias=16, largest=0x7F, nan=0x80, fnuz=True),
-    "f8E4M3B11FNUZ": _Fp8(mantissa=3, bias=11, largest=0x7F, nan=0x80, fnuz=True),
-}
-
-
-def _bits_of(value: float) -> int:
-    return int(struct.unpack("<I", struct.pack("<f", value))[0])
-
-
-def _float_of(bits: int) -> float:
-    return float(struct.unpack("<f", struct.pack("<I", bits))[0])
-
-
-def float_literal(value: float) -> str:
-    """An f32 constant in LLVM's hexadecimal form."""
-    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
 
 
 def _f32(value: float) -> Vec:
@@ -68,10 +31,10 @@ def to_f32(lanes: Lanes, vec: Vec, type_: DType) -> Vec:
         wide = lanes.apply("zext {t} {0} to {r}", (vec,), "i32")
         shifted = lanes.apply("shl {t} {0}, {1}", (wide, constant("i32", 16)), "i32")
         return lanes.apply("bitcast {t} {0} to {r}", (shifted,), "float")
-    return _fp8_to_f32(lanes, vec, _FP8[type_.name])
+    return _fp8_to_f32(lanes, vec, FP8[type_.name])
 
 
-def _fp8_to_f32(lanes: Lanes, vec: Vec, layout: _Fp8) -> Vec:
+def _fp8_to_f32(lanes: Lanes, vec: Vec, layout: Fp8) -> Vec:
     def integer(op: str, left: Vec, right: int) -> Vec:
         return lanes.apply(op + " {t} {0}, {1}", (left, constant("i32", right)), "i32")
 
@@ -103,7 +66,7 @@ def from_f32(lanes: Lanes, vec: Vec, type_: DType, rounding: str = "rtne") -> Ve
     bits = lanes.apply("bitcast {t} {0} to {r}", (vec,), "i32")
     if type_.name == "bf16":
         return _to_bf16(lanes, vec, bits, rounding)
-    return _to_fp8(lanes, vec, bits, _FP8[type_.name], rounding)
+    return _to_fp8(lanes, vec, bits, FP8[type_.name], rounding)
 
 
 def _to_f16(lanes: Lanes, vec: Vec, rounding: str) -> Vec:
@@ -133,7 +96,7 @@ def _to_bf16(lanes: Lanes, vec: Vec, bits: Vec, rounding: str) -> Vec:
     return lanes.apply("trunc {t} {0} to {r}", (lanes.select(is_nan, quiet, rounded),), "i16")
 
 
-def _to_fp8(lanes: Lanes, vec: Vec, bits: Vec, layout: _Fp8, rounding: str) -> Vec:
+def _to_fp8(lanes: Lanes, vec: Vec, bits: Vec, layout: Fp8, rounding: str) -> Vec:
     def integer(op: str, left: Vec, right: int | Vec) -> Vec:
         operand = right if isinstance(right, Vec) else constant("i32", right)
         return lanes.apply(op + " {t} {0}, {1}", (left, operand), "i32")
@@ -152,7 +115,7 @@ def _to_fp8(lanes: Lanes, vec: Vec, bits: Vec, layout: _Fp8, rounding: str) -> V
     if rounding == "rtne":
         magic = 2.0 ** (step_exponent + 23)
         shifted = lanes.apply("fadd {t} {0}, {1}", (absolute, _f32(magic)), "float")
-        subnormal = integer("sub", lanes.apply("bitcast {t} {0} to {r}", (shifted,), "i32"), _bits_of(magic))
+        subnormal = integer("sub", lanes.apply("bitcast {t} {0} to {r}", (shifted,), "i32"), bits_of(magic))
     else:
         scaled = lanes.apply("fmul {t} {0}, {1}", (absolute, _f32(2.0**-step_exponent)), "float")
         subnormal = lanes.intrinsic("fptosi.sat", (scaled,), "i32")
@@ -183,29 +146,3 @@ def f64_to_f32_odd(lanes: Lanes, vec: Vec) -> Vec:
     lower = lanes.select(far, lanes.apply("sub {t} {0}, {1}", (bits, constant("i32", 1)), "i32"), bits)
     odd = lanes.apply("or {t} {0}, {1}", (lower, constant("i32", 1)), "i32")
     return lanes.apply("bitcast {t} {0} to {r}", (lanes.select(exact, bits, odd),), "float")
-
-
-def encode(value: float, type_: DType) -> int:
-    """The bits of `value` in a small float format, to nearest even (compile-time constants)."""
-    bits = _bits_of(rounded("<f", value))
-    if type_.name == "bf16":
-        if value != value:
-            return 0x7FC0
-        return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16) & 0xFFFF
-    layout = _FP8[type_.name]
-    if value != value:
-        return layout.nan
-    magnitude = abs(_float_of(bits))
-    candidates = range(layout.largest + 1)
-    code = min(candidates, key=lambda code: (abs(decode(code, type_) - magnitude), code & 1))
-    negative = bits >> 31 and not (layout.fnuz and code == 0)
-    return code | (0x80 if negative else 0)
-
-
-def decode(code: int, type_: DType) -> float:
-    """The value of a finite, non-negative fp8 code."""
-    layout = _FP8[type_.name]
-    exponent, fraction = code >> layout.mantissa, code & ((1 << layout.mantissa) - 1)
-    if exponent == 0:
-        return float(fraction) * 2.0 ** (1 - layout.bias - layout.mantissa)
-    return (1.0 + fraction / (1 << layout.mantissa)) * 2.0 ** (exponent - layout.bias)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from supa.compiler.native import memory
 from supa.compiler.native.buffers import Buffer
-from supa.compiler.native.emitter import literal
+from supa.compiler.native.literals import literal
 from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.plan import Nest, Root
 from supa.compiler.native.tiles import (
@@ -23,7 +23,7 @@ from supa.ir.core import Op, Value
 from supa.ir.types import Tile, element_of, shape_of
 
 if TYPE_CHECKING:
-    from supa.compiler.native.generate import Generator
+    from supa.compiler.native.generator import Generator
 
 _REDUCTION_COPIES = 4  # independent accumulators: they hide the latency of the combining instruction
 _IDENTITY: dict[str, float | int] = {

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from supa.base.dtypes import I32
 from supa.compiler.native.emitter import register_type
+from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.tiles import Index, evaluate_region
 from supa.compiler.native.vec import Vec, constant, uniform, vector
 from supa.ir import ops
 from supa.ir.types import element_of, shape_of
 
-if TYPE_CHECKING:
-    from supa.compiler.native.generate import Generator
 
-
+@emits(ops.Scan)
 def emit_scan(generator: Generator, op: ops.Scan) -> None:
     """Walk the axis from its start (or end), carrying the running value; vectors along the axis scan by doubling."""
     shape = shape_of(op.sources[0].type)
@@ -102,6 +99,7 @@ def _carry(generator: Generator, loops: Loops, op: ops.Scan, values: list[Vec]) 
     return new
 
 
+@emits(ops.Histogram)
 def emit_histogram(generator: Generator, op: ops.Histogram) -> None:
     """Count element by element; what is masked off or out of range goes to a spare bin."""
     (bins,) = shape_of(op.result.type)

@@ -15,8 +15,9 @@ from supa.base.errors import UnsupportedError
 from supa.compiler.native import memory
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.elements import apply_cast, apply_function
-from supa.compiler.native.emitter import Emitter, literal, llvm_bits, memory_type, register_type
+from supa.compiler.native.emitter import Emitter, llvm_bits, memory_type, register_type
 from supa.compiler.native.lanes import Lanes
+from supa.compiler.native.literals import literal
 from supa.compiler.native.vec import Vec, constant, uniform, vector
 from supa.ir import ops
 from supa.ir.core import Op, Value

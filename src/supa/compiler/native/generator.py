@@ -1,0 +1,131 @@
+"""State of the generation of one function, and the table of operations that emit code of their own.
+
+An operation whose result can be computed at any index has a rule in `tiles` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from supa.base.errors import UnsupportedError
+from supa.compiler.native.buffers import Buffer, Scratch, tile_bytes
+from supa.compiler.native.emitter import Emitter
+from supa.compiler.native.host import Host
+from supa.compiler.native.nest import emit_nest
+from supa.compiler.native.plan import Nest, Planner, Root
+from supa.compiler.native.tiles import Environment, Evaluator, compute_scalar, is_virtual
+from supa.compiler.native.vec import Vec
+from supa.ir.core import Block, Op, Value
+from supa.ir.types import Scalar, storage_bytes
+
+EMITTERS: dict[type[Op], Callable[[Generator, Any], None]] = {}
+"""How operations with loops or effects of their own are emitted; filled beside each emitter."""
+
+
+def emits(*types: type[Op]) -> Callable[[Callable[[Generator, Any], None]], Callable[[Generator, Any], None]]:
+    """Register the emitter of these operations."""
+
+    def register(function: Callable[[Generator, Any], None]) -> Callable[[Generator, Any], None]:
+        for type_ in types:
+            EMITTERS[type_] = function
+        return function
+
+    return register
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounding:
+    """How f32 operands enter the device's tf32 matrix step: stored mantissa bits, truncated or to nearest even."""
+
+    tf32_mantissa_bits: int = 10
+    tf32_truncates: bool = False
+
+
+@dataclass
+class Generator:
+    """State of the generation of one function."""
+
+    host: Host
+    rounding: Rounding
+    planner: Planner
+    emitter: Emitter = field(default_factory=Emitter)
+    environment: Environment = field(default_factory=Environment)
+    scratch: Scratch = field(default_factory=Scratch)
+    in_place: dict[Value, Buffer] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+    batch_loops: list[tuple[str, str, str]] = field(default_factory=list)
+    scopes: list[list[Buffer]] = field(default_factory=lambda: [[]])
+
+    @property
+    def width(self) -> int:
+        """Lanes of an element-wise vector."""
+        return self.host.lanes
+
+    # ---- buffers -----------------------------------------------------------------------------------------------
+
+    def new_buffer(self, shape: Sequence[int], element: Scalar) -> Buffer:
+        """A tile in scratch, until the current scope ends or `release`."""
+        size = tile_bytes(tuple(shape), element)
+        offset = self.scratch.take(size)
+        address = self.emitter.fresh("buf")
+        self.emitter.entry.append(f"  {address} = getelementptr i8, ptr %scratch, i64 {offset}")
+        buffer = Buffer(address, tuple(shape), element, offset, size)
+        self.scopes[-1].append(buffer)
+        return buffer
+
+    def release(self, buffer: Buffer) -> None:
+        """Give a buffer back before its scope ends."""
+        self.scratch.give(buffer.offset)
+        self.scopes[-1].remove(buffer)
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Buffers made inside are given back at the end."""
+        self.scopes.append([])
+        yield
+        for buffer in self.scopes.pop():
+            self.scratch.give(buffer.offset)
+
+    def copy_buffer(self, source: Buffer, target: Buffer) -> None:
+        """Copy one whole tile."""
+        size = prod(source.shape) * storage_bytes(source.element)
+        self.emitter.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
+        places = f"ptr align 64 {target.address}, ptr align 64 {source.address}"
+        self.emitter.do(f"call void @llvm.memcpy.p0.p0.i64({places}, i64 {size}, i1 false)")
+
+    # ---- values ------------------------------------------------------------------------------------------------
+
+    def evaluator(self, lanes: int | None = None) -> Evaluator:
+        """An evaluator that writes straight into the current place."""
+        return Evaluator(self.emitter, lanes or self.width, [self.emitter.sink], self.environment)
+
+    def scalar(self, value: Value) -> Vec:
+        """A scalar value."""
+        return self.evaluator().scalar(value)
+
+    # ---- blocks ------------------------------------------------------------------------------------------------
+
+    def emit_block(self, block: Block, closing: list[Root]) -> None:
+        """Everything a block does, then `closing`."""
+        for action in self.planner.plan(block, closing):
+            if isinstance(action, Nest):
+                emit_nest(self, action)
+            else:
+                self._emit_op(action)
+
+    def run_roots(self, roots: list[Root]) -> None:
+        """Emit roots that belong to no block's own operations: initial values of loops."""
+        for nest in self.planner.group(roots):
+            emit_nest(self, nest)
+
+    def _emit_op(self, op: Op) -> None:
+        if type(op) in EMITTERS:
+            EMITTERS[type(op)](self, op)
+        elif is_virtual(op):
+            compute_scalar(self.evaluator(), op)
+        else:
+            raise UnsupportedError(f"operation {op.name!r} has no native code", op.location)
