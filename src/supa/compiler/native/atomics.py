@@ -91,7 +91,7 @@ def _descriptor_kind(op: ops.DescriptorReduce, element: Scalar) -> str:
     if op.kind == "add":
         return "fadd" if is_float else "add"
     if op.kind in ("min", "max"):
-        return "f" + op.kind if is_float else signed + op.kind
+        return ("f" if is_float else signed) + str(op.kind)
     return str(op.kind)
 
 

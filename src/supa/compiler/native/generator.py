@@ -15,21 +15,21 @@ from supa.base.errors import UnsupportedError
 from supa.compiler.native.buffers import Buffer, Scratch, tile_bytes
 from supa.compiler.native.emitter import Emitter
 from supa.compiler.native.host import Host
-from supa.compiler.native.nest import emit_nest
 from supa.compiler.native.plan import Nest, Planner, Root
 from supa.compiler.native.tiles import Environment, Evaluator, compute_scalar, is_virtual
 from supa.compiler.native.vec import Vec
 from supa.ir.core import Block, Op, Value
 from supa.ir.types import Scalar, storage_bytes
 
-EMITTERS: dict[type[Op], Callable[[Generator, Any], None]] = {}
-"""How operations with loops or effects of their own are emitted; filled beside each emitter."""
+Emit = Callable[["Generator", Any], None]
+EMITTERS: dict[type, Emit] = {}
+"""How nests, and operations with loops or effects of their own, are emitted; filled beside each emitter."""
 
 
-def emits(*types: type[Op]) -> Callable[[Callable[[Generator, Any], None]], Callable[[Generator, Any], None]]:
-    """Register the emitter of these operations."""
+def emits(*types: type) -> Callable[[Emit], Emit]:
+    """Register the emitter of these kinds of action."""
 
-    def register(function: Callable[[Generator, Any], None]) -> Callable[[Generator, Any], None]:
+    def register(function: Emit) -> Emit:
         for type_ in types:
             EMITTERS[type_] = function
         return function
@@ -112,20 +112,18 @@ class Generator:
     def emit_block(self, block: Block, closing: list[Root]) -> None:
         """Everything a block does, then `closing`."""
         for action in self.planner.plan(block, closing):
-            if isinstance(action, Nest):
-                emit_nest(self, action)
-            else:
-                self._emit_op(action)
+            self._emit(action)
 
     def run_roots(self, roots: list[Root]) -> None:
         """Emit roots that belong to no block's own operations: initial values of loops."""
         for nest in self.planner.group(roots):
-            emit_nest(self, nest)
+            self._emit(nest)
 
-    def _emit_op(self, op: Op) -> None:
-        if type(op) in EMITTERS:
-            EMITTERS[type(op)](self, op)
-        elif is_virtual(op):
-            compute_scalar(self.evaluator(), op)
-        else:
-            raise UnsupportedError(f"operation {op.name!r} has no native code", op.location)
+    def _emit(self, action: Nest | Op) -> None:
+        if type(action) in EMITTERS:
+            EMITTERS[type(action)](self, action)
+            return
+        assert isinstance(action, Op)
+        if not is_virtual(action):
+            raise UnsupportedError(f"operation {action.name!r} has no native code", action.location)
+        compute_scalar(self.evaluator(), action)

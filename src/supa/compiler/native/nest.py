@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from supa.compiler.native import memory
 from supa.compiler.native.buffers import Buffer
+from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.literals import literal
 from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.plan import Nest, Root
@@ -22,9 +21,6 @@ from supa.ir import ops
 from supa.ir.core import Op, Value
 from supa.ir.types import Tile, element_of, shape_of
 
-if TYPE_CHECKING:
-    from supa.compiler.native.generator import Generator
-
 _REDUCTION_COPIES = 4  # independent accumulators: they hide the latency of the combining instruction
 _IDENTITY: dict[str, float | int] = {
     "fadd": -0.0, "fmul": 1.0, "add": 0, "mul": 1, "or": 0, "xor": 0, "and": -1, "umax": 0, "umin": -1,
@@ -32,6 +28,7 @@ _IDENTITY: dict[str, float | int] = {
 }  # fmt: skip
 
 
+@emits(Nest)
 def emit_nest(generator: Generator, nest: Nest) -> None:
     """Emit the loops of `nest` and everything its roots do."""
     space = choose_space(nest.shape, nest.axis, generator.width)
