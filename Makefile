@@ -1,5 +1,6 @@
 # One command for each thing: `make demo`, `make test`, `make bench`, `make fuzz`, `make check`, `make golden`.
-# Each sets up .venv first if pyproject.toml changed since the last time; nothing is installed outside it.
+# Each sets up .venv first if the dependencies or the C++ core changed since the last time; nothing is installed
+# outside it.
 
 SHELL := /bin/bash
 VENV := .venv
@@ -20,7 +21,7 @@ help:
 
 setup: $(READY)
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml setup.py $(wildcard src/supa/runtime/core/*)
 	@command -v "$${CXX:-c++}" > /dev/null || { echo "supa needs a C++ compiler: set CXX, or install g++ or clang"; exit 1; }
 	@if [ ! -x $(PY) ]; then \
 	  for candidate in "$$PYTHON" python3.11 python3.12 python3.13 python3; do \

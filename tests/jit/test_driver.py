@@ -24,6 +24,24 @@ def test_triton_finds_the_plug_in(driver):
     assert driver.get_active_torch_device() == torch.device("cpu")
 
 
+@pytest.mark.parametrize(
+    ("other_is_active", "asked", "active"),
+    [(False, None, True), (True, None, False), (True, "supa", True), (False, "nvidia", True)],
+)
+def test_the_plug_in_steps_back_for_a_gpu_unless_asked_for(driver, monkeypatch, other_is_active, asked, active):
+    class Other:
+        class driver:  # noqa: N801
+            is_active = staticmethod(lambda: other_is_active)
+
+    backends = {"supa": triton.backends.backends["supa"], "nvidia": Other}
+    monkeypatch.setattr(triton.backends, "backends", backends)
+    if asked:
+        monkeypatch.setenv("TRITON_DEFAULT_BACKEND", asked)
+    else:
+        monkeypatch.delenv("TRITON_DEFAULT_BACKEND", raising=False)
+    assert type(driver).is_active() == active
+
+
 @pytest.mark.parametrize("n", [1, 255, 256, 1000])
 @pytest.mark.parametrize("mode", ["execute", "both"])
 def test_a_launch_computes(on_device, mode, n):

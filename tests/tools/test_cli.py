@@ -116,6 +116,18 @@ def test_arguments_name_and_path_are_the_programs_own(folder):
     assert "nothing was launched" in ended.stdout
 
 
+def test_the_report_waits_for_the_programs_threads(folder):
+    source = KERNEL + textwrap.dedent("""
+        import threading, time
+        def later():
+            time.sleep(0.3)
+            double_kernel[(1,)](x, BLOCK=64)
+        threading.Thread(target=later).start()
+    """)
+    ended = supa(folder, "threads.py", "--mode", "execute", source=source)
+    assert "2 launches of 1 kernel" in ended.stdout, ended.stderr
+
+
 def test_modules_run_too(folder):
     (folder / "package").mkdir()
     (folder / "package" / "__init__.py").write_text("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,10 @@ def execute(target: str, arguments: Sequence[str], is_module: bool) -> Ending:
     sys.argv = [target, *arguments]
     sys.path[:1] = [""] if is_module else [str(Path(target).resolve().parent)]
     try:
-        run()
+        try:
+            run()
+        finally:
+            _join_threads()
     except SystemExit as ending:
         return _exit(ending)
     except KeyboardInterrupt:
@@ -66,6 +70,13 @@ def execute(target: str, arguments: Sequence[str], is_module: bool) -> Ending:
 
 def _file(path: str) -> Callable[[], object]:
     return lambda: runpy.run_path(path, run_name="__main__")
+
+
+def _join_threads() -> None:
+    """Wait for the program's threads, as Python does before it ends; daemons are not waited for."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
 
 
 def _exit(ending: SystemExit) -> Ending:
