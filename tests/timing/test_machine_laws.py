@@ -11,11 +11,12 @@ from unittest import mock
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from timing_kernels import attention, copy, kernel, load, product, softmax, suite, walks_everything
+from timing_kernels import BASE, attention, copy, kernel, load, product, softmax, store, suite, walks_everything
 
 from supa.arch import Device, with_overrides
 from supa.arch import load as device_of
 from supa.timing import Prediction, price
+from supa.timing.steady import find_gap
 from supa.timing.workloads import Kernel, elementwise, gemm
 from supa.timing.workloads.gemm import Tiling
 
@@ -208,3 +209,25 @@ def test_sampled_tags_agree_with_all_of_them() -> None:
     assert whole.exact
     assert sampled.time_ps == pytest.approx(whole.time_ps, rel=0.03)
     assert sampled.bytes == pytest.approx(whole.bytes, rel=0.05)
+
+
+def test_a_skipped_stretch_takes_what_it_would_have_taken() -> None:
+    one = elementwise(1 << 26, inputs=2)
+    skipped = run("a100-sxm-40", one)
+    with mock.patch("supa.timing.steady.find_gap", return_value=None):
+        whole = run("a100-sxm-40", one)
+    assert (skipped.exact, whole.exact) == (False, True)
+    assert (skipped.flops, skipped.requested_bytes) == (whole.flops, pytest.approx(whole.requested_bytes, rel=0.01))
+    assert skipped.time_ps == pytest.approx(whole.time_ps, rel=0.01)
+    assert skipped.bytes == pytest.approx(whole.bytes, rel=0.01)
+    assert skipped.energy_pj == pytest.approx(whole.energy_pj, rel=0.01)
+
+
+def test_a_grid_that_changes_on_the_way_is_not_skipped() -> None:
+    """One block in the middle does not touch memory: no gap may hold it."""
+    blocks, odd = 40_000, 30_000
+    rows = [[BASE + b * 512, 128 * (b != odd), 4, 2 * BASE + b * 512, 128, 4] for b in range(blocks)]
+    one = kernel(load(0, 128), store(1, 128, waits=(0,)), rows=rows)
+    gap = find_gap(one.work, one.stream, blocks, 500, 1000)
+    assert gap is not None
+    assert gap.begin + gap.blocks <= odd

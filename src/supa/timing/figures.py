@@ -64,7 +64,7 @@ def machine_figures(device: Device, setting: Setting) -> dict[str, int]:
         if chip.hbm.turnaround_ps
         else 0,
         access_bytes=chip.hbm.access_bytes,
-        lsc_line_cost=_cost(Fraction(chip.lsc.bandwidth_bytes_per_clock * lscs, chip.l2.line_bytes) * core),
+        lsc_cost=_cost(Fraction(chip.lsc.bandwidth_bytes_per_clock * lscs) * core),
         fill_cost=_cost(Fraction(chip.lsc.fill_bandwidth_bytes_per_clock * lscs) * core),
         write_cost=_cost(Fraction(chip.lsc.write_bandwidth_bytes_per_clock * lscs) * core),
         outstanding_lines=chip.lsc.outstanding_lines * lscs,

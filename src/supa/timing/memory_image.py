@@ -55,6 +55,14 @@ class Image:
         values = self.words[layout.COUNTS : layout.COUNTS + len(layout.COUNTERS)]
         return {name: int(value) for name, value in zip(layout.COUNTERS, values, strict=True)}
 
+    def add(self, measured: np.ndarray, numerator: int, denominator: int) -> None:
+        """Add a share of what was counted over some stretch: int64[words before the slots] of differences."""
+        more = Image(**{**self.__dict__, "words": measured * numerator // denominator})
+        header = slice(layout.COUNTS, layout.ADDRESS)
+        self.words[header] += more.words[header]
+        self.steps[:, layout.BUSY_SUM_PS :][:, :2] += more.steps[:, layout.BUSY_SUM_PS :][:, :2]
+        self.cus[:, layout.ENGINE_BUSY :] += more.cus[:, layout.ENGINE_BUSY :]
+
 
 def build(
     chip: Chip, figures: Mapping[str, int], tape: Tape, times: EngineTimes, slots_per_cu: int, blocks: int

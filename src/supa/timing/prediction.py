@@ -51,7 +51,7 @@ class Prediction:
     blocks: int
     waves: float
     clock_hz: int
-    exact: bool  # False: the work entry guessed, or lines were sampled
+    exact: bool  # False: the work entry guessed, lines were sampled, or a steady stretch was skipped
 
     @property
     def time_us(self) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from supa.arch import Device
 from supa.program.program import Resources
 from supa.program.work import Access, Step, Work
-from supa.timing import figures, power
+from supa.timing import figures, power, steady
 from supa.timing.machine import layout
 from supa.timing.memory_image import Image, build
 from supa.timing.occupancy import Occupancy, occupancy
@@ -50,6 +50,15 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """One line in `sample` is simulated; about `lines` different ones are touched; blocks of `gap` are skipped."""
+
+    sample: int = 1
+    lines: int = 1 << 40
+    gap: steady.Gap | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One finished simulation."""
 
@@ -80,9 +89,9 @@ def price(
     Raises `LaunchError` when a block does not fit a CU, `ValueError` when work and stream break their contract.
     """
     job = _job(device, work, resources, grid, stream, placement, caches)
-    sample, lines = _sampling(job)
-    run, clock_hz = power.under_cap(device, lambda hz: _simulate(job, hz, sample, lines))
-    return _predict(job, run, clock_hz, sample)
+    sampling = _sampling(job)
+    run, clock_hz = power.under_cap(device, lambda hz: _simulate(job, hz, sampling))
+    return _predict(job, run, clock_hz, sampling)
 
 
 def _job(
@@ -120,14 +129,13 @@ def _job(
     )
 
 
-def _simulate(job: Job, core_hz: int, sample: int, lines: int, first: int = 0, last: int | None = None) -> Run:
+def _simulate(job: Job, core_hz: int, sampling: Sampling, first: int = 0, last: int | None = None) -> Run:
     """Run blocks [first, last) at a core clock; with warm caches, a second time on the tags of the first."""
-    from supa.timing.machine.run import simulate
     from supa.timing.machine.tags import dirty_sectors
 
     until = job.blocks if last is None else last
     chip = job.device.chip
-    setting = figures.Setting(core_hz=core_hz, sample=sample, lines=lines, placement=job.placement)
+    setting = figures.Setting(core_hz=core_hz, sample=sampling.sample, lines=sampling.lines, placement=job.placement)
     values = figures.machine_figures(job.device, setting)
     times = at_clock(job.costs, core_hz)
 
@@ -135,11 +143,15 @@ def _simulate(job: Job, core_hz: int, sample: int, lines: int, first: int = 0, l
         return build(chip, values, job.tape, times, job.occupancy.blocks_per_cu, until - first)
 
     image = idle()
-    time_ps = simulate(image.words, job.stream, job.begins, first, until)
+    time_ps = _go(job, image, sampling.gap, first, until)
+    if time_ps is None:
+        image = idle()
+        time_ps = _go(job, image, None, first, until)
     if job.caches == "warm":
         before, image = image, idle()
         image.words[image.tags :] = before.words[before.tags :]
-        time_ps = simulate(image.words, job.stream, job.begins, first, until)
+        time_ps = _go(job, image, None, first, until)
+    assert time_ps is not None
     events = power.energies(job.device, job.costs, image)
     return Run(
         time_ps=time_ps,
@@ -147,28 +159,53 @@ def _simulate(job: Job, core_hz: int, sample: int, lines: int, first: int = 0, l
         fixed_pj=sum(events.fixed.values()),
         events=events,
         image=image,
-        dirty_bytes=int(dirty_sectors(image.words)) * sample * chip.l2.sector_bytes,
+        dirty_bytes=int(dirty_sectors(image.words)) * sampling.sample * chip.l2.sector_bytes,
     )
 
 
-def _sampling(job: Job) -> tuple[int, int]:
-    """How many lines stand behind each simulated one, and about how many the grid touches: from a few blocks."""
+def _go(job: Job, image: Image, gap: steady.Gap | None, first: int, last: int) -> int | None:
+    """Simulate, and add what a gap would have taken; None when the machine was not steady before the gap."""
+    from supa.timing.machine.run import simulate
+
+    marks = gap.marks if gap else np.zeros(0, np.int64)
+    skipped = np.array([gap.begin, gap.blocks] if gap else [-1, 0], np.int64)
+    marks_ps = np.zeros(len(marks), np.int64)
+    seen = np.zeros((len(marks), image.tables["slots"]), np.int64)
+    time_ps = int(simulate(image.words, job.stream, job.begins, first, last, skipped, marks, marks_ps, seen))
+    if gap is None:
+        return time_ps
+    if time_ps < 0 or not steady.agree(seen):
+        return None
+    measured = gap.window * steady.WINDOWS
+    image.add(seen[-1] - seen[0], gap.blocks, measured)
+    image.steps[:, layout.TIMES] = steady.times_of_steps(job.work, job.stream, job.blocks)
+    return time_ps + int(marks_ps[-1] - marks_ps[0]) * gap.blocks // measured
+
+
+def _sampling(job: Job) -> Sampling:
+    """How much of the grid and of its lines to simulate, judged from a few blocks."""
     if job.blocks == 0:
-        return 1, 1
+        return Sampling()
+    chip = job.device.chip
     first = min(job.blocks // 2, max(job.blocks - PROBED_BLOCKS, 0))
     last = min(first + PROBED_BLOCKS, job.blocks)
-    probe = _simulate(job, job.device.chip.clocks.boost_hz, 1, 1 << 12, first, last)
-    walked = probe.image.counts["lines"]
+    probe = _simulate(job, chip.clocks.boost_hz, Sampling(lines=1 << 12), first, last)
+    walked = max(probe.image.counts["lines"], 1)
+    resident = chip.cu_count * job.occupancy.blocks_per_cu
+    filling = 3 * chip.l2.capacity_bytes // chip.l2.line_bytes * (last - first) // (2 * walked)
+    gap = None
+    if job.caches == "cold":
+        gap = steady.find_gap(job.work, job.stream, job.blocks, resident, filling)
     steps = probe.image.steps
     accesses = int(steps[steps[:, layout.KIND] <= layout.ATOMIC, layout.TIMES].sum())
-    total = walked * job.blocks // (last - first)
+    total = walked * (job.blocks - (gap.blocks if gap else 0)) // (last - first)
     sample = 1
     while sample < 64 and total > SAMPLED_LINES * sample and walked >= 16 * sample * max(accesses, 1):
         sample *= 2
-    return sample, 2 * total + 1024
+    return Sampling(sample=sample, lines=2 * total + 1024, gap=gap)
 
 
-def _predict(job: Job, run: Run, clock_hz: int, sample: int) -> Prediction:
+def _predict(job: Job, run: Run, clock_hz: int, sampling: Sampling) -> Prediction:
     chip = job.device.chip
     count = run.image.counts
     times = run.image.steps[:, layout.TIMES]
@@ -202,7 +239,7 @@ def _predict(job: Job, run: Run, clock_hz: int, sample: int) -> Prediction:
         blocks=job.blocks,
         waves=job.blocks / resident,
         clock_hz=clock_hz,
-        exact=sample == 1 and not job.work.data_dependent,
+        exact=sampling.sample == 1 and sampling.gap is None and not job.work.data_dependent,
     )
 
 

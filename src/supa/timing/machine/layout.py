@@ -43,7 +43,7 @@ FIGURES = (
     "page_bytes",
     "turnaround_cost",  # per written byte
     "access_bytes",
-    "lsc_line_cost",  # per line that passes the LSC
+    "lsc_cost",  # per byte of the sectors that pass the LSC
     "fill_cost",  # per byte
     "write_cost",
     "outstanding_lines",
@@ -59,7 +59,7 @@ FIGURES = (
 (
     CU_COUNT, DISPATCH_PS, BLOCK_LATENCY_PS, LINE_SHIFT, SECTOR_SHIFT, SETS, WAYS, SAMPLE_MASK, REPLICATES, LOCAL_HOMES,
     PARTITION_COUNT, SLICE_COUNT, SLICE_READ_COST, SLICE_WRITE_COST, SLICE_ATOMIC_COST, ATOMIC_CHAIN_PS, CHANNEL_COUNT,
-    CHANNEL_COST, ROW_MISS_PS, PAGE_BYTES, TURNAROUND_COST, ACCESS_BYTES, LSC_LINE_COST, FILL_COST, WRITE_COST,
+    CHANNEL_COST, ROW_MISS_PS, PAGE_BYTES, TURNAROUND_COST, ACCESS_BYTES, LSC_COST, FILL_COST, WRITE_COST,
     OUTSTANDING_LINES, SPC_COST, CROSSING_COST, CROSSING_LATENCY_PS, DIE_COST, DIE_LATENCY_PS, L2_LATENCY_PS,
     HBM_LATENCY_PS, TDA_ISSUE_PS,
 ) = range(len(FIGURES))  # fmt: skip

@@ -61,7 +61,7 @@ from supa.timing.machine.layout import (
     LOAD,
     LOCAL_HOMES,
     LSC_BYTES,
-    LSC_LINE_COST,
+    LSC_COST,
     MISS_FREE,
     MISSED,
     NOC_BUSY_PS,
@@ -167,8 +167,9 @@ def _issue(m: Words, cu: int, step: int, time: int) -> int:
         busy = m[TDA_ISSUE_PS]
     else:
         engine = ENGINE_LSC
-        busy = priced(m[LINES], m[LSC_LINE_COST])
-        m[LSC_BYTES] += m[LINES] << m[LINE_SHIFT]
+        passed = m[SECTORS] << m[SECTOR_SHIFT]
+        busy = priced(passed, m[LSC_COST])
+        m[LSC_BYTES] += passed
     m[cu + ENGINE_BUSY + engine] += busy
     m[step + BUSY_SUM_PS] += busy
     return serve(m, cu + ENGINE_FREE + engine, time, busy) - busy

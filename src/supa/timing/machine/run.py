@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from supa.timing.machine.block import advance, produce
 from supa.timing.machine.compiled import Words, compiled
 from supa.timing.machine.layout import (
@@ -34,6 +36,8 @@ from supa.timing.machine.layout import (
 )
 from supa.timing.machine.queue import WHO_BITS, WHO_MASK, is_next, pop, push
 
+UNSTEADY = -1
+
 
 @compiled
 def find_blocks(stream: Words, begins: Words) -> int:
@@ -48,11 +52,18 @@ def find_blocks(stream: Words, begins: Words) -> int:
 
 
 @compiled
-def simulate(m: Words, stream: Words, begins: Words, first: int, last: int) -> int:
-    """Run blocks [first, last) of the grid; returns when the last one, and its last write, has ended."""
+def simulate(
+    m: Words, stream: Words, begins: Words, first: int, last: int, gap: Words, marks: Any, marks_ps: Words, seen: Any
+) -> int:
+    """Run blocks [first, last) of the grid; returns when the last one, and its last write, has ended.
+
+    Blocks from `gap[0]` on, `gap[1]` of them, are left out. When block `marks[i]` is placed, the time goes to
+    `marks_ps[i]` and the memory before the slots to `seen[i]`; ends with `UNSTEADY` when they are not evenly spaced.
+    """
     dispatcher = 0
     upcoming = first
     end = 0
+    mark = 0
     for slot in range(min(m[SLOT_COUNT], last - first)):
         dispatcher += m[DISPATCH_PS]
         _place(m, begins, slot, upcoming, dispatcher)
@@ -70,9 +81,30 @@ def simulate(m: Words, stream: Words, begins: Words, first: int, last: int) -> i
         end = max(end, now)
         if upcoming < last:
             dispatcher = max(dispatcher, now) + m[DISPATCH_PS]
+            if mark < marks.shape[0] and upcoming == marks[mark]:
+                marks_ps[mark] = dispatcher
+                for place in range(seen.shape[1]):
+                    seen[mark, place] = m[place]
+                mark += 1
+                if mark == marks.shape[0] and not _alike(marks_ps):
+                    return UNSTEADY
+            if upcoming == gap[0]:
+                upcoming += gap[1]
             _place(m, begins, slot, upcoming, dispatcher)
             upcoming += 1
     return max(end, m[LAST_WRITE])
+
+
+@compiled
+def _alike(marks_ps: Words) -> bool:
+    """Whether the windows between marks took the same time, to a hundredth."""
+    shortest = marks_ps[1] - marks_ps[0]
+    longest = shortest
+    for mark in range(2, marks_ps.shape[0]):
+        window = marks_ps[mark] - marks_ps[mark - 1]
+        shortest = min(shortest, window)
+        longest = max(longest, window)
+    return (longest - shortest) * 100 <= longest
 
 
 @compiled
