@@ -17,6 +17,7 @@ SECTIONS = {
     "start": "bench.startup",
     "launch": "bench.launch",
     "pricing": "bench.pricing",
+    "maths": "bench.mathlib",
 }
 
 
