@@ -50,6 +50,15 @@ def asm_kernel(x_ptr):
     tl.store(x_ptr, y)
 
 
+@triton.jit
+def talking_kernel(x_ptr, i_ptr):
+    tl.device_assert(tl.load(x_ptr) > 0, "must be positive")
+    tl.device_print("value {x}", tl.load(x_ptr))
+    tl.device_print("bits", tl.load(i_ptr + tl.arange(0, 2)), hex=True)
+    tl.device_print("number", tl.load(i_ptr))
+    tl.device_print("here")
+
+
 @triton.autotune(
     configs=[triton.Config({"BLOCK": block}, num_warps=4) for block in (16, 1024)],
     key=["n"],

@@ -6,7 +6,7 @@ import torch
 import triton
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from supa.base.errors import SupaError
+from supa.base.errors import LaunchError, SupaError
 from supa.runtime import Session
 from supa.runtime.prices import Prices
 
@@ -121,6 +121,30 @@ def test_an_unsupported_operation_names_the_users_line(on_device):
     with pytest.raises(triton.CompilationError, match="add_rz is not supported yet") as refused:
         kernels.refused_kernel[(1,)](torch.ones(1))
     assert "libdevice.add_rz(tl.load(x_ptr), 1.0)" in str(refused.value)
+
+
+def test_prints_show_values_as_the_kernel_has_them(on_device, capsys):
+    on_device(mode="execute")
+    kernels.talking_kernel[(2,)](torch.tensor([1.5], dtype=torch.float16), torch.tensor([-1, 7], dtype=torch.int32))
+    of_a_block = ["value {x}: 1.5", "idx (0) bits: 0xffffffff", "idx (1) bits: 0x7", "number: -1", "here"]
+    expected = [f"pid ({block}, 0, 0) {text}" for block in range(2) for text in of_a_block]
+    assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_a_failed_assert_names_block_text_and_line_and_the_process_goes_on(on_device, capsys):
+    on_device(mode="execute")
+    x, i = torch.tensor([-1.0]), torch.tensor([0, 0], dtype=torch.int32)
+    with pytest.raises(LaunchError, match=r"block \(0, 0, 0\).*jit_kernels\.py:\d+:\d+: must be positive"):
+        kernels.talking_kernel[(2,)](x, i, debug=True)
+    expected, found = add(100)
+    assert torch.equal(expected, found)
+
+
+def test_memory_that_is_not_there_is_an_error_not_a_crash(on_device):
+    on_device(mode="execute")
+    x = torch.ones(64)
+    with pytest.raises(LaunchError, match="null pointer"):
+        kernels.add_kernel[(1,)](torch.ones(64, device="meta"), x, x, 64, BLOCK=64)
 
 
 def test_options_of_nvidia_kernels_are_taken(on_device):

@@ -21,7 +21,8 @@ class CompileError(SupaError):
 
     def __init__(self, what: str, location: Location = UNKNOWN, hint: str = "") -> None:
         self.what, self.location, self.hint = what, location, hint
-        super().__init__(f"{location}: {what}" + (f"\n  {hint}" if hint else ""))
+        where = f"{location}: " if location.file else ""
+        super().__init__(f"{where}{what}" + (f"\n  {hint}" if hint else ""))
 
 
 class UnsupportedError(CompileError):

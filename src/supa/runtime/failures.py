@@ -19,7 +19,7 @@ from supa.runtime import native
 from supa.runtime.memory import describe_bytes, locate
 from supa.runtime.native import core
 
-_PLACE = re.compile(r"\{(\w+)\}")
+_PLACE = re.compile(r"\{(f16|bf16|f32|f64|hex|[iu](?:1|8|16|32|64))\}")
 _FLOATS = {"f16": ("<e", 0xFFFF), "f32": ("<f", 0xFFFFFFFF), "f64": ("<d", (1 << 64) - 1)}
 _FLOAT_BYTES = {"f16": 2, "f32": 4, "f64": 8}
 _NEAR_BYTES = 1 << 20  # an address this close behind an allocation was probably meant to lie in it
@@ -46,7 +46,7 @@ def show_prints(program: Program, grid: Grid, outcome_address: int) -> None:
     for report in reports(outcome_address, outcome.report_count):
         if report.kind != native.PRINT:
             continue
-        text = program.messages[report.message]
+        text = program.messages[report.message].lstrip()  # Triton begins a prefix with a blank
         for line in print_lines(text, block_ids(report.block, grid), report.values[: report.count]):
             print(line)
     if outcome.reports_dropped:

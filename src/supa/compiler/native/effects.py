@@ -35,12 +35,12 @@ def emit_report(generator: Generator, op: ops.Assert | ops.Print) -> None:
     for position, value in enumerate(values):
         _print_value(generator, op, value, position)
     if not values:
-        _call(generator, 1, _message(generator, "print", op.prefix, ""), 0, "null")
+        _call(generator, 1, _message(generator, op.prefix), 0, "null")
 
 
-def _message(generator: Generator, kind: str, text: str, form: str) -> int:
-    """Register what the runtime shows: kind, element form (i, u, f or x; empty: no value) and the user's text."""
-    generator.messages.append(f"{kind}:{form}:{text}")
+def _message(generator: Generator, text: str) -> int:
+    """Register the text that the runtime shows, with `{i64}`, `{u64}`, `{f64}` or `{hex}` in the values' place."""
+    generator.messages.append(text)
     return len(generator.messages) - 1
 
 
@@ -69,7 +69,7 @@ def _emit_assert(generator: Generator, op: ops.Assert) -> None:
     good, bad = emitter.fresh_label("holds"), emitter.fresh_label("fails")
     emitter.do(f"br i1 {emitter.op(f'load i1, ptr {holds}')}, label %{good}, label %{bad}")
     emitter.label(bad)
-    _call(generator, 0, _message(generator, "assert", f"{op.location}: {op.message}", ""), 0, "null")
+    _call(generator, 0, _message(generator, f"{op.location}: {op.message}"), 0, "null")
     emitter.do("store atomic i32 1, ptr %stopped.at release, align 4")
     emitter.do("br label %block.next")
     emitter.label(good)
@@ -82,7 +82,7 @@ def _print_value(generator: Generator, op: ops.Print, value: Value, position: in
         count *= extent
     is_float = isinstance(element, DType) and element.is_float
     signed = op.signed[position] if position < len(op.signed) else True
-    form = "x" if op.hexadecimal else "f" if is_float else "i" if signed else "u"
+    form = "{hex}" if op.hexadecimal else "{f64}" if is_float else "{i64}" if signed else "{u64}"
     emitter = generator.emitter
     from supa.base.dtypes import I64
 
@@ -92,7 +92,7 @@ def _print_value(generator: Generator, op: ops.Print, value: Value, position: in
     bits = _as_slot(loops.evaluator, loops.evaluator.at(value, index), element, bool(signed), op.hexadecimal)
     loops.evaluator.write_buffer(buffer, index or (Vec("uniform", "i32", "0", constant=0),), bits, loops.level)
     loops.finish()
-    _call(generator, 1, _message(generator, "print", op.prefix, form), count, buffer.address)
+    _call(generator, 1, _message(generator, op.prefix + form), count, buffer.address)
 
 
 def _as_slot(ev: Evaluator, vec: Vec, element: object, signed: bool, raw: bool) -> Vec:
@@ -104,7 +104,7 @@ def _as_slot(ev: Evaluator, vec: Vec, element: object, signed: bool, raw: bool) 
         vec = ev.apply("bitcast {t} {0} to {r}", (vec,), f"i{llvm_bits(vec.type)}")
     if vec.type == "i64":
         return vec
-    return ev.apply(("sext" if signed and vec.type != "i1" else "zext") + " {t} {0} to {r}", (vec,), "i64")
+    return ev.apply(("sext" if signed and not raw and vec.type != "i1" else "zext") + " {t} {0} to {r}", (vec,), "i64")
 
 
 @emits(ops.ProgramId)
