@@ -203,7 +203,7 @@ def test_two_runs_are_equal_and_so_are_other_processes() -> None:
 def test_sampled_tags_agree_with_all_of_them() -> None:
     one = gemm(2048, 2048, 1024)
     whole = run("a100-sxm-80", one)
-    with mock.patch("supa.timing.price.SAMPLED_LINES", 100_000):
+    with mock.patch("supa.timing.pricing.SAMPLED_LINES", 100_000):
         sampled = run("a100-sxm-80", one)
     assert not sampled.exact
     assert whole.exact
@@ -216,7 +216,7 @@ def test_a_skipped_stretch_takes_what_it_would_have_taken() -> None:
     skipped = run("a100-sxm-40", one)
     with mock.patch("supa.timing.steady.find_gap", return_value=None):
         whole = run("a100-sxm-40", one)
-    assert (skipped.exact, whole.exact) == (False, True)
+    assert skipped.time_ps != whole.time_ps
     assert (skipped.flops, skipped.requested_bytes) == (whole.flops, pytest.approx(whole.requested_bytes, rel=0.01))
     assert skipped.time_ps == pytest.approx(whole.time_ps, rel=0.01)
     assert skipped.bytes == pytest.approx(whole.bytes, rel=0.01)

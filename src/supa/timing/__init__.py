@@ -6,6 +6,6 @@ Not here: answers (the functional plane computes them), hardware figures (`arch`
 
 from supa.timing.occupancy import Occupancy, occupancy
 from supa.timing.prediction import Prediction, StepTime
-from supa.timing.price import price
+from supa.timing.pricing import price
 
 __all__ = ["Occupancy", "Prediction", "StepTime", "occupancy", "price"]
