@@ -1,0 +1,164 @@
+"""Runs kernels natively and in the oracle on the same memory, and compares every byte. Not tests."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+
+from supa.base.dtypes import DType
+from supa.compiler.native.build import build
+from supa.compiler.native.generate import Rounding, generate
+from supa.compiler.native.host import Host, detect
+from supa.ir import ops
+from supa.ir.oracle import Memory, Strict, run, to_float64
+from supa.ir.types import Pointer
+from supa.program.abi import REPORT, Launch
+
+GUARD_BYTES = 256
+_GUARD = 0x5B
+_LINKER: list[Any] = []
+_COUNT = [0]
+
+
+class Area:
+    """Device memory of one argument: an array between guard zones, at one address for both ways of running."""
+
+    def __init__(self, initial: np.ndarray) -> None:
+        raw = np.full(initial.nbytes + 2 * GUARD_BYTES + 64, _GUARD, np.uint8)
+        start = GUARD_BYTES + -(raw.ctypes.data + GUARD_BYTES) % 64
+        self.raw, self.start, self.initial = raw, start, initial
+        self.array = raw[start : start + initial.nbytes].view(initial.dtype).reshape(initial.shape)
+        self.reset()
+
+    def reset(self) -> None:
+        """What the memory held at first."""
+        self.raw[:] = _GUARD
+        self.array[...] = self.initial
+
+    @property
+    def address(self) -> int:
+        """Where the array begins."""
+        return int(self.array.ctypes.data)
+
+    def guards_are_whole(self) -> bool:
+        """Whether nobody wrote beside the array."""
+        end = self.start + self.array.nbytes
+        return bool((self.raw[: self.start] == _GUARD).all() and (self.raw[end:] == _GUARD).all())
+
+
+@dataclass
+class Native:
+    """One kernel's machine code in this process."""
+
+    func: ops.Func
+    host: Host = field(default_factory=detect)
+    rounding: Rounding = field(default_factory=Rounding)
+
+    def __post_init__(self) -> None:
+        self.module = generate(self.func, self.host, self.rounding)
+        if not _LINKER:
+            llvm.initialize_native_target()
+            llvm.initialize_native_asmprinter()
+            _LINKER.append(llvm.create_lljit_compiler(llvm.Target.from_default_triple().create_target_machine()))
+        _COUNT[0] += 1
+        linked = llvm.JITLibraryBuilder().add_object_img(build(self.module.text, self.host).object_code)
+        linked.add_current_process().export_symbol(self.module.symbol)
+        self.tracker = linked.link(_LINKER[0], f"differential.{_COUNT[0]}")
+        make = ctypes.CFUNCTYPE(
+            None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
+        )
+        self.entry = make(self.tracker[self.module.symbol])
+
+    def __call__(self, grid: Sequence[int], args: Sequence[Any]) -> None:
+        """Run all blocks of a grid, in order."""
+        slots = np.zeros(max(1, len(args)), np.uint64)
+        for index, (arg, value) in enumerate(zip(args, self.func.regions[0].args, strict=True)):
+            slots[index] = slot(arg, value.type)
+        launch = Launch()
+        launch.grid[:] = (*grid, 1, 1)[:3]
+        launch.report = REPORT(lambda *_: None)
+        scratch = np.full(self.module.scratch_bytes + 64, 0xA5, np.uint8)
+        at = scratch.ctypes.data + -scratch.ctypes.data % 64
+        self.entry(slots.ctypes.data, ctypes.addressof(launch), 0, int(np.prod(grid)), at)
+
+
+def slot(arg: Any, type_: Any) -> int:
+    """The 8-byte slot of one argument; floats are given as numbers."""
+    if isinstance(arg, Area):
+        return arg.address
+    if isinstance(type_, DType) and type_.is_float:
+        form, code = {"f16": ("<e", "<H"), "f32": ("<f", "<I"), "f64": ("<d", "<Q")}[type_.name]
+        return int(struct.unpack(code, struct.pack(form, arg))[0])
+    bits = 64 if isinstance(type_, Pointer) else type_.bits
+    return int(arg) & ((1 << bits) - 1)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first element of an argument in which the two ways of running differ."""
+
+    argument: int
+    element: int
+    native: Any
+    oracle: Any
+    count: int
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if self.reason:
+            return f"argument {self.argument}: {self.reason}"
+        return (
+            f"argument {self.argument} differs in {self.count} elements, first {self.element}:"
+            f" native {self.native!r}, oracle {self.oracle!r}"
+        )
+
+
+def compare(func: ops.Func, native: Native, grid: Sequence[int], args: Sequence[Any]) -> Difference | None:
+    """Run natively and in the oracle, at the same addresses; None where all memory ends equal.
+
+    `args` holds an `Area` for each pointer. Floats are equal if their bits are, or if both are NaN.
+    """
+    areas = [(index, arg) for index, arg in enumerate(args) if isinstance(arg, Area)]
+    for _, area in areas:
+        area.reset()
+    native(grid, args)
+    found = [area.array.copy() for _, area in areas]
+    broken = [index for index, area in areas if not area.guards_are_whole()]
+    if broken:
+        return Difference(broken[0], 0, None, None, 0, "native code wrote outside")
+    oracle(func, grid, args)
+    for (index, area), array in zip(areas, found, strict=True):
+        pointee = func.regions[0].args[index].type.pointee
+        difference = _difference(index, array, area.array, pointee)
+        if difference is not None:
+            return difference
+    return None
+
+
+def oracle(func: ops.Func, grid: Sequence[int], args: Sequence[Any]) -> None:
+    """Run in the oracle, in place."""
+    memory = Memory()
+    for index, arg in enumerate(args):
+        if isinstance(arg, Area):
+            arg.reset()
+            memory.at(f"argument {index}", arg.array)
+    bound = [arg.address if isinstance(arg, Area) else arg for arg in args]
+    run(func, grid, bound, memory, strict=Strict(races=False, unspecified="zero", uninitialised=False))
+
+
+def _difference(index: int, native: np.ndarray, expected: np.ndarray, element: Any) -> Difference | None:
+    native, expected = native.reshape(-1), expected.reshape(-1)
+    raw = f"u{native.dtype.itemsize}"
+    same = native.view(raw) == expected.view(raw)
+    if isinstance(element, DType) and element.is_float:
+        same |= np.isnan(to_float64(native, element)) & np.isnan(to_float64(expected, element))
+    if same.all():
+        return None
+    at = int(np.argmin(same))
+    return Difference(index, at, native[at], expected[at], int((~same).sum()))
