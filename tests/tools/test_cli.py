@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from supa.runtime import current_device, set_current_device
 from supa.tools.cli import main, make_parser
 
 KERNEL = """
@@ -35,11 +36,11 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("programs")
 
 
-def supa(folder, program, *options, source=KERNEL, arguments=(), command="run"):
+def supa(folder, program, *options, source=KERNEL, arguments=()):
     """Run the command in a process of its own on a program of this source."""
     (folder / program).write_text(textwrap.dedent(source))
     return subprocess.run(
-        [sys.executable, "-m", "supa.tools.cli", command, *options, program, *arguments],
+        [sys.executable, "-m", "supa.tools.cli", "run", *options, program, *arguments],
         cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
@@ -67,12 +68,6 @@ def test_the_same_program_runs_under_plain_python(folder):
         [sys.executable, "plain.py"], cwd=folder, env=environment(folder), capture_output=True, text=True
     )
     assert (ended.returncode, ended.stdout) == (0, "sum 128.0\n"), ended.stderr
-
-
-def test_further_devices_do_not_change_the_answers(folder):
-    source = KERNEL + "print(x.tolist())"
-    first = supa(folder, "same.py", "--devices", "bili100", source=source).stdout.splitlines()[1]
-    assert supa(folder, "same.py", "--devices", "bili100,a100-sxm-80", source=source).stdout.splitlines()[1] == first
 
 
 def test_an_exception_keeps_its_traceback_the_report_and_the_exit_code(folder):
@@ -177,21 +172,42 @@ def test_checking_the_json_path_leaves_no_file(tmp_path, capsys):
     assert not (tmp_path / "out.json").exists()
 
 
+@pytest.fixture
+def in_this_process(folder, monkeypatch):
+    """Run a command line here, in the folder, on the usual program; the current device is as before afterwards."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(folder / "kernels"))
+    (folder / "here.py").write_text(KERNEL)
+    before = current_device()
+    yield main
+    set_current_device(before)
+
+
 @pytest.mark.parametrize(
     ("stage", "told"),
     [("ttir", '"tt.func"'), ("tile", "func {sym_name="), ("work", "store"), ("llvm", "define void"), ("asm", ".text")],
 )
-def test_dump_prints_each_stage(folder, stage, told):
-    ended = supa(folder, "double.py", "--stage", stage, command="dump")
-    assert ended.returncode == 0, ended.stderr
-    assert f"{stage} of double_kernel" in ended.stdout and told in ended.stdout
-    assert "sum 128.0" not in ended.stdout and "sum 128.0" in ended.stderr
+def test_dump_prints_each_stage(in_this_process, capsys, stage, told):
+    assert in_this_process(["dump", "--stage", stage, "here.py"]) == 0
+    out, err = capsys.readouterr()
+    assert f"{stage} of double_kernel" in out and told in out
+    assert "sum 128.0" not in out and "sum 128.0" in err
 
 
-def test_dump_of_a_kernel_that_is_not_there_names_those_that_are(folder):
-    ended = supa(folder, "double.py", "--stage", "tile", "--kernel", "triple_kernel", command="dump")
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert "kernels compiled: double_kernel" in ended.stderr
+def test_dump_of_a_kernel_that_is_not_there_names_those_that_are(in_this_process, capsys):
+    assert in_this_process(["dump", "--stage", "tile", "--kernel", "triple_kernel", "here.py"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "kernels compiled: double_kernel" in err
+
+
+def test_further_devices_do_not_change_the_answers(in_this_process, folder, capsys):
+    (folder / "here.py").write_text(KERNEL + "print(x.tolist())")
+    answers = []
+    for devices in ("bili100", "bili100,a100-sxm-80"):
+        assert in_this_process(["run", "--devices", devices, "here.py"]) == 0
+        answers.append(capsys.readouterr().out.splitlines()[:2])
+    assert answers[0] == answers[1] and answers[0][0] == "sum 128.0"
 
 
 def test_the_catalogue_is_listed(capsys):
