@@ -103,7 +103,8 @@ def _convert_into(generator: Generator, value: Value, target: Buffer) -> None:
         generator.emitter, generator.environment, target.shape, choose_space(target.shape, None, generator.width)
     )
     ev, index = loops.evaluator, loops.indices[0]
-    source = element_of(value.type)
+    kept = generator.environment.buffers.get(value)  # sums may be wider than the type of their tile
+    source = element_of(value.type) if kept is None else kept.element
     assert isinstance(source, DType) and isinstance(target.element, DType)
     ev.write_buffer(target, index, _convert(ev, ev.at(value, index), source, target.element), loops.level)
     loops.finish()
