@@ -9,6 +9,7 @@ from supa.base.errors import UnsupportedError
 from supa.compiler.native.emitter import llvm_bits, register_type
 from supa.compiler.native.formats import f64_to_f32_odd, from_f32, is_small, to_f32
 from supa.compiler.native.lanes import Lanes
+from supa.compiler.native.literals import FP8, literal
 from supa.compiler.native.vec import Vec, constant, uniform, vector
 from supa.ir.functions import FUNCTIONS
 from supa.ir.types import Pointer, Scalar
@@ -98,7 +99,8 @@ def _division(instruction: str) -> Rule:
         if divisor.constant is not None and divisor.constant not in (0, -1):
             return lanes.apply(f"{instruction} {{t}} {{0}}, {{1}}", args, value.type)
         # A zero divisor (a masked-off lane, as a rule) and the one overflowing pair must not trap on the host.
-        bad = lanes.apply("icmp eq {t} {0}, {1}", (divisor, constant(value.type, 0)), "i1")
+        zero = lanes.apply("icmp eq {t} {0}, {1}", (divisor, constant(value.type, 0)), "i1")
+        bad = zero
         if signed:
             lowest = constant(value.type, -(1 << (llvm_bits(value.type) - 1)))
             minus = lanes.apply("icmp eq {t} {0}, {1}", (divisor, constant(value.type, -1)), "i1")
@@ -106,8 +108,10 @@ def _division(instruction: str) -> Rule:
             bad = lanes.apply("or {t} {0}, {1}", (bad, lanes.apply("and {t} {0}, {1}", (minus, overflow), "i1")), "i1")
         safe = lanes.select(bad, constant(value.type, 1), divisor)
         if value.type == "i32" and not (value.is_uniform and safe.is_uniform):
-            return _divide_through_f64(lanes, instruction, value, safe)
-        return lanes.apply(f"{instruction} {{t}} {{0}}, {{1}}", (value, safe), value.type)
+            result = _divide_through_f64(lanes, instruction, value, safe)
+        else:
+            result = lanes.apply(f"{instruction} {{t}} {{0}}, {{1}}", (value, safe), value.type)
+        return lanes.select(zero, constant(value.type, -1) if instruction.endswith("div") else value, result)
 
     return emit
 
@@ -210,6 +214,36 @@ def _library(lanes: Lanes, function: str, args: Sequence[Vec]) -> Vec:
     return uniform(type_, lanes.emit(level, f"extractelement {vector_type} {made}, i64 0"), level)
 
 
+def _next_after(lanes: Lanes, args: Sequence[Vec], type_: DType) -> Vec:
+    """The neighbour of a float of at most 16 bits, toward another: one step of its bits."""
+
+    def whole(vec: Vec) -> Vec:
+        return lanes.apply("bitcast {t} {0} to {r}", (vec,), kind) if vec.type == "half" else vec
+
+    def integer(instruction: str, left: Vec, right: Vec) -> Vec:
+        return lanes.apply(instruction + " {t} {0}, {1}", (left, right), kind)
+
+    def compare(predicate: str, left: Vec, right: Vec) -> Vec:
+        return lanes.apply(f"fcmp {predicate} {{t}} {{0}}, {{1}}", (left, right), "i1")
+
+    kind, sign = f"i{type_.bits}", constant(f"i{type_.bits}", -(1 << (type_.bits - 1)))
+    one, zero = constant(kind, 1), uniform("float", "0.0")
+    here, there = (to_f32(lanes, arg, type_) for arg in args)
+    bits, target = (whole(arg) for arg in args)
+    negative = lanes.apply("icmp slt {t} {0}, {1}", (bits, constant(kind, 0)), "i1")
+    away = lanes.select(negative, compare("olt", there, here), compare("ogt", there, here))
+    moved = lanes.select(away, integer("add", bits, one), integer("sub", bits, one))
+    least = lanes.select(compare("ogt", there, zero), one, integer("or", sign, one))
+    moved = lanes.select(compare("oeq", here, zero), least, moved)
+    if type_.bits == 8 and FP8[type_.name].fnuz:  # no negative zero
+        lost = lanes.apply("icmp eq {t} {0}, {1}", (moved, sign), "i1")
+        moved = lanes.select(lost, constant(kind, 0), moved)
+    moved = lanes.select(compare("oeq", here, there), target, moved)
+    nan = constant(kind, int(literal(float("nan"), type_)) if type_ is not F16 else 0x7E00)
+    moved = lanes.select(compare("uno", here, there), nan, moved)
+    return lanes.apply("bitcast {t} {0} to {r}", (moved,), "half") if type_ is F16 else moved
+
+
 # ---- the face --------------------------------------------------------------------------------------------------
 
 
@@ -218,6 +252,8 @@ def apply_function(lanes: Lanes, function: str, args: Sequence[Vec], types: Sequ
     first = types[0]
     if function == "select" or not isinstance(first, DType) or not (is_small(first) or first is F16):
         return _dispatch(lanes, function, args)
+    if function == "nextafter":
+        return _next_after(lanes, args, first)
     widened = [to_f32(lanes, arg, first) if type_ == first else arg for arg, type_ in zip(args, types, strict=True)]
     result = _dispatch(lanes, function, widened)
     return result if FUNCTIONS[function].result == "i1" else from_f32(lanes, result, first)

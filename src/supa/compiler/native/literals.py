@@ -75,20 +75,29 @@ def rounded(form: str, value: float) -> float:
 
 
 def encode(value: float, type_: DType) -> int:
-    """The bits of `value` in a small float format, to nearest even (compile-time constants)."""
-    bits = bits_of(rounded("<f", value))
+    """The bits of `value` in a small float format, to nearest even; the 8-bit formats saturate."""
     if type_.name == "bf16":
         if value != value:
             return 0x7FC0
+        bits = _odd_bits(value)
         return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16) & 0xFFFF
     layout = FP8[type_.name]
     if value != value:
         return layout.nan
-    magnitude = abs(float_of(bits))
+    magnitude = min(abs(value), decode(layout.largest, type_))
     candidates = range(layout.largest + 1)
     code = min(candidates, key=lambda code: (abs(decode(code, type_) - magnitude), code & 1))
-    negative = bits >> 31 and not (layout.fnuz and code == 0)
+    negative = math.copysign(1.0, value) < 0 and not (layout.fnuz and code == 0)
     return code | (0x80 if negative else 0)
+
+
+def _odd_bits(value: float) -> int:
+    """f32 bits of `value` rounded to odd: rounding them again is as if it were done once."""
+    nearest = rounded("<f", value)
+    bits = bits_of(nearest)
+    if nearest == value:
+        return bits
+    return (bits - 1 if abs(nearest) > abs(value) else bits) | 1
 
 
 def decode(code: int, type_: DType) -> float:

@@ -20,6 +20,7 @@ from supa.ir.types import Tile, element_of, shape_of
 
 _LOAD_COST = 100
 _EXPENSIVE = 10
+_EXPENSIVE_INTEGER = 40  # a division; chains of cheap address arithmetic are computed where they are used
 _RECOMPUTE_LIMIT = 16  # of integers: addresses and masks
 _RECOMPUTE_LIMIT_FLOAT = 3
 _LOADS = (ops.Load, ops.DescriptorLoad, ops.DescriptorGather)
@@ -108,7 +109,8 @@ class Planner:
                 total = _own_cost(op) + sum(cost.get(operand, 0) for operand in op.operands if operand is not None)
                 if isinstance(result.type, Tile) and self.uses[result].readers and wanted(op, result, total):
                     kept.add(result)
-                cost[result] = 0 if result in kept else total
+                # A scalar is computed once, wherever it is used.
+                cost[result] = 0 if result in kept or not isinstance(result.type, Tile) else total
         self.kept = kept
 
     def _is_worth_keeping(self, op: Op, value: Value, cost: int) -> bool:
@@ -119,7 +121,8 @@ class Planner:
             return False
         if len(use.readers) > 1:
             return cost > (_RECOMPUTE_LIMIT_FLOAT if _is_float(value) else _RECOMPUTE_LIMIT)
-        return cost >= _EXPENSIVE and (use.expanded or self._is_read_inside(op, use))
+        limit = _EXPENSIVE if _is_float(value) else _EXPENSIVE_INTEGER
+        return cost >= limit and (use.expanded or self._is_read_inside(op, use))
 
     def _is_still_shared(self, op: Op, value: Value, cost: int) -> bool:
         if value not in self.kept:
@@ -214,20 +217,26 @@ class Planner:
 
 
 class _Grouping:
-    """The greedy grouping of one block's roots: at most one nest is open, and it runs when it closes."""
+    """The greedy grouping of one block's roots.
+
+    A root joins the first open nest in which all that it reads is complete or at hand; nests run, in order, when an
+    operation of another kind needs them.
+    """
 
     def __init__(self, planner: Planner) -> None:
         self.planner = planner
-        self.open: Nest | None = None
+        self.open: list[Nest] = []
         self.actions: list[Nest | Op] = []
 
     def add(self, root: Root) -> None:
-        """Put a root into the open nest if it fits, else into a new one."""
-        if self.open is not None and not self._fits(root, self.open):
-            self.close()
-        if self.open is None:
-            self.open = Nest(root.shape)
-        nest = self.open
+        """Put a root into the first open nest that it fits, else into a new one."""
+        first = len(self.open) - 1 if root.kind == "store" or root.target is not None else self._first_allowed(root)
+        for nest in self.open[max(first, 0) :]:
+            if self._fits(root, nest):
+                break
+        else:
+            nest = Nest(root.shape)
+            self.open.append(nest)
         nest.roots.append(root)
         if root.axis is not None:
             nest.axis = root.axis
@@ -238,9 +247,36 @@ class _Grouping:
         elif root.kind == "store" and nest.store_order is None:
             nest.store_order = self.planner.order[root.op]
 
+    def _first_allowed(self, root: Root) -> int:
+        """Index of the last open nest that makes something the root reads, or stores before the root loads."""
+        made: set[Value] = set()
+        loads: list[int] = []
+        self._gather(root.inputs if root.kind != "keep" else list(_present(root.op.operands)), made, loads, set())
+        if root.kind == "keep" and root.op.reads_memory:
+            loads.append(self.planner.order[root.op])
+        first = 0
+        for index, nest in enumerate(self.open):
+            stores_before = nest.store_order is not None and any(order > nest.store_order for order in loads)
+            if stores_before or not made.isdisjoint(nest.products):
+                first = index
+        return first
+
+    def _gather(self, values: list[Value], made: set[Value], loads: list[int], seen: set[Value]) -> None:
+        for value in values:
+            if value in seen:
+                continue
+            seen.add(value)
+            made.add(value)
+            op = value.op
+            if op is None or value in self.planner.kept or not is_virtual(op):
+                continue
+            if op.reads_memory:
+                loads.append(self.planner.order[op])
+            self._gather(list(_present(op.operands)), made, loads, seen)
+
     def alone(self, op: Op) -> None:
         """A scalar operation, or one with loops of its own."""
-        if self.open is not None and self._must_wait(op, self.open):
+        if any(self._must_wait(op, nest) for nest in self.open):
             self.close()
         self.actions.append(op)
 
@@ -254,10 +290,9 @@ class _Grouping:
         return any(operand in nest.products for operand in op.operands)
 
     def close(self) -> None:
-        """Schedule the open nest."""
-        if self.open is not None:
-            self.actions.append(self.open)
-            self.open = None
+        """Schedule the open nests."""
+        self.actions.extend(self.open)
+        self.open = []
 
     def _fits(self, root: Root, nest: Nest) -> bool:
         if root.shape != nest.shape:
@@ -290,9 +325,15 @@ class _Grouping:
         return all(self._reads_well(operand, keeps_index, nest, seen) for operand in op.operands if operand is not None)
 
 
+def _present(operands: list[Value | None]) -> Iterator[Value]:
+    return (operand for operand in operands if operand is not None)
+
+
 def _own_cost(op: Op) -> int:
     if isinstance(op, ops.Map):
-        return _EXPENSIVE if FUNCTIONS[op.function].work in ("div", "special", "special2") else 1
+        if FUNCTIONS[op.function].work in ("div", "special", "special2"):
+            return _EXPENSIVE if FUNCTIONS[op.function].domain == "float" else _EXPENSIVE_INTEGER
+        return 1
     if isinstance(op, _LOADS):
         return _LOAD_COST
     if isinstance(op, ops.MapRegion):
