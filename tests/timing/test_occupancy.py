@@ -8,7 +8,7 @@ import pytest
 from supa.arch import load
 from supa.base.errors import LaunchError
 from supa.program.program import Resources
-from supa.program.work import Work
+from supa.program.work import Access, Work
 from supa.timing import occupancy, price
 
 
@@ -43,3 +43,11 @@ def test_a_stream_that_is_too_short_is_refused() -> None:
     resources = Resources(threads=32, registers_per_thread=32, shared_bytes=0)
     with pytest.raises(ValueError, match="its 3 blocks say"):
         price(load("bili100"), Work(body=()), resources, (3, 1, 1), np.array([0, 0], np.int64))
+
+
+def test_a_stream_that_does_not_fit_the_tree_is_refused() -> None:
+    resources = Resources(threads=32, registers_per_thread=32, shared_bytes=0)
+    work = Work(body=(Access(id=0, kind="load", element_bytes=4, shape=(64,)),))
+    stream = np.array([3, 4096, 64, 4, 4, 4096, 64, 4, 9], np.int64)
+    with pytest.raises(ValueError, match="block 1: the stream holds more or fewer values"):
+        price(load("bili100"), work, resources, (2, 1, 1), stream)

@@ -172,6 +172,9 @@ def _go(job: Job, image: Image, gap: steady.Gap | None, first: int, last: int) -
     marks_ps = np.zeros(len(marks), np.int64)
     seen = np.zeros((len(marks), image.tables["slots"]), np.int64)
     time_ps = int(simulate(image.words, job.stream, job.begins, first, last, skipped, marks, marks_ps, seen))
+    misread = int(image.words[layout.MISREAD]) - 1
+    if misread >= 0:
+        raise ValueError(f"block {misread}: the stream holds more or fewer values than the work tree takes")
     if gap is None:
         return time_ps
     if time_ps < 0 or not steady.agree(seen):

@@ -66,7 +66,7 @@ FIGURES = (
 
 TABLES = ("ops", "steps", "lists", "order", "cus", "spcs", "partitions", "dies", "slices", "channels", "slots", "heap")
 OPS, STEPS, LISTS, ORDER, CUS, SPCS, PARTITIONS, DIES, SLICES, CHANNELS, SLOTS, HEAP, TAGS = range(40, 53)
-SLOT_COUNT, SLOT_WIDTH, STEP_COUNT, DEPTH, HEAP_SIZE, LAST_WRITE = range(56, 62)
+SLOT_COUNT, SLOT_WIDTH, STEP_COUNT, DEPTH, HEAP_SIZE, LAST_WRITE, MISREAD = range(56, 63)  # MISREAD: block + 1
 
 # What is counted.
 COUNTERS = (

@@ -24,6 +24,7 @@ from supa.timing.machine.layout import (
     LAST_WRITE,
     LATEST,
     LEVEL,
+    MISREAD,
     OPS,
     ORDER,
     PC,
@@ -76,7 +77,7 @@ def simulate(
         block = m[SLOTS] + slot * m[SLOT_WIDTH]
         m[EVENTS] += 1
         if m[block + BLOCK] >= 0:
-            _wake(m, stream, block, slot, who, now)
+            _wake(m, stream, begins, block, slot, who, now)
             continue
         end = max(end, now)
         if upcoming < last:
@@ -127,7 +128,7 @@ def _place(m: Words, begins: Words, slot: int, number: int, time: int) -> None:
 
 
 @compiled
-def _wake(m: Words, stream: Words, block: int, slot: int, who: int, now: int) -> None:
+def _wake(m: Words, stream: Words, begins: Words, block: int, slot: int, who: int, now: int) -> None:
     """One agent of a resident block has something to do; then the block advances as far as nothing else comes first."""
     cu = m[CUS] + m[m[ORDER] + slot % m[CU_COUNT]] * CU_WIDTH
     if who & 1:
@@ -142,6 +143,9 @@ def _wake(m: Words, stream: Words, block: int, slot: int, who: int, now: int) ->
             return
         if following <= -2:
             ended = -2 - following
+            begin = begins[m[block + BLOCK]]
+            if m[block + CURSOR] != begin + stream[begin - 1]:
+                m[MISREAD] = m[block + BLOCK] + 1
             m[block + BLOCK] = -1
             m[BLOCKS_DONE] += 1
             m[RESIDENT_PS] += ended
