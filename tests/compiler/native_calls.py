@@ -67,6 +67,7 @@ class Native:
             llvm.initialize_native_asmprinter()
             _LINKER.append(llvm.create_lljit_compiler(llvm.Target.from_default_triple().create_target_machine()))
         _COUNT[0] += 1
+        llvm.parse_assembly(self.module.text).verify()
         linked = llvm.JITLibraryBuilder().add_object_img(build(self.module.text, self.host).object_code)
         linked.add_current_process().export_symbol(self.module.symbol)
         self.tracker = linked.link(_LINKER[0], f"differential.{_COUNT[0]}")

@@ -67,7 +67,9 @@ class Loops:
         last_step_scale = copies if self._can_copy(copies) else 1
         self.copies = last_step_scale
         self.evaluator = Evaluator(emitter, space.lanes, self.before, environment)
-        self.finisher = Evaluator(emitter, space.lanes, self.after, environment)
+        around = max(0, self.level - 1)  # what the finisher needs of outer levels must stand before the loops inside
+        sinks = [*self.before[:around], *self.after[around:]]
+        self.finisher = Evaluator(emitter, space.lanes, sinks, environment)
         self.indices = self._make_indices()
 
     def _can_copy(self, copies: int) -> bool:
