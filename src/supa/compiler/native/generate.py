@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from supa.base.errors import UnsupportedError
-from supa.compiler.native import atomics, control, dot, effects, nest, scan  # noqa: F401  (each fills the table of emitters)
+from supa.compiler.native import atomics, control, dot, dot_scaled, effects, nest, scan  # noqa: F401  (each fills the table of emitters)
 from supa.compiler.native.emitter import register_type
 from supa.compiler.native.generator import Generator, Rounding
 from supa.compiler.native.host import Host
