@@ -22,6 +22,7 @@ _SIMPLE = {
     "fneg": "fneg {t} {0}",
     "and": "and {t} {0}, {1}", "or": "or {t} {0}, {1}", "xor": "xor {t} {0}, {1}",
 }  # fmt: skip
+_PICKING = ("fmin", "fmax", "fminimum", "fmaximum", "fneg", "fabs", "copysign")
 _INTRINSICS = {
     "fmin": "minnum", "fmax": "maxnum", "fminimum": "minimum", "fmaximum": "maximum", "fma": "fma", "fabs": "fabs",
     "floor": "floor", "ceil": "ceil", "trunc": "trunc", "round": "round", "rint": "roundeven", "copysign": "copysign",
@@ -256,7 +257,10 @@ def apply_function(lanes: Lanes, function: str, args: Sequence[Vec], types: Sequ
         return _next_after(lanes, args, first)
     widened = [to_f32(lanes, arg, first) if type_ == first else arg for arg, type_ in zip(args, types, strict=True)]
     result = _dispatch(lanes, function, widened)
-    return result if FUNCTIONS[function].result == "i1" else from_f32(lanes, result, first)
+    if FUNCTIONS[function].result == "i1":
+        return result
+    # What only picks an operand or its sign fits the narrow type as it is.
+    return from_f32(lanes, result, first, "rtz" if function in _PICKING else "rtne")
 
 
 def _dispatch(lanes: Lanes, function: str, args: Sequence[Vec]) -> Vec:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from supa.base.dtypes import F32, DType
 from supa.compiler.native import memory
 from supa.compiler.native.buffers import Buffer
+from supa.compiler.native.elements import apply_function
+from supa.compiler.native.formats import from_f32, to_f32
 from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.literals import literal
 from supa.compiler.native.loops import Loops, choose_space
@@ -19,7 +22,7 @@ from supa.compiler.native.tiles import (
 from supa.compiler.native.vec import Vec, uniform, vector
 from supa.ir import ops
 from supa.ir.core import Op, Value
-from supa.ir.types import Tile, element_of, shape_of
+from supa.ir.types import Scalar, Tile, element_of, shape_of
 
 _REDUCTION_COPIES = 4  # independent accumulators: they hide the latency of the combining instruction
 _IDENTITY: dict[str, float | int] = {
@@ -107,6 +110,9 @@ class _Reduction:
         self.looped = bool(loops.looped) and loops.looped[-1][0] == root.axis
         self.level = loops.level - 1 if self.looped else loops.level
         self.types = [element_of(source.type) for source in self.op.sources]
+        self.narrow = _widened(self.op, self.types[0])
+        if self.narrow is not None:  # sums of small floats run in f32 and are rounded once
+            self.types = [F32]
         self.slots: list[list[str]] = []  # [copy][operand]
         self.flags: list[str] = []
         self.values: list[list[Vec]] = []  # where there is no loop
@@ -115,6 +121,8 @@ class _Reduction:
     def combine(self, copy: int, values: list[Vec]) -> None:
         """Fold the values of one index into accumulator `copy`."""
         evaluator = self.loops.evaluator
+        if self.narrow is not None:
+            values = [to_f32(evaluator, value, self.narrow) for value in values]
         wide = [evaluator.as_vector(value) if self._is_vector else value for value in values]
         if not self.looped:
             self.values.append(wide)
@@ -123,7 +131,7 @@ class _Reduction:
         old = [
             self._load(evaluator, slot, vec, self.loops.level) for slot, vec in zip(self.slots[copy], wide, strict=True)
         ]
-        new = evaluate_region(evaluator, self.op, [*old, *wide])
+        new = self._fold(evaluator, [*old, *wide])
         if self.flags:
             started = uniform(
                 "i1", evaluator.emit(self.loops.level, f"load i1, ptr {self.flags[copy]}"), self.loops.level
@@ -133,6 +141,13 @@ class _Reduction:
         for slot, vec in zip(self.slots[copy], new, strict=True):
             text = evaluator.widen(vec) if self._is_vector else vec.name
             evaluator.run(self.loops.level, f"store {self._type(vec)} {text}, ptr {slot}")
+
+    def _fold(self, evaluator: Evaluator, values: list[Vec]) -> list[Vec]:
+        if self.narrow is None:
+            return evaluate_region(evaluator, self.op, values)
+        inner = self.op.regions[0].ops[0]
+        assert isinstance(inner, ops.Map)
+        return [apply_function(evaluator, inner.function, values, (F32, F32))]
 
     @property
     def _is_vector(self) -> bool:
@@ -176,12 +191,13 @@ class _Reduction:
             ]
         while len(parts) > 1:
             parts = [
-                evaluate_region(evaluator, self.op, [*left, *right])
-                for left, right in zip(parts[::2], parts[1::2], strict=True)
+                self._fold(evaluator, [*left, *right]) for left, right in zip(parts[::2], parts[1::2], strict=True)
             ]
         totals = parts[0]
         if self.loops.space.horizontal:
             totals = self._across_lanes(evaluator, totals)
+        if self.narrow is not None:
+            totals = [from_f32(evaluator, total, self.narrow) for total in totals]
         self._write(evaluator, totals)
 
     def _register_types(self) -> list[str]:
@@ -202,7 +218,7 @@ class _Reduction:
                     level, f"shufflevector {type_} {vec.name}, {type_} poison, <{evaluator.count} x i32> <{order}>"
                 )
                 shifted.append(vector(vec.type, name, level))
-            totals = [evaluator.as_vector(vec) for vec in evaluate_region(evaluator, self.op, [*totals, *shifted])]
+            totals = [evaluator.as_vector(vec) for vec in self._fold(evaluator, [*totals, *shifted])]
         if evaluator.count == 1:
             return totals
         return [
@@ -233,6 +249,13 @@ class _Reduction:
                 self.generator.environment.buffers[result] = place
             else:
                 self.generator.environment.scalars[result] = place
+
+
+def _widened(op: ops.Reduce, type_: Scalar) -> DType | None:
+    """The small float type of a reduction that may run in f32: by one function whose order is free anyway."""
+    function = _identity_of(op)
+    is_narrow = isinstance(type_, DType) and type_.is_float and type_.bits < F32.bits
+    return type_ if is_narrow and isinstance(type_, DType) and function is not None else None
 
 
 def _identity_of(op: ops.Reduce) -> str | None:

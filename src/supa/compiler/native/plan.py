@@ -19,10 +19,11 @@ from supa.ir.functions import FUNCTIONS
 from supa.ir.types import Tile, element_of, shape_of
 
 _LOAD_COST = 100
+_CHEAP_LOAD_COST = 2  # at simple addresses: reading memory again costs what reading a buffer does
 _EXPENSIVE = 10
 _EXPENSIVE_INTEGER = 40  # a division; chains of cheap address arithmetic are computed where they are used
 _RECOMPUTE_LIMIT = 16  # of integers: addresses and masks
-_RECOMPUTE_LIMIT_FLOAT = 3
+_RECOMPUTE_LIMIT_FLOAT = 8
 _LOADS = (ops.Load, ops.DescriptorLoad, ops.DescriptorGather)
 _SAME_INDEX = (ops.Map, ops.Cast, ops.AddPtr, ops.Load, ops.MapRegion)
 _STORES = (ops.Store, ops.DescriptorStore, ops.DescriptorScatter)
@@ -106,7 +107,8 @@ class Planner:
                 if not is_virtual(op):
                     kept.add(result)
                     continue
-                total = _own_cost(op) + sum(cost.get(operand, 0) for operand in op.operands if operand is not None)
+                below = sum(cost.get(operand, 0) for operand in op.operands if operand is not None)
+                total = _own_cost(op, below) + below
                 if isinstance(result.type, Tile) and self.uses[result].readers and wanted(op, result, total):
                     kept.add(result)
                 # A scalar is computed once, wherever it is used.
@@ -119,6 +121,8 @@ class Planner:
             return True
         if isinstance(op, ops.Constant | ops.Splat):
             return False
+        if isinstance(op, _LOADS) and (use.expanded or self._is_read_inside(op, use)):
+            return True
         if len(use.readers) > 1:
             return cost > (_RECOMPUTE_LIMIT_FLOAT if _is_float(value) else _RECOMPUTE_LIMIT)
         limit = _EXPENSIVE if _is_float(value) else _EXPENSIVE_INTEGER
@@ -329,13 +333,14 @@ def _present(operands: list[Value | None]) -> Iterator[Value]:
     return (operand for operand in operands if operand is not None)
 
 
-def _own_cost(op: Op) -> int:
+def _own_cost(op: Op, below: int) -> int:
+    """What one operation costs where it is computed again; `below` is the cost of its operands."""
     if isinstance(op, ops.Map):
         if FUNCTIONS[op.function].work in ("div", "special", "special2"):
             return _EXPENSIVE if FUNCTIONS[op.function].domain == "float" else _EXPENSIVE_INTEGER
         return 1
     if isinstance(op, _LOADS):
-        return _LOAD_COST
+        return _LOAD_COST if below > _RECOMPUTE_LIMIT else _CHEAP_LOAD_COST
     if isinstance(op, ops.MapRegion):
         return _EXPENSIVE
     return 1 if isinstance(op, ops.Cast | ops.Join | ops.Cat | ops.Reshape | ops.Gather) else 0
