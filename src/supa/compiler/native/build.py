@@ -30,7 +30,7 @@ def build(text: str, host: Host, *, listing: bool = False) -> Built:
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = False  # vectors are ours
     options.slp_vectorization = False
-    options.loop_unrolling = True
+    options.loop_unrolling = False  # bodies are long already; it costs a third of the time here
     llvm.create_pass_builder(machine, options).getModulePassManager().run(
         module, llvm.create_pass_builder(machine, options)
     )
