@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 
 from supa.compiler.passes.carried import PruneCarried
 from supa.compiler.passes.cleanup import EraseDead, MergeCommon
+from supa.compiler.passes.descriptors import SpreadDescriptors
 from supa.compiler.passes.folding import Fold
 from supa.compiler.passes.hoisting import HoistInvariant
 from supa.compiler.passes.induction import RewriteInductions
@@ -22,6 +23,7 @@ class Pass(Protocol):
 
 
 PIPELINE: tuple[Pass, ...] = (
+    SpreadDescriptors(),
     Fold(),
     MergeCommon(),
     PruneCarried(),

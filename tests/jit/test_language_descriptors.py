@@ -1,0 +1,51 @@
+"""Tensor descriptors through Triton's front door, as values that control flow hands on."""
+
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def alternating(a_ptr, b_ptr, out_ptr, count, M, N, SIZE: tl.constexpr):
+    current = tl.make_tensor_descriptor(a_ptr, [M, N], [N, 1], [SIZE, SIZE])
+    total = tl.zeros((SIZE, SIZE), tl.float32)
+    for step in range(count):
+        total += current.load([0, step * SIZE])
+        if step % 2 == 0:
+            current = tl.make_tensor_descriptor(b_ptr, [M, N], [N, 1], [SIZE, SIZE])
+        else:
+            current = tl.make_tensor_descriptor(a_ptr, [M, N], [N, 1], [SIZE, SIZE])
+    step = 0
+    while step < count:
+        total += current.load([0, step * SIZE])
+        current = tl.make_tensor_descriptor(b_ptr, [M, N], [N, 1], [SIZE, SIZE])
+        step += 1
+    tl.make_tensor_descriptor(out_ptr, [SIZE, SIZE], [SIZE, 1], [SIZE, SIZE]).store([0, 0], total)
+
+
+def test_descriptors_that_loops_carry_and_branches_choose(on_device):
+    on_device(mode="execute")
+    a, b, out = torch.randn(13, 64), torch.randn(13, 64), torch.empty(16, 16)
+    alternating[(1,)](a, b, out, 3, 13, 64, 16)
+    expected = torch.zeros(16, 16)
+    for index, source in enumerate([a, b, a, b, b, b]):
+        expected[:13] += source[:, index % 3 * 16 : index % 3 * 16 + 16]
+    torch.testing.assert_close(out, expected)
+
+
+@triton.jit(noinline=True)
+def fetched(tensor, row, column):
+    return tensor.load([row, column])
+
+
+@triton.jit
+def through_a_call(a_ptr, out_ptr):
+    tensor = tl.make_tensor_descriptor(a_ptr, [16, 64], [64, 1], [16, 16])
+    tl.make_tensor_descriptor(out_ptr, [16, 16], [16, 1], [16, 16]).store([0, 0], fetched(tensor, 0, 16))
+
+
+def test_a_descriptor_as_an_argument_of_a_function(on_device):
+    on_device(mode="execute")
+    a, out = torch.randn(16, 64), torch.empty(16, 16)
+    through_a_call[(1,)](a, out)
+    assert torch.equal(out, a[:, 16:32])
