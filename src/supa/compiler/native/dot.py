@@ -15,7 +15,7 @@ from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.formats import from_f32, to_f32
 from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.kernels import KernelSpec
-from supa.compiler.native.loops import Loops, choose_space
+from supa.compiler.native.loops import Loops, choose_space, columns_first
 from supa.compiler.native.plan import Root
 from supa.compiler.native.tiles import Evaluator, Index
 from supa.compiler.native.vec import Vec, constant
@@ -284,7 +284,8 @@ def _pack_plain(
 ) -> Buffer:
     n, k = size
     panels = generator.new_buffer((n // spec.columns, k, spec.columns), spec.input_type)
-    loops = Loops(generator.emitter, generator.environment, (k, n), choose_space((k, n), None, spec.lanes))
+    space = columns_first(choose_space((k, n), None, spec.lanes))
+    loops = Loops(generator.emitter, generator.environment, (k, n), space)
     ev, (row, column) = loops.evaluator, loops.indices[0]
     at = (column, row) if operand.swapped else (row, column)
     value = _device_form(generator, ev, op, _read(ev, op, operand, (*prefix, *at), spec))
@@ -320,7 +321,8 @@ def _pack_pairs(
     panels = generator.new_buffer((n // columns, k // 2, columns), I32)
     shape = (k // 2, n)
     width = min(generator.width, n)
-    loops = Loops(generator.emitter, generator.environment, shape, choose_space(shape, None, width))
+    space = columns_first(choose_space(shape, None, width))
+    loops = Loops(generator.emitter, generator.environment, shape, space)
     ev, (pair, column) = loops.evaluator, loops.indices[0]
     halves = []
     for part in range(2):

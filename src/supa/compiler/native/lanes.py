@@ -6,6 +6,7 @@ Not here: what tile operations mean (`tiles`), the functions' table (`elements`)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from supa.compiler.native.emitter import Emitter, llvm_bits
 from supa.compiler.native.vec import Vec, constant, uniform, vector
@@ -26,6 +27,7 @@ class Lanes:
         self.emitter = emitter
         self.count = count
         self.sinks = sinks
+        self.spacings: dict[tuple[Vec, int], tuple[Vec, Vec]] = {}  # what `spacing` has found
 
     def emit(self, level: int, text: str) -> str:
         """An instruction with a value at `level`."""
@@ -115,11 +117,21 @@ class Lanes:
         if left.constant is not None and right.constant is not None:
             return self._wrapped(left.type, left.constant + right.constant)
         if "vector" in (left.kind, right.kind) or (left.is_uniform and right.is_uniform):
-            return self.apply("add {t} {0}, {1}", (left, right), left.type)
+            total = self.apply("add {t} {0}, {1}", (left, right), left.type)
+            return self._with_parts(total, left, right) if total.kind == "vector" else total
         level = max(left.level, right.level)
         base = left.name if right.name == "0" else right.name if left.name == "0" else ""
         base = base or self.emit(level, f"add {left.type} {left.name}, {right.name}")
         return Vec("linear", left.type, base, level, self._add_steps(left, right, level))
+
+    def _with_parts(self, total: Vec, left: Vec, right: Vec) -> Vec:
+        """Remember that a sum is uniform + vector: what only the vector decides can be computed further out."""
+        if left.is_uniform:
+            left, right = right, left
+        if left.kind != "vector" or not right.is_uniform:
+            return total
+        base, offsets = left.parts or (constant(left.type, 0), left)
+        return replace(total, parts=(self.add(base, right), offsets))
 
     def _add_steps(self, left: Vec, right: Vec, level: int) -> int | str:
         if isinstance(left.step, int) and isinstance(right.step, int):
@@ -157,7 +169,12 @@ class Lanes:
             level = max(left.level, right.level)
             base = "0" if left.name == "0" else self.emit(level, f"mul {left.type} {left.name}, {right.name}")
             return Vec("linear", left.type, base, level, self._scale_step(left, right, level))
-        return self.apply("mul {t} {0}, {1}", (left, right), left.type)
+        product = self.apply("mul {t} {0}, {1}", (left, right), left.type)
+        if left.is_uniform:
+            left, right = right, left
+        if left.parts is None or not right.is_uniform:
+            return product
+        return replace(product, parts=(self.mul(left.parts[0], right), self.mul(left.parts[1], right)))
 
     def _scale_step(self, linear: Vec, factor: Vec, level: int) -> int | str:
         if isinstance(linear.step, int):
@@ -181,7 +198,12 @@ class Lanes:
         if vec.constant is not None and kind == "trunc":
             return self._wrapped(type_, vec.constant)
         if not vec.is_linear or kind == "zext":
-            return self.apply(f"{kind} {{t}} {{0}} to {{r}}", (vec,), type_)
+            whole = self.apply(f"{kind} {{t}} {{0}} to {{r}}", (vec,), type_)
+            if vec.parts is None or kind == "zext":
+                return whole
+            return replace(
+                whole, parts=(self.resize(vec.parts[0], type_, kind), self.resize(vec.parts[1], type_, kind))
+            )
         base = (
             vec.name
             if not vec.name.startswith("%")
@@ -204,3 +226,18 @@ class Lanes:
         flag = f"i1 {condition.name}" if condition.is_uniform else f"{self.vector_type('i1')} {condition.name}"
         text = f"select {flag}, {vector_type} {self.widen(left)}, {vector_type} {self.widen(right)}"
         return vector(left.type, self.emit(level, text), level)
+
+    def spacing(self, addresses: Vec, size: int) -> tuple[Vec, Vec]:
+        """Of a vector of i64 addresses: whether each lies `size` bytes after the one before, and the first."""
+        known = self.spacings.get((addresses, size))
+        if known is not None:
+            return known
+        level, type_ = addresses.level, self.vector_type("i64")
+        first = self.emit(level, f"extractelement {type_} {addresses.name}, i64 0")
+        ramp = self.widen(Vec("linear", "i64", first, level, size))
+        same = self.emit(level, f"icmp eq {type_} {addresses.name}, {ramp}")
+        flags = self.vector_type("i1")
+        self.emitter.declare(f"declare i1 @llvm.vector.reduce.and.v{self.count}i1({flags})")
+        flag = self.emit(level, f"call i1 @llvm.vector.reduce.and.v{self.count}i1({flags} {same})")
+        self.spacings[addresses, size] = uniform("i1", flag, level), uniform("i64", first, level)
+        return self.spacings[addresses, size]

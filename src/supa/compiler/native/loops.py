@@ -7,7 +7,7 @@ dimension is shorter than a vector it runs over one flat counter instead, from w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from supa.compiler.native.emitter import Emitter
@@ -24,6 +24,12 @@ class Space:
     vector_dimension: int | None = None  # walked in vectors; -1: flat
     flat: tuple[int, ...] = ()
     horizontal: bool = False
+
+
+def columns_first(space: Space) -> Space:
+    """The same walk with the vector dimension outermost: what only columns decide is found once, not for every row."""
+    first = [loop for loop in space.loops if loop[0] == space.vector_dimension]
+    return replace(space, loops=(*first, *(loop for loop in space.loops if loop not in first)))
 
 
 def choose_space(shape: tuple[int, ...], axis: int | None, width: int) -> Space:

@@ -41,11 +41,27 @@ def _load_memory(lanes: Lanes, pointer: Vec, mask: Vec | None, other: Vec | None
             return vector(type_, lanes.emit(level, f"load {vector_type}, ptr {address}, align {size}"), level)
         call = masked_load(lanes.emitter, vector_type, f"ptr {address}", size, lanes.widen(mask), other_name)
         return vector(type_, lanes.emit(level, call), level)
+    if pointer.parts is not None and pointer.parts[1].level < level:
+        return _load_split(lanes, pointer, mask, other_name, type_, level)
     name = _gather(lanes.emitter, type_, lanes.count)
     mask_name = lanes.widen(mask) if mask is not None else "splat (i1 true)"
     arguments = f"{lanes.vector_type('i64')} {lanes.widen(pointer)}, {lanes.vector_type('i1')} {mask_name}"
     call = f"call {vector_type} {name}({arguments}, {vector_type} {other_name})"
     return vector(type_, lanes.emit(level, call), level)
+
+
+def _load_split(lanes: Lanes, pointer: Vec, mask: Vec | None, other: str, type_: str, level: int) -> Vec:
+    """Addresses that are uniform + vector: how the vector is spaced is found where it is made, outside this loop."""
+    assert pointer.parts is not None
+    base, offsets = pointer.parts
+    near, first = lanes.spacing(offsets, llvm_bytes(type_))
+    start = lanes.add(base, first)
+    name = _near_or_gather(lanes.emitter, type_, lanes.count)
+    vector_type = lanes.vector_type(type_)
+    mask_name = lanes.widen(mask) if mask is not None else "splat (i1 true)"
+    arguments = f"i1 {near.name}, i64 {start.name}, {lanes.vector_type('i64')} {lanes.widen(pointer)}"
+    arguments += f", {lanes.vector_type('i1')} {mask_name}, {vector_type} {other}"
+    return vector(type_, lanes.emit(level, f"call {vector_type} {name}({arguments})"), level)
 
 
 def _load_scalar(lanes: Lanes, pointer: Vec, mask: Vec | None, other: Vec | None, type_: str, level: int) -> Vec:
@@ -175,6 +191,23 @@ def _gather(emitter: Emitter, type_: str, count: int) -> str:
         emitter.definitions[name] = (
             f"define internal {vector_type} {name}(<{count} x i64> %p, <{count} x i1> %m, {vector_type} %o) {{\n"
             + _contiguity_check(emitter, count, size)
+            + f"  %quick = {near}\n  ret {vector_type} %quick\nfar:\n"
+            + f"  %each = inttoptr <{count} x i64> %p to <{count} x ptr>\n"
+            + f"  %slow = {far}\n  ret {vector_type} %slow\n}}\n"
+        )
+    return name
+
+
+def _near_or_gather(emitter: Emitter, type_: str, count: int) -> str:
+    name = f"@supa.fetch.{suffix(type_)}.v{count}"
+    if name not in emitter.definitions:
+        vector_type, size = f"<{count} x {type_}>", llvm_bytes(type_)
+        near = masked_load(emitter, vector_type, "ptr %address", size, "%m", "%o")
+        far = masked_gather(emitter, vector_type, "%each", size, "%m", "%o")
+        masks = f"<{count} x i1> %m, {vector_type} %o"
+        emitter.definitions[name] = (
+            f"define internal {vector_type} {name}(i1 %yes, i64 %first, <{count} x i64> %p, {masks}) {{\n"
+            + "  br i1 %yes, label %near, label %far\nnear:\n  %address = inttoptr i64 %first to ptr\n"
             + f"  %quick = {near}\n  ret {vector_type} %quick\nfar:\n"
             + f"  %each = inttoptr <{count} x i64> %p to <{count} x ptr>\n"
             + f"  %slow = {far}\n  ret {vector_type} %slow\n}}\n"

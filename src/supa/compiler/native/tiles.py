@@ -355,10 +355,26 @@ def _addptr(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
 @rule(ops.MapRegion)
 def _map_region(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
     assert isinstance(op, ops.MapRegion)
-    if op.pack != 1:
-        raise UnsupportedError("map_elementwise with pack > 1", op.location, "use pack=1")
-    sources = [ev.at(source, index) for source in op.sources]
-    return evaluate_region(ev, op, sources)[value.index]
+    if op.pack == 1:
+        return evaluate_region(ev, op, [ev.at(source, index) for source in op.sources])[value.index]
+    return _map_packed(ev, op, value, index)
+
+
+def _map_packed(ev: Evaluator, op: ops.MapRegion, value: Value, index: Index) -> Vec:
+    """The region on the pack of neighbours that `index` lies in; of its yields for `value`, the one at `index`."""
+    shape, pack = shape_of(value.type), op.pack
+    strides = Buffer("", shape, element_of(value.type), 0, 0).strides
+    position = ev.offset(shape, strides, index)
+    first = ev.apply("and {t} {0}, {1}", (position, constant("i32", -pack)), "i32")
+    places = [_delinearise(ev, ev.add(first, constant("i32", part)), shape) for part in range(pack)]
+    sources = [ev.at(source, place) for source in op.sources for place in places]
+    made = evaluate_region(ev, op, sources)[value.index * pack : (value.index + 1) * pack]
+    part = ev.apply("and {t} {0}, {1}", (position, constant("i32", pack - 1)), "i32")
+    chosen = made[0]
+    for number in range(1, pack):
+        here = ev.apply("icmp eq {t} {0}, {1}", (part, constant("i32", number)), "i1")
+        chosen = ev.select(here, made[number], chosen)
+    return chosen
 
 
 def evaluate_region(ev: Evaluator, op: Op, arguments: Sequence[Vec]) -> list[Vec]:

@@ -6,7 +6,7 @@ Knowing which is what makes a load contiguous, a broadcast free and an index com
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Kind = Literal["uniform", "linear", "vector"]
@@ -35,6 +35,7 @@ class Vec:
     step: int | str = 0
     constant: int | None = None
     flat: Flat | None = None
+    parts: tuple[Vec, Vec] | None = field(default=None, compare=False)  # a vector that is uniform + vector
 
     @property
     def is_uniform(self) -> bool:
