@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from supa.base.dtypes import DType
 from supa.base.errors import SupaError
@@ -15,21 +15,28 @@ from supa.ir.types import element_of
 from supa.ir.verify import verify
 
 Check = Callable[[ops.Func], bool]
+Change = Callable[[Op], bool]
 
 
 def reduce_program(text: str, fails: Check) -> str:
     """The text of a smaller kernel for which `fails` still holds."""
-    changed = True
-    while changed:
-        changed = False
-        position = _count(text) - 1
-        while position >= 0:
-            for change in (_drop, _inline, _bypass, _make_constant):
-                smaller = _attempt(text, position, change, fails)
-                if smaller is not None:
-                    text, changed = smaller, True
-                    break
-            position = min(position - 1, _count(text) - 1)
+    for changes in ((_drop,), (_inline, _make_constant), (_drop, _inline, _bypass, _make_constant)):
+        size = _count(text) + 1
+        while _count(text) < size:
+            size = _count(text)
+            text = _sweep(text, changes, fails)
+    return text
+
+
+def _sweep(text: str, changes: Sequence[Change], fails: Check) -> str:
+    position = _count(text) - 1
+    while position >= 0:
+        for change in changes:
+            smaller = _attempt(text, position, change, fails)
+            if smaller is not None:
+                text = smaller
+                break
+        position = min(position - 1, _count(text) - 1)
     return text
 
 
@@ -37,7 +44,7 @@ def _count(text: str) -> int:
     return len(list(parse_function(text).walk()))
 
 
-def _attempt(text: str, position: int, change: Callable[[Op], bool], fails: Check) -> str | None:
+def _attempt(text: str, position: int, change: Change, fails: Check) -> str | None:
     func = parse_function(text)
     op = list(func.walk())[position]
     if isinstance(op, ops.Func) or op.is_terminator or not change(op):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from supa.base.dtypes import DType
+from supa.compiler.native.aliasing import Aliasing
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.tiles import is_virtual
 from supa.ir import ops
@@ -68,6 +69,7 @@ class Nest:
     axis: int | None = None
     products: set[Value] = field(default_factory=set)
     store_order: int | None = None  # program position of its first store
+    accesses: list[Op] = field(default_factory=list)  # loads and stores that it executes
 
 
 @dataclass
@@ -88,6 +90,7 @@ class Planner:
         self.order = {op: position for position, op in enumerate(everything)}
         self.writes = [self.order[op] for op in everything if op.writes_memory or isinstance(op, ops.Barrier)]
         self.kept: set[Value] = set()
+        self.aliasing = Aliasing()
         self.uses: dict[Value, _Use] = {}
         self._collect_uses(everything)
         for choose in (self._is_worth_keeping, self._is_still_shared):
@@ -140,7 +143,10 @@ class Planner:
         """Whether memory may change between the load and its last reader."""
         if getattr(op, "volatile", False):
             return True
-        return any(self.order[op] < position < use.last for position in self.writes)
+        if any(self.order[op] < position < use.last for position in self.writes):
+            return True
+        stores = [reader[0] for reader in use.readers if isinstance(reader, tuple) and isinstance(reader[0], _STORES)]
+        return any(self.aliasing.may_clash(op, store) for store in stores)
 
     def _is_read_inside(self, op: Op, use: _Use) -> bool:
         return any(block is not op.parent for block in use.blocks)
@@ -242,6 +248,7 @@ class _Grouping:
             nest = Nest(root.shape)
             self.open.append(nest)
         nest.roots.append(root)
+        nest.accesses += self._accesses(root)
         if root.axis is not None:
             nest.axis = root.axis
         if root.kind == "keep" and root.target is None and root.value is not None:
@@ -264,6 +271,21 @@ class _Grouping:
             if stores_before or not made.isdisjoint(nest.products):
                 first = index
         return first
+
+    def _accesses(self, root: Root) -> list[Op]:
+        """The loads and the store of `root`."""
+        values: set[Value] = set()
+        self._gather(root.inputs if root.kind != "keep" else list(_present(root.op.operands)), values, [], set())
+        ops_ = [value.op for value in values if value not in self.planner.kept]
+        if root.kind == "store" or (root.kind == "keep" and root.target is None):
+            ops_.append(root.op)
+        return [op for op in ops_ if isinstance(op, (*_LOADS, *_STORES))]
+
+    def _clashes(self, root: Root, nest: Nest) -> bool:
+        """Whether `root` stores what other elements of `nest` still access."""
+        if root.kind != "store":
+            return False
+        return any(self.planner.aliasing.may_clash(access, root.op) for access in nest.accesses)
 
     def _gather(self, values: list[Value], made: set[Value], loads: list[int], seen: set[Value]) -> None:
         for value in values:
@@ -299,7 +321,7 @@ class _Grouping:
         self.open = []
 
     def _fits(self, root: Root, nest: Nest) -> bool:
-        if root.shape != nest.shape:
+        if root.shape != nest.shape or self._clashes(root, nest):
             return False
         if root.axis is not None and nest.axis is not None and root.axis != nest.axis:
             return False
