@@ -9,6 +9,7 @@ An operation submitted while others are under way may cost less than one that fi
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from supa.base.errors import DeviceError
 
@@ -26,9 +27,17 @@ class Clock:
         self.lock = threading.Lock()
         self.free_ps: dict[str, int] = {}
         self.streams: list[Stream] = []
+        self.settle: Callable[[], None] | None = None
+        """Submits what others keep for later (a framework's transfers), before anything that follows it on the clock."""
+
+    def caught_up(self) -> None:
+        """Let whoever keeps work back submit it now."""
+        if self.settle is not None:
+            self.settle()
 
     def synchronize(self) -> int:
         """Let the host wait for everything submitted; returns the time in picoseconds."""
+        self.caught_up()
         with self.lock:
             self.host_ps = max([self.host_ps, *(stream.ready_ps for stream in self.streams)])
             return self.host_ps
@@ -49,6 +58,8 @@ class Stream:
         Returns the picoseconds at which it begins and ends, and whether it found stream and engine idle.
         """
         clock = self.clock
+        if clock.settle is not None:
+            clock.settle()
         with clock.lock:
             start_ps = self.ready_ps
             free_ps = clock.free_ps.get(engine, 0)
@@ -65,6 +76,7 @@ class Stream:
     def record(self, event: Event | None = None) -> Event:
         """Mark this place in the stream; returns the event."""
         event = Event() if event is None else event
+        self.clock.caught_up()
         with self.clock.lock:
             event.clock, event.time_ps = self.clock, max(self.ready_ps, self.clock.host_ps)
         return event
@@ -75,17 +87,20 @@ class Stream:
             return
         if event.clock is not self.clock:
             raise DeviceError("a stream can only wait for events of its own device")
+        self.clock.caught_up()
         with self.clock.lock:
             self.ready_ps = max(self.ready_ps, event.time_ps)
 
     def synchronize(self) -> int:
         """Let the host wait for this stream; returns the time in picoseconds."""
+        self.clock.caught_up()
         with self.clock.lock:
             self.clock.host_ps = max(self.clock.host_ps, self.ready_ps)
             return self.clock.host_ps
 
     def query(self) -> bool:
         """Whether everything submitted has ended by the host's time."""
+        self.clock.caught_up()
         return self.ready_ps <= self.clock.host_ps
 
     def close(self) -> None:

@@ -106,6 +106,7 @@ def check_writable(path: Path) -> None:
 
 def report_of(device: Device, ended: str = "") -> Report:
     """The report of everything that was launched on `device`."""
+    device.synchronize()
     session = device.session
     machines = (device.description, *(prices.description for prices in session.compare))
     lines = tuple(

@@ -6,7 +6,8 @@ from typing import Any
 
 
 def active_torch_device() -> Any:
-    """The `torch.device` that kernels' tensors live on: the host's, until a framework brings the device's own."""
+    """The `torch.device` that kernels' tensors live on: `supa` once `supa.torch` brought it, else the host's."""
     import torch
 
-    return torch.device("cpu")
+    module = getattr(torch, "supa", None)
+    return torch.device("cpu") if module is None else torch.device("supa", module.current_device())

@@ -1,0 +1,1 @@
+"""Frameworks on the virtual device: torch. Not here: the device, the kernels' compiler."""

@@ -1,0 +1,189 @@
+// Operators that every device brings itself: making tensors, views, copies, fills, single values. Not here: arithmetic.
+#pragma once
+
+#include <ATen/native/Resize.h>
+#include <ATen/native/TensorFactories.h>
+#include <ATen/ops/_efficientzerotensor_native.h>
+#include <ATen/ops/_local_scalar_dense_native.h>
+#include <ATen/ops/_reshape_alias_native.h>
+#include <ATen/ops/as_strided_native.h>
+#include <ATen/ops/convolution.h>
+#include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/resize_native.h>
+#include <ATen/ops/set_native.h>
+#include <ATen/ops/unfold_native.h>
+#include <ATen/ops/view_as_complex_native.h>
+#include <ATen/ops/view_as_real_native.h>
+#include <ATen/ops/view_native.h>
+#include <c10/core/DeviceGuard.h>
+
+#include "host.h"
+
+namespace supa_torch {
+
+using OptionalDevice = std::optional<c10::Device>;
+
+inline c10::Device device_or_current(const OptionalDevice &device) {
+  const c10::DeviceIndex index = device.has_value() ? index_or_current(*device) : chosen.device;
+  device_of(index);
+  return {kDevice, index};
+}
+
+inline at::Tensor empty(at::IntArrayRef size, std::optional<at::ScalarType> dtype, std::optional<at::Layout> layout,
+                        OptionalDevice device, std::optional<bool> pin, std::optional<at::MemoryFormat> format) {
+  TORCH_CHECK(at::layout_or_default(layout) == at::kStrided, "supa has strided tensors only, found layout ", *layout);
+  TORCH_CHECK(!at::pinned_memory_or_default(pin), "Only dense CPU tensors can be pinned");
+  const c10::DeviceGuard guard(device_or_current(device));
+  return at::detail::empty_generic(size, &device_memory, c10::DispatchKeySet(c10::DispatchKey::PrivateUse1),
+                                   at::dtype_or_default(dtype), format);
+}
+
+inline at::Tensor empty_strided(at::IntArrayRef size, at::IntArrayRef stride, std::optional<at::ScalarType> dtype,
+                                std::optional<at::Layout> layout, OptionalDevice device, std::optional<bool> pin) {
+  TORCH_CHECK(at::layout_or_default(layout) == at::kStrided, "supa has strided tensors only, found layout ", *layout);
+  TORCH_CHECK(!at::pinned_memory_or_default(pin), "Only dense CPU tensors can be pinned");
+  const c10::DeviceGuard guard(device_or_current(device));
+  return at::detail::empty_strided_generic(size, stride, &device_memory,
+                                           c10::DispatchKeySet(c10::DispatchKey::PrivateUse1), at::dtype_or_default(dtype));
+}
+
+inline at::Tensor zero_tensor(at::IntArrayRef size, std::optional<at::ScalarType> dtype, std::optional<at::Layout>,
+                              OptionalDevice device, std::optional<bool>) {
+  at::native::ZeroTensorAllocator allocator(device_or_current(device));
+  const auto keys = c10::DispatchKeySet(c10::DispatchKey::PrivateUse1) | c10::DispatchKeySet(c10::DispatchKey::ZeroTensor);
+  return at::detail::empty_generic(size, &allocator, keys, at::dtype_or_default(dtype), std::nullopt);
+}
+
+inline const at::Tensor &resize(const at::Tensor &self, at::IntArrayRef size, std::optional<at::MemoryFormat> format) {
+  const c10::DeviceGuard guard(self.device());
+  return at::native::resize_(self, size, format);
+}
+
+inline at::Tensor &set_empty(at::Tensor &self) {
+  c10::Storage storage(c10::Storage::use_byte_size_t(), 0, c10::DataPtr(nullptr, self.device()), &device_memory, true);
+  return self.set_(std::move(storage), 0, {0}, {});
+}
+
+inline at::Tensor &set_storage(at::Tensor &self, c10::Storage source, int64_t offset, at::IntArrayRef size,
+                               at::IntArrayRef stride) {
+  const c10::DeviceGuard guard(self.device());
+  return at::native::set_storage_cpu_(self, std::move(source), offset, size, stride);
+}
+
+inline bool is_set_to(const at::Tensor &self, const at::Tensor &other) {
+  return self.unsafeGetTensorImpl()->storage().unsafeGetStorageImpl() ==
+             other.unsafeGetTensorImpl()->storage().unsafeGetStorageImpl() &&
+         self.storage_offset() == other.storage_offset() && self.sizes() == other.sizes() &&
+         self.strides() == other.strides();
+}
+
+// Bytes from `from` to `to`, either of which may be the device's.
+inline void move_values(const at::Tensor &to, const at::Tensor &from, bool non_blocking) {
+  if (!state.compute) return;
+  const bool plain = to.scalar_type() == from.scalar_type() && to.sizes() == from.sizes() && to.is_contiguous() &&
+                     from.is_contiguous() && to.is_conj() == from.is_conj() && to.is_neg() == from.is_neg();
+  constexpr int64_t kAloneBytes = 1 << 18;  // beyond it, more than one thread helps
+  if (plain && size_bytes(to) <= kAloneBytes) {
+    std::memmove(to.mutable_data_ptr(), from.const_data_ptr(), static_cast<size_t>(size_bytes(to)));
+    return;
+  }
+  at::AutoDispatchBelowADInplaceOrView below;
+  on_host(to).copy_(on_host(from), non_blocking);
+}
+
+inline at::Tensor copy_from(const at::Tensor &from, const at::Tensor &to, bool non_blocking) {
+  static const int32_t inside = names.number("copy: inside the device"), between = names.number("copy: between devices");
+  if (to.numel() == 0) return to;
+  move_values(to, from.sizes() == to.sizes() ? from : from.expand(to.sizes()), non_blocking);
+  if (!from.is_privateuseone()) {
+    const bool pinned = PinnedMemory::holds(from.const_data_ptr());
+    note_transfer(to.device().index(), non_blocking && pinned ? kUpLater : kUp, size_bytes(from), pinned);
+  } else if (!to.is_privateuseone()) {
+    const bool pinned = PinnedMemory::holds(to.const_data_ptr());
+    note_transfer(from.device().index(), non_blocking && pinned ? kDownLater : kDown, size_bytes(to), pinned);
+  } else {
+    const bool same = from.device() == to.device();
+    note_inside(from.device().index(), same ? inside : between, size_bytes(from) + size_bytes(to));
+  }
+  return to;
+}
+
+inline at::Tensor copy_from_and_resize(const at::Tensor &from, const at::Tensor &to) {
+  to.resize_(from.sizes());
+  return copy_from(from, to, false);
+}
+
+inline at::Scalar single_value(const at::Tensor &self) {
+  TORCH_CHECK(self.numel() > 0, "_local_scalar_dense: Empty tensor not supported");
+  TORCH_CHECK_NOT_IMPLEMENTED(state.compute, "In mode time there are no values: the program asked for one of a tensor on ",
+                              self.device(), " (item, a condition, printing). Run it in mode both.");
+  note_transfer(self.device().index(), kDown, static_cast<int64_t>(self.element_size()), false);
+  return at::native::_local_scalar_dense_cpu(host_alias(self));
+}
+
+inline at::Tensor &fill(at::Tensor &self, const at::Scalar &value) {
+  static const int32_t name = names.number("fill");
+  if (self.numel() == 0) return self;
+  if (state.compute) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    host_alias(self).fill_(value);
+  }
+  note_inside(self.device().index(), name, size_bytes(self));
+  return self;
+}
+
+inline at::Tensor &zero(at::Tensor &self) { return fill(self, 0); }
+
+inline at::Tensor view(const at::Tensor &self, at::IntArrayRef size) { return at::native::view(self, size); }
+
+inline void record_stream(at::Tensor &, c10::Stream) {}  // a launch has run when its call returns
+
+using Sizes = at::IntArrayRef;
+
+inline at::Tensor convolution(const at::Tensor &input, const at::Tensor &weight, const std::optional<at::Tensor> &bias,
+                              Sizes stride, Sizes padding, Sizes dilation, bool transposed, Sizes output_padding,
+                              int64_t groups) {
+  static const HostOperator facts{names.number("host: aten::convolution"), "aten::convolution"};
+  refuse_strictly(facts);
+  HostCall call(facts);
+  const at::Tensor in = call.take(input, false, false), filter = call.take(weight, false, false);
+  const at::Tensor added = bias.has_value() ? call.take(*bias, false, false) : at::Tensor();
+  call.check();
+  at::Tensor out;
+  const int64_t start = now_ns();
+  {
+    ResultsOnDevice results(state.compute ? call.index() : static_cast<c10::DeviceIndex>(-1));
+    at::AutoDispatchBelowADInplaceOrView below;
+    out = at::convolution(in, filter, added, stride, padding, dilation, transposed, output_padding, groups);
+  }
+  const int64_t took_ns = now_ns() - start;
+  out = call.give(out);
+  call.note(took_ns);
+  return out;
+}
+
+inline std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(
+    const at::Tensor &grad, const at::Tensor &input, const at::Tensor &weight, Sizes stride, Sizes padding, Sizes dilation,
+    bool transposed, Sizes output_padding, int64_t groups, std::array<bool, 3> mask) {
+  static const HostOperator facts{names.number("host: aten::convolution_backward"), "aten::convolution_backward"};
+  refuse_strictly(facts);
+  HostCall call(facts);
+  const at::Tensor out = call.take(grad, false, false), in = call.take(input, false, false);
+  const at::Tensor filter = call.take(weight, false, false);
+  call.check();
+  const int64_t channels = grad.size(1);
+  std::tuple<at::Tensor, at::Tensor, at::Tensor> grads;
+  const int64_t start = now_ns();
+  {
+    ResultsOnDevice results(state.compute ? call.index() : static_cast<c10::DeviceIndex>(-1));
+    at::AutoDispatchBelowADInplaceOrView below;
+    grads = at::convolution_backward(out, in, filter, at::IntArrayRef(channels), stride, padding, dilation, transposed,
+                                     output_padding, groups, mask);
+  }
+  const int64_t took_ns = now_ns() - start;
+  grads = {call.give(std::get<0>(grads)), call.give(std::get<1>(grads)), call.give(std::get<2>(grads))};
+  call.note(took_ns);
+  return grads;
+}
+
+}  // namespace supa_torch

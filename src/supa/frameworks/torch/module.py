@@ -1,0 +1,292 @@
+"""`torch.supa`: the device's functions under the names of `torch.cuda`. Not here: how they work.
+
+Sizes are bytes, times milliseconds of the simulated clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from supa.frameworks.torch.extension import library
+from supa.frameworks.torch.random import (
+    default_generators,
+    get_rng_state,
+    get_rng_state_all,
+    initial_seed,
+    manual_seed,
+    manual_seed_all,
+    seed,
+    seed_all,
+    set_rng_state,
+    set_rng_state_all,
+)
+from supa.frameworks.torch.registration import NAME, clock
+from supa.frameworks.torch.statistics import (
+    empty_cache,
+    host_operators,
+    max_memory_allocated,
+    max_memory_reserved,
+    mem_get_info,
+    memory_allocated,
+    memory_reserved,
+    memory_stats,
+    memory_summary,
+    reset_accumulated_memory_stats,
+    reset_peak_memory_stats,
+)
+from supa.frameworks.torch.streams import (
+    Event,
+    Stream,
+    StreamContext,
+    current_stream,
+    default_stream,
+    set_stream,
+    stream,
+)
+
+__all__ = [
+    "Event",
+    "OutOfMemoryError",
+    "Stream",
+    "StreamContext",
+    "amp",
+    "current_device",
+    "current_stream",
+    "default_generators",
+    "default_stream",
+    "device",
+    "device_count",
+    "device_of",
+    "empty_cache",
+    "get_amp_supported_dtype",
+    "get_device_capability",
+    "get_device_name",
+    "get_device_properties",
+    "get_rng_state",
+    "get_rng_state_all",
+    "host_operators",
+    "init",
+    "initial_seed",
+    "is_available",
+    "is_bf16_supported",
+    "is_initialized",
+    "manual_seed",
+    "manual_seed_all",
+    "max_memory_allocated",
+    "max_memory_reserved",
+    "mem_get_info",
+    "memory_allocated",
+    "memory_reserved",
+    "memory_stats",
+    "memory_summary",
+    "reset_accumulated_memory_stats",
+    "reset_peak_memory_stats",
+    "seed",
+    "seed_all",
+    "set_device",
+    "set_rng_state",
+    "set_rng_state_all",
+    "set_stream",
+    "set_strict",
+    "stream",
+    "synchronize",
+]
+
+OutOfMemoryError = torch.OutOfMemoryError
+DeviceLike = torch.device | int | str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceProperties:
+    """What the description says of a device, under torch's names."""
+
+    name: str
+    total_memory: int
+    multi_processor_count: int
+    warp_size: int
+    max_threads_per_block: int
+    max_threads_per_multi_processor: int
+    regs_per_multiprocessor: int
+    shared_memory_per_block: int
+    L2_cache_size: int
+    clock_rate: int  # kHz
+    memory_clock_rate: int  # kHz
+    memory_bus_width: int  # bits
+    major: int = 9
+    minor: int = 0
+
+
+def _index(device: DeviceLike = None, optional: bool = True) -> int:
+    return index_of(device)
+
+
+def index_of(device: DeviceLike = None) -> int:
+    """A device's number; the current one's for None and for a device without a number.
+
+    Raises `ValueError` for a device of another kind.
+    """
+    if device is None:
+        return current_device()
+    if isinstance(device, int):
+        return device if device >= 0 else current_device()
+    found = torch.device(device)
+    if found.type != NAME:
+        raise ValueError(f"expected a {NAME} device, found {found}")
+    return current_device() if found.index is None else found.index
+
+
+_utils = SimpleNamespace(_get_device_index=_index)  # torch.load looks here
+
+
+def is_available() -> bool:
+    """There is always a virtual device."""
+    return True
+
+
+def is_initialized() -> bool:
+    """Whether the device can be used: from import on."""
+    return True
+
+
+def init() -> None:
+    """Nothing: the device is ready."""
+
+
+def _lazy_init() -> None:
+    """Nothing, under the name that torch looks for."""
+
+
+def _is_in_bad_fork() -> bool:
+    return False
+
+
+def device_count() -> int:
+    """How many devices there are."""
+    return len(clock.devices)
+
+
+def current_device() -> int:
+    """The calling thread's device."""
+    return int(library().supa_torch_current_device())
+
+
+def set_device(device: DeviceLike) -> None:
+    """Make `device` the calling thread's current one."""
+    if (index := index_of(device)) >= 0:
+        torch.accelerator.set_device_index(index)
+
+
+class device:  # noqa: N801
+    """Within, another device is current. A negative number or None changes nothing."""
+
+    def __init__(self, device: DeviceLike) -> None:
+        self._index = -1 if device is None else index_of(device)
+
+    def __enter__(self) -> None:
+        self._before = current_device()
+        if self._index >= 0:
+            set_device(self._index)
+
+    def __exit__(self, *_: object) -> None:
+        set_device(self._before)
+
+
+class device_of(device):  # noqa: N801
+    """Within, a tensor's device is current."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        super().__init__(tensor.get_device() if tensor.device.type == NAME else None)
+
+
+def _exchange_device(index: int) -> int:
+    before = current_device()
+    if index >= 0:
+        set_device(index)
+    return before
+
+
+_maybe_exchange_device = _exchange_device
+
+
+def synchronize(device: DeviceLike = None) -> None:
+    """Let the host wait for everything submitted to a device."""
+    clock.devices[index_of(device)].synchronize()
+
+
+def get_device_name(device: DeviceLike = None) -> str:
+    """The catalogue's name: "bili100"."""
+    return clock.devices[index_of(device)].name
+
+
+def get_device_capability(device: DeviceLike = None) -> tuple[int, int]:
+    """A pair as CUDA's: what code that asks for it takes for a device with bf16 and tensor cores."""
+    found = get_device_properties(device)
+    return found.major, found.minor
+
+
+def get_device_properties(device: DeviceLike = None) -> DeviceProperties:
+    """The description of a device."""
+    description = clock.devices[index_of(device)].description
+    chip = description.chip
+    return DeviceProperties(
+        name=description.name,
+        total_memory=description.hbm_capacity_bytes,
+        multi_processor_count=chip.cu_count,
+        warp_size=chip.warp.size,
+        max_threads_per_block=chip.cu.max_threads_per_block,
+        max_threads_per_multi_processor=chip.cu.eu_count * chip.eu.max_warps * chip.warp.size,
+        regs_per_multiprocessor=chip.registers_bytes_per_cu // 4,
+        shared_memory_per_block=chip.lsc.shared_per_block_bytes,
+        L2_cache_size=chip.l2.capacity_bytes,
+        clock_rate=chip.clocks.boost_hz // 1000,
+        memory_clock_rate=chip.hbm.bandwidth_bytes_per_s * 8 // (2 * chip.hbm.bus_bits) // 1000,
+        memory_bus_width=chip.hbm.bus_bits,
+    )
+
+
+def get_amp_supported_dtype() -> list[torch.dtype]:
+    """What autocast may lower to."""
+    return [torch.float16, torch.bfloat16]
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """bf16 is the chip's own."""
+    return True
+
+
+def set_strict(strict: bool = True) -> None:
+    """Make an operator without a device kernel an error (`SUPA_STRICT=1` from the start) instead of counting it."""
+    library().supa_torch_strict(int(strict))
+
+
+@contextmanager
+def strict_mode(strict: bool = True) -> Iterator[None]:
+    """Within, as `set_strict`; afterwards not strict."""
+    set_strict(strict)
+    try:
+        yield
+    finally:
+        set_strict(False)
+
+
+class _Amp:
+    """`torch.supa.amp`: autocast and gradient scaling for this device."""
+
+    @staticmethod
+    def autocast(dtype: torch.dtype = torch.float16, enabled: bool = True, cache_enabled: bool = True) -> Any:
+        """`torch.autocast` of this device."""
+        return torch.autocast(NAME, dtype=dtype, enabled=enabled, cache_enabled=cache_enabled)
+
+    @staticmethod
+    def GradScaler(**options: Any) -> Any:  # noqa: N802
+        """`torch.amp.GradScaler` of this device."""
+        return torch.amp.GradScaler(NAME, **options)
+
+
+amp = _Amp()

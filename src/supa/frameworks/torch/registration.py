@@ -1,0 +1,42 @@
+"""Makes the device known to torch, once for the process. Not here: what `torch.supa` offers (`module`), the kernels.
+
+Importing this module does it; the order of the steps matters to torch.
+"""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch.utils import backend_registration
+
+from supa.frameworks.torch.cards import cards
+from supa.frameworks.torch.clock import TorchClock
+from supa.frameworks.torch.extension import DeviceFacts, library
+from supa.frameworks.torch.traffic import facts_of
+
+NAME = "supa"
+
+
+def _start() -> TorchClock:
+    torch.utils.rename_privateuse1_backend(NAME)
+    loaded, devices = library(), cards()
+    facts = (DeviceFacts * len(devices))(*(facts_of(device) for device in devices))
+    strict = os.environ.get("SUPA_STRICT", "") not in ("", "0")
+    loaded.supa_torch_start(facts, len(devices), devices[0].mode != "time", strict)
+    return TorchClock(devices, loaded)
+
+
+clock = _start()
+
+
+def finish() -> None:
+    """After the module and the kernels are in place: host forms of the rest, methods of tensors and modules."""
+    from supa.frameworks.torch import module
+    from supa.frameworks.torch.kernels import registered
+
+    torch._register_device_module(NAME, module)
+    names = registered()
+    if library().supa_torch_register_hosted(" ".join(names).encode()):
+        raise RuntimeError("the host forms of torch's operators could not be registered")
+    backend_registration.generate_methods_for_privateuse1_backend(for_storage=True)

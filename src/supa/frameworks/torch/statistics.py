@@ -1,0 +1,87 @@
+"""Memory statistics of the devices and the count of operators that ran on the host. Not here: the allocator (`csrc`)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from supa.frameworks.torch.registration import NAME, clock
+
+DeviceLike = torch.device | int | str | None
+_HOST = "host: "
+
+
+def _device(device: DeviceLike) -> int:
+    if device is None:
+        return torch.accelerator.current_device_index()
+    if isinstance(device, int):
+        return device
+    found = torch.device(device)
+    return torch.accelerator.current_device_index() if found.index is None else found.index
+
+
+def memory_stats(device: DeviceLike = None) -> OrderedDict[str, Any]:
+    """Everything counted, under the names of `torch.cuda.memory_stats`."""
+    return torch.accelerator.memory_stats(_device(device))
+
+
+def memory_allocated(device: DeviceLike = None) -> int:
+    """Bytes in live tensors, each rounded up to 512."""
+    return clock.devices[_device(device)].memory.use().allocated_bytes
+
+
+def max_memory_allocated(device: DeviceLike = None) -> int:
+    """The largest `memory_allocated` since the last reset."""
+    return clock.devices[_device(device)].memory.use().peak_bytes
+
+
+def memory_reserved(device: DeviceLike = None) -> int:
+    """Bytes that are live or cached."""
+    return clock.devices[_device(device)].memory.use().reserved_bytes
+
+
+def max_memory_reserved(device: DeviceLike = None) -> int:
+    """The largest bytes seen live and cached together."""
+    return int(memory_stats(device)["reserved_bytes.all.peak"])
+
+
+def mem_get_info(device: DeviceLike = None) -> tuple[int, int]:
+    """Free bytes and capacity."""
+    use = clock.devices[_device(device)].memory.use()
+    return use.capacity_bytes - use.allocated_bytes, use.capacity_bytes
+
+
+def reset_peak_memory_stats(device: DeviceLike = None) -> None:
+    """Count peaks from now on."""
+    torch.accelerator.reset_peak_memory_stats(_device(device))
+
+
+def reset_accumulated_memory_stats(device: DeviceLike = None) -> None:
+    """Count allocations from now on."""
+    torch.accelerator.reset_accumulated_memory_stats(_device(device))
+
+
+def empty_cache() -> None:
+    """Give the host pages of free device memory back."""
+    torch.accelerator.empty_cache()
+
+
+def memory_summary(device: DeviceLike = None, abbreviated: bool = False) -> str:
+    """A few lines for people."""
+    index = _device(device)
+    use = clock.devices[index].memory.use()
+    rows = ("capacity", use.capacity_bytes), ("allocated", use.allocated_bytes), ("peak", use.peak_bytes), (
+        "reserved", use.reserved_bytes)  # fmt: skip
+    lines = [f"  {name:<10}{size / (1 << 20):12.1f} MiB" for name, size in rows]
+    return "\n".join([f"{NAME}:{index} {clock.devices[index].name}, {use.live_count} tensors", *lines])
+
+
+def host_operators(device: DeviceLike = None) -> Mapping[str, int]:
+    """Operators that had no device kernel and ran on the host, with how often: {"aten::cumsum": 3}."""
+    found = clock.devices[_device(device)]
+    found.synchronize()
+    records = found.session.records
+    return {one.name.removeprefix(_HOST): one.launches for one in records if one.name.startswith(_HOST)}

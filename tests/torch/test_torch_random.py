@@ -1,0 +1,40 @@
+"""Generators: seeds, states, reproducibility."""
+
+import torch
+
+
+def test_a_seed_gives_the_same_numbers_again():
+    torch.manual_seed(5)
+    first = [torch.randn(9, device="supa"), torch.rand(9, device="supa"), torch.randperm(9, device="supa")]
+    torch.manual_seed(5)
+    again = [torch.randn(9, device="supa"), torch.rand(9, device="supa"), torch.randperm(9, device="supa")]
+    for one, other in zip(first, again, strict=True):
+        assert torch.equal(one.cpu(), other.cpu())
+    assert not torch.equal(first[0].cpu(), torch.randn(9, device="supa").cpu())
+
+
+def test_states_are_kept_and_restored():
+    state = torch.supa.get_rng_state()
+    first = torch.randn(4, device="supa").cpu()
+    torch.supa.set_rng_state(state)
+    assert torch.equal(torch.randn(4, device="supa").cpu(), first)
+    with torch.random.fork_rng(device_type="supa"):
+        torch.randn(4, device="supa")
+    assert state.numel() == 16
+
+
+def test_own_generators_and_the_host_are_left_alone():
+    host = torch.get_rng_state()
+    generator = torch.Generator("supa").manual_seed(3)
+    one = torch.randn(4, device="supa", generator=generator)
+    assert torch.equal(torch.randn(4, device="supa", generator=generator.manual_seed(3)).cpu(), one.cpu())
+    torch.nn.functional.dropout(torch.ones(100, device="supa"))
+    assert torch.equal(torch.get_rng_state(), host)
+    assert torch.supa.initial_seed() == 0
+
+
+def test_dropout_keeps_what_it_says_and_scales():
+    out = torch.nn.functional.dropout(torch.ones(10000, device="supa"), 0.25).cpu()
+    kept = out != 0
+    assert abs(kept.float().mean().item() - 0.75) < 0.03
+    assert torch.allclose(out[kept], torch.tensor(1 / 0.75))
