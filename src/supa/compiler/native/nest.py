@@ -5,6 +5,7 @@ from __future__ import annotations
 from supa.base.dtypes import F32, DType
 from supa.compiler.native import memory
 from supa.compiler.native.buffers import Buffer
+from supa.compiler.native.combination import identity_function, identity_value, is_commutative
 from supa.compiler.native.elements import apply_function
 from supa.compiler.native.formats import from_f32, to_f32
 from supa.compiler.native.generator import Generator, emits
@@ -25,17 +26,14 @@ from supa.ir.core import Op, Value
 from supa.ir.types import Scalar, Tile, element_of, shape_of
 
 _REDUCTION_COPIES = 4  # independent accumulators: they hide the latency of the combining instruction
-_IDENTITY: dict[str, float | int] = {
-    "fadd": -0.0, "fmul": 1.0, "add": 0, "mul": 1, "or": 0, "xor": 0, "and": -1, "umax": 0, "umin": -1,
-    "fmin": float("nan"), "fmax": float("nan"), "fminimum": float("inf"), "fmaximum": float("-inf"),
-}  # fmt: skip
 
 
 @emits(Nest)
 def emit_nest(generator: Generator, nest: Nest) -> None:
     """Emit the loops of `nest` and everything its roots do."""
     space = choose_space(nest.shape, nest.axis, generator.width)
-    copies = _REDUCTION_COPIES if nest.axis is not None and space.horizontal else 1
+    in_order = any(isinstance(root.op, ops.Reduce) and not is_commutative(root.op) for root in nest.roots)
+    copies = _REDUCTION_COPIES if nest.axis is not None and space.horizontal and not in_order else 1
     loops = Loops(generator.emitter, generator.environment, nest.shape, space, copies)
     buffers = {root: _destination(generator, nest, root) for root in nest.roots if root.kind == "keep"}
     reductions = {root: _Reduction(generator, loops, root) for root in nest.roots if root.kind == "reduce"}
@@ -110,6 +108,7 @@ class _Reduction:
         self.looped = bool(loops.looped) and loops.looped[-1][0] == root.axis
         self.level = loops.level - 1 if self.looped else loops.level
         self.types = [element_of(source.type) for source in self.op.sources]
+        self.in_order = loops.space.horizontal and not is_commutative(self.op)
         self.narrow = _widened(self.op, self.types[0])
         if self.narrow is not None:  # sums of small floats run in f32 and are rounded once
             self.types = [F32]
@@ -123,7 +122,9 @@ class _Reduction:
         evaluator = self.loops.evaluator
         if self.narrow is not None:
             values = [to_f32(evaluator, value, self.narrow) for value in values]
-        wide = [evaluator.as_vector(value) if self._is_vector else value for value in values]
+        wide = [evaluator.as_vector(value) if self.loops.space.lanes > 1 else value for value in values]
+        if self.in_order:  # the vector's own elements first: the region sees neighbours only
+            wide = self._across_lanes(evaluator, wide, self.loops.level)
         if not self.looped:
             self.values.append(wide)
             return
@@ -151,7 +152,7 @@ class _Reduction:
 
     @property
     def _is_vector(self) -> bool:
-        return self.loops.space.lanes > 1
+        return self.loops.space.lanes > 1 and not self.in_order
 
     def _type(self, vec: Vec) -> str:
         return self.loops.evaluator.vector_type(vec.type) if self._is_vector else vec.type
@@ -161,14 +162,14 @@ class _Reduction:
         return vector(like.type, name, level) if self._is_vector else uniform(like.type, name, level)
 
     def _make_slots(self, copy: int, values: list[Vec]) -> None:
-        identity = _identity_of(self.op)
+        identity = identity_function(self.op)
         slots = []
         outside = self.loops.before[self.level]
         for vec, type_ in zip(values, self.types, strict=True):
             slot = self.generator.emitter.alloca(self._type(vec))
             slots.append(slot)
             if identity is not None:
-                first = literal(_identity_value(identity, type_), type_)
+                first = literal(identity_value(identity, type_), type_)
                 start = f"splat ({vec.type} {first})" if self._is_vector else first
                 outside.append(f"  store {self._type(vec)} {start}, ptr {slot}")
         self.slots.append(slots)
@@ -194,8 +195,8 @@ class _Reduction:
                 self._fold(evaluator, [*left, *right]) for left, right in zip(parts[::2], parts[1::2], strict=True)
             ]
         totals = parts[0]
-        if self.loops.space.horizontal:
-            totals = self._across_lanes(evaluator, totals)
+        if self.loops.space.horizontal and not self.in_order:
+            totals = self._across_lanes(evaluator, totals, self.level)
         if self.narrow is not None:
             totals = [from_f32(evaluator, total, self.narrow) for total in totals]
         self._write(evaluator, totals)
@@ -205,12 +206,12 @@ class _Reduction:
 
         return [register_type(type_) for type_ in self.types]
 
-    def _across_lanes(self, evaluator: Evaluator, totals: list[Vec]) -> list[Vec]:
-        count = evaluator.count
-        level = max([self.level, *(vec.level for vec in totals)])
-        while count > 1:
-            count //= 2
-            order = ", ".join(f"i32 {(lane + count) % evaluator.count}" for lane in range(evaluator.count))
+    def _across_lanes(self, evaluator: Evaluator, totals: list[Vec], level: int) -> list[Vec]:
+        """Combine all lanes: neighbours first where order matters, else halves, which shuffle faster."""
+        distances = [1 << step for step in range(evaluator.count.bit_length() - 1)]
+        level = max([level, *(vec.level for vec in totals)])
+        for distance in distances if self.in_order else reversed(distances):
+            order = ", ".join(f"i32 {(lane + distance) % evaluator.count}" for lane in range(evaluator.count))
             shifted = []
             for vec in totals:
                 type_ = evaluator.vector_type(vec.type)
@@ -253,27 +254,6 @@ class _Reduction:
 
 def _widened(op: ops.Reduce, type_: Scalar) -> DType | None:
     """The small float type of a reduction that may run in f32: by one function whose order is free anyway."""
-    function = _identity_of(op)
+    function = identity_function(op)
     is_narrow = isinstance(type_, DType) and type_.is_float and type_.bits < F32.bits
     return type_ if is_narrow and isinstance(type_, DType) and function is not None else None
-
-
-def _identity_of(op: ops.Reduce) -> str | None:
-    """The function of a region that combines by one commutative function with an identity, else None."""
-    block = op.regions[0]
-    if len(block.ops) != 2 or len(block.args) != 2:
-        return None
-    inner = block.ops[0]
-    if not isinstance(inner, ops.Map) or set(inner.arguments) != set(block.args):
-        return None
-    known = inner.function in _IDENTITY or inner.function in ("smin", "smax")
-    return inner.function if known and block.terminator.operands == inner.results else None
-
-
-def _identity_value(function: str, type_: object) -> float | int:
-    bits = getattr(type_, "bits", 64)
-    if function == "smin":
-        return int((1 << (bits - 1)) - 1)
-    if function == "smax":
-        return int(-(1 << (bits - 1)))
-    return _IDENTITY[function]
