@@ -100,6 +100,7 @@ def compile_all(text: str, options: Options, *, listing: bool = False) -> Compil
         scratch_bytes=native.scratch_bytes,
         work=work.work,
         resources=resources,
+        waits=native.waits,
         messages=native.messages,
         compile_seconds=seconds,
     )

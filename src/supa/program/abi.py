@@ -14,6 +14,9 @@ A kernel reports through `launch.report(launch, kind, message, block, count, val
 kind 1 a print of `count` values (8-byte slots, tiles row-major); `message` indexes `Program.messages`. A print's
 text may hold one place `{type}` (a dtype's name, `u8` to `u64`, or `hex`) for its values, which say how they are read;
 without one they are signed integers. After an assert `launch.stopped` is 1 and blocks not yet begun are skipped.
+
+A loop in which a block may wait for another one calls `launch.yield_(launch)`, unless it is null, once an iteration:
+other blocks of the grid run meanwhile. A program with such a loop says so (`Program.waits`).
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ REPORT = ctypes.CFUNCTYPE(
     ctypes.POINTER(ctypes.c_int64),
 )
 
+YIELD = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
 
 class Launch(ctypes.Structure):
     """What native code knows of its launch. Field offsets are part of the contract."""
@@ -38,4 +43,5 @@ class Launch(ctypes.Structure):
         ("grid", ctypes.c_int32 * 3),  # offset 0
         ("stopped", ctypes.c_int32),  # offset 12
         ("report", REPORT),  # offset 16
+        ("yield_", YIELD),  # offset 24
     )

@@ -43,5 +43,6 @@ class Program:
     scratch_bytes: int
     work: Work
     resources: Resources
+    waits: bool = False  # blocks may wait for one another (`abi`, `yield_`): all that begin must make progress
     messages: tuple[str, ...] = field(default=())  # texts of asserts and prints, by the index that native code reports
     compile_seconds: dict[str, float] = field(default_factory=dict)  # per named stage

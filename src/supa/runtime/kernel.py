@@ -28,7 +28,7 @@ from supa.runtime.stream import Stream
 if TYPE_CHECKING:
     from supa.runtime.device import Device
 
-_HEAD = "<iiiiQQQ"  # grid, stopped, report, kernel, outcome: `SupaCall`
+_HEAD = "<iiiiQQQQ"  # grid, stopped, report, yield, kernel, outcome: `SupaCall`
 _MAX_GRID = (1 << 31) - 1
 _PS_PER_NS = 1000
 _launch = core.supa_launch
@@ -57,7 +57,7 @@ class Kernel:
         self.program, self.device = program, device
         self._loaded = load(program)
         self._handle: int = core.supa_kernel_open(
-            self._loaded.entry_address, self._loaded.work_address, program.scratch_bytes
+            self._loaded.entry_address, self._loaded.work_address, program.scratch_bytes, program.waits
         )
         weakref.finalize(self, core.supa_kernel_close, self._handle).atexit = False
         self._slots_bytes = 8 * len(program.arguments)
@@ -136,7 +136,7 @@ class Kernel:
         except IndexError:
             call = _Call(self._call_bytes)
         try:
-            self._write(call.buffer, 0, grid_x, grid_y, grid_z, 0, report, self._handle, call.outcome, slots)
+            self._write(call.buffer, 0, grid_x, grid_y, grid_z, 0, report, 0, self._handle, call.outcome, slots)
         except struct.error:
             raise self._wrong_grid(grid_x, grid_y, grid_z) from None
         return call

@@ -193,9 +193,38 @@ def emit_while(generator: Generator, op: ops.While) -> None:
     emitter.label(inside)
     with generator.scope():
         handed.bind(after.args)
+        if _may_wait(op):
+            _emit_yield(generator)
         values = _operands(after.terminator)
         generator.emit_block(after, carried.roots(after.terminator, values))
         carried.put_scalars(values)
     emitter.do(f"br label %{head}")
     emitter.label(done)
     handed.bind(op.results)
+
+
+def _may_wait(loop: ops.While) -> bool:
+    """Whether the loop looks at memory that another block may write: by atomics, volatile loads, or nothing else."""
+    inside = [op for block in loop.regions for op in block.ops]
+    if all(not op.operands or op.is_terminator for op in loop.regions[1].ops) and any(op.reads_memory for op in inside):
+        return True
+    everything = [part for op in inside for part in op.walk()]
+    return any(
+        isinstance(op, ops.AtomicRmw | ops.AtomicCas)
+        or (isinstance(op, ops.Load) and (op.volatile or op.cache == "cv"))
+        for op in everything
+    )
+
+
+def _emit_yield(generator: Generator) -> None:
+    """Let other blocks run."""
+    generator.waits = True
+    emitter = generator.emitter
+    at = emitter.op("getelementptr i8, ptr %launch, i64 24")
+    function = emitter.op(f"load ptr, ptr {at}")
+    call, done = emitter.fresh_label("yield"), emitter.fresh_label("go")
+    emitter.do(f"br i1 {emitter.op(f'icmp eq ptr {function}, null')}, label %{done}, label %{call}")
+    emitter.label(call)
+    emitter.do(f"call void {function}(ptr %launch)")
+    emitter.do(f"br label %{done}")
+    emitter.label(done)

@@ -23,6 +23,7 @@ class NativeModule:
     symbol: str
     scratch_bytes: int
     messages: tuple[str, ...]
+    waits: bool  # the entry calls `yield_`
 
 
 def generate(func: ops.Func, host: Host, rounding: Rounding) -> NativeModule:
@@ -38,7 +39,11 @@ def generate(func: ops.Func, host: Host, rounding: Rounding) -> NativeModule:
     lines = [_HEAD.format(name=symbol), *emitter.entry, _LOOP, *emitter.sink, _TAIL]
     text = "\n".join([*emitter.definitions.values(), "\n".join(lines), *sorted(emitter.declarations)])
     return NativeModule(
-        text=text, symbol=symbol, scratch_bytes=generator.scratch.peak, messages=tuple(generator.messages)
+        text=text,
+        symbol=symbol,
+        scratch_bytes=generator.scratch.peak,
+        messages=tuple(generator.messages),
+        waits=generator.waits,
     )
 
 

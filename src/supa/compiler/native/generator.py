@@ -57,6 +57,7 @@ class Generator:
     scratch: Scratch = field(default_factory=Scratch)
     in_place: dict[Value, Buffer] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    waits: bool = False  # some loop may wait for another block
     batch_loops: list[tuple[str, str, str]] = field(default_factory=list)
     scopes: list[list[Buffer]] = field(default_factory=lambda: [[]])
 

@@ -1,6 +1,7 @@
 // A call may fail on several threads at once; one of them describes the failure.
 #include "call.h"
 
+#include "fibers.h"
 #include "guard.h"
 
 namespace supa {
@@ -8,6 +9,7 @@ namespace supa {
 void begin(SupaCall *call) {
   arm();
   call->launch.stopped = 0;
+  call->launch.yield_ = step_aside;
   SupaOutcome *outcome = call->outcome;
   outcome->status = SUPA_OK;
   outcome->report_count = outcome->reports_dropped = 0;

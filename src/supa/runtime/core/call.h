@@ -11,6 +11,7 @@ struct SupaKernel {
   SupaEntry entry;
   SupaWork work;
   int64_t scratch_bytes;
+  bool waits;
   std::atomic<double> block_ns{0};     // of one thread, from the latest launch; 0: not known
   std::atomic<int64_t> block_values{0};  // of the work stream, from the latest call
 };

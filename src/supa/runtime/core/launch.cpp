@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "call.h"
+#include "fibers.h"
 #include "guard.h"
 #include "pool.h"
 #include "reports.h"
@@ -53,7 +54,7 @@ bool replay(Range range, supa::Fault *fault, int64_t *block) {
   struct Alone {
     Range range;
     SupaLaunch launch;
-  } alone{range, {{grid[0], grid[1], grid[2]}, 0, ignore}};
+  } alone{range, {{grid[0], grid[1], grid[2]}, 0, ignore, nullptr}};
   const auto body = [](void *context) {
     auto *one = static_cast<Alone *>(context);
     const Range &at = one->range;
@@ -112,6 +113,10 @@ double run_blocks(SupaCall *call, int64_t total, int64_t start_ns) {
   const int32_t threads = supa::thread_limit();
   double block_ns = call->kernel->block_ns.load(std::memory_order_relaxed);
   int64_t done = 0;
+  if (call->kernel->waits && total > 1) {
+    supa::run_resident(call, total);
+    return 0;
+  }
   if (threads > 1 && total > 1) {
     if (block_ns == 0 || block_ns * static_cast<double>(total) <= kSharedNs) {
       // Never all of them: the same grid may hold far more work than last time (a persistent kernel's always does).
@@ -148,13 +153,14 @@ int64_t finish(SupaCall *call, int64_t elapsed_ns) {
 
 extern "C" {
 
-SupaKernel *supa_kernel_open(SupaEntry entry, SupaWork work, int64_t scratch_bytes) {
+SupaKernel *supa_kernel_open(SupaEntry entry, SupaWork work, int64_t scratch_bytes, int32_t waits) {
   static const bool asked = (ask_for_tiles(), true);
   (void)asked;
   auto *kernel = new SupaKernel;
   kernel->entry = entry;
   kernel->work = work;
   kernel->scratch_bytes = scratch_bytes;
+  kernel->waits = waits != 0;
   return kernel;
 }
 

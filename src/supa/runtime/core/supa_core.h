@@ -19,6 +19,7 @@ typedef struct SupaLaunch {
   int32_t grid[3];
   int32_t stopped;
   void (*report)(void *launch, int32_t kind, int32_t message, int64_t block, int64_t count, const int64_t *values);
+  void (*yield_)(void *launch); /* called by loops that may wait for another block; may be null */
 } SupaLaunch;
 
 typedef void (*SupaEntry)(const uint64_t *args, SupaLaunch *launch, int64_t first, int64_t last, uint8_t *scratch);
@@ -111,7 +112,8 @@ typedef struct SupaCall {
   uint64_t args[];
 } SupaCall;
 
-SupaKernel *supa_kernel_open(SupaEntry entry, SupaWork work, int64_t scratch_bytes);
+/* `waits`: blocks may wait for one another, so that each needs a stack of its own. */
+SupaKernel *supa_kernel_open(SupaEntry entry, SupaWork work, int64_t scratch_bytes, int32_t waits);
 void supa_kernel_close(SupaKernel *kernel);
 SupaOutcome *supa_outcome_open(void);
 void supa_outcome_close(SupaOutcome *outcome);
