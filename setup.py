@@ -53,6 +53,15 @@ class BuildCore(build_ext):
             ) from None
         os.replace(fresh, target)
 
+    def copy_extensions_to_source(self) -> None:
+        """For editable installs: beside the modules, again by replacing."""
+        for ext in self.extensions:
+            built = Path(self.build_lib) / self.get_ext_filename(ext.name)
+            target = Path("src") / self.get_ext_filename(ext.name)
+            fresh = target.with_suffix(f".{os.getpid()}")
+            shutil.copy2(built, fresh)
+            os.replace(fresh, target)
+
 
 setup(
     ext_modules=[
