@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import llvmlite.binding as llvm
 
+from supa.compiler.native.half import CONVERSIONS
 from supa.compiler.native.host import Host, target_machine
 
 
@@ -24,6 +25,8 @@ def build(text: str, host: Host, *, listing: bool = False) -> Built:
     """Optimise and emit; `listing` also gives the optimised IR and the assembly."""
     machine = target_machine(host)
     marks = [time.perf_counter()]
+    if "+f16c" not in host.features and "half" in text:
+        text += CONVERSIONS
     module = llvm.parse_assembly(text)
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     marks.append(time.perf_counter())
