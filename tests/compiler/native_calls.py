@@ -71,9 +71,7 @@ class Native:
         linked = llvm.JITLibraryBuilder().add_object_img(build(self.module.text, self.host).object_code)
         linked.add_current_process().export_symbol(self.module.symbol)
         self.tracker = linked.link(_LINKER[0], f"differential.{_COUNT[0]}")
-        make = ctypes.CFUNCTYPE(
-            None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
-        )
+        make = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
         self.entry = make(self.tracker[self.module.symbol])
 
     def __call__(self, grid: Sequence[int], args: Sequence[Any]) -> None:

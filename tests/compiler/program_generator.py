@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
+from native_calls import Area
 
 from supa.base.dtypes import (
     BF16, DTYPES, F8E4M3FN, F8E5M2, F16, F32, F64, I1, I8, I16, I32, I64, DType,
 )  # fmt: skip
 from supa.ir import ops
 from supa.ir.core import Block, Value
-from supa.ir.oracle.formats import storage_of
+from supa.ir.oracle.formats import from_float64, storage_of
 from supa.ir.rewrite import Builder
 from supa.ir.types import Pointer, Tile, element_of, shape_of, with_element
-
-from native_calls import Area
 
 ELEMENTS = tuple(DTYPES.values())
 FLOATS = tuple(element for element in ELEMENTS if element.is_float)
@@ -82,9 +82,7 @@ class Program:
     def areas(self, seed: int) -> list[Any]:
         """Fresh arguments: areas filled with ordinary and special values."""
         generator = np.random.default_rng(seed)
-        return [
-            Area(fill(arg[0], arg[1], generator)) if isinstance(arg, tuple) else arg for arg in self.arguments
-        ]
+        return [Area(fill(arg[0], arg[1], generator)) if isinstance(arg, tuple) else arg for arg in self.arguments]
 
 
 def fill(element: DType, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -98,15 +96,28 @@ def fill(element: DType, count: int, generator: np.random.Generator) -> np.ndarr
         edges = np.array([0, 1, -1, 2, 1 << (element.bits - 2)], np.int64)
         limits = np.array([-(1 << (element.bits - 1)), (1 << (element.bits - 1)) - 1], np.int64)
         special = generator.choice(np.concatenate([edges, limits]), count).astype(storage)
-        return np.where(generator.random(count) < 0.4, small.astype(storage), np.where(generator.random(count) < 0.5, special, bits))
-    from supa.ir.oracle import from_float64
-
-    values = np.array([0.0, -0.0, 1.0, -1.5, np.inf, -np.inf, np.nan, 1e-40, 6e-8, 65504.0, 65520.0, 448.0, 3e38, 0.5, 2.5])
+        return np.where(
+            generator.random(count) < 0.4, small.astype(storage), np.where(generator.random(count) < 0.5, special, bits)
+        )
+    values = np.array(
+        [0.0, -0.0, 1.0, -1.5, np.inf, -np.inf, np.nan, 1e-40, 6e-8, 65504.0, 65520.0, 448.0, 3e38, 0.5, 2.5]
+    )
     special = from_float64(generator.choice(values, count), element)
     normal = from_float64(generator.standard_normal(count) * 4, element)
     whole = from_float64(small / 2, element)
     kind = generator.integers(0, 10, count)
     return np.select([kind < 4, kind < 6, kind < 8], [normal, whole, special], bits).astype(storage)
+
+
+class DataChooser(Chooser):
+    """Decisions drawn by Hypothesis."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def integer(self, low: int, high: int) -> int:
+        """A number from low to high."""
+        return int(self.data.draw(st.integers(low, high)))
 
 
 class Writer:
@@ -203,7 +214,9 @@ class Writer:
     def positions(self, shape: tuple[int, ...], scattered: bool) -> Value:
         """Positions below AREA_ELEMENTS: near each other, or anywhere."""
         if scattered:
-            index = self.value(with_element(Tile(shape, I32) if shape else I32, self.choose.pick((I8, I16, I32, I64))), 1)
+            index = self.value(
+                with_element(Tile(shape, I32) if shape else I32, self.choose.pick((I8, I16, I32, I64))), 1
+            )
             limit = AREA_ELEMENTS - 1 if element_of(index.type) is not I8 else 127
             return self.map("and", index, self.constant(limit, index.type))
         index = self.flat_index(shape)
@@ -220,7 +233,8 @@ class Writer:
         if self.choose.chance(50):
             start = self.map("mul", self.pid, self.constant(self.choose.pick([1, 16, 37, 128]), I32))
             index = self.map("add", self.splat(start, shape), index)
-        index = self.map("and", index, self.constant(AREA_ELEMENTS - 1, index.type)) if kind == 2 else index
+        if kind == 2 or np.prod(shape, dtype=np.int64) > MOST_ELEMENTS:
+            index = self.map("and", index, self.constant(AREA_ELEMENTS - 1, index.type))
         return self.cast(index, I64, "sext") if self.choose.chance(20) else index
 
     def pointers(self, base: Value, shape: tuple[int, ...], scattered: bool) -> Value:
@@ -262,14 +276,17 @@ class Writer:
     def fresh(self, type_: Any, depth: int) -> Value:
         """A new value of this type."""
         shape, element = shape_of(type_), element_of(type_)
-        ways: list[Callable[[Any], Value]] = [self._constant, self._load]
+        ways: list[Callable[[Any], Value]] = [self._constant, self._load, self._load, self._load]
+        if element in (I8, I16, I32, I64):
+            ways += [self._index] * 2
         if depth > 0:
             ways += [lambda t: self._map(t, depth - 1)] * 4 + [lambda t: self._cast(t, depth - 1)] * 3
             if shape:
                 ways += [lambda t: self._shape_change(t, depth - 1)] * 3
                 ways += [lambda t: self._splat(t, depth - 1), lambda t: self._tile_op(t, depth - 1)]
+                ways.append(ways[-1])
             else:
-                ways.append(lambda t: self._total(t, depth - 1))
+                ways += [lambda t: self._total(t, depth - 1)] * 2
         made = self.choose.pick(ways)(type_)
         assert made.type == type_ and element is element_of(made.type)
         return made
@@ -279,11 +296,28 @@ class Writer:
         if element.is_float:
             values: list[Any] = [0.0, 1.0, -2.5, 0.1, float("inf"), -0.0, 1e30, float("nan")]
         else:
-            values = [0, 1] if element is I1 else [0, 1, 2, -1, 5, (1 << (element.bits - 1)) - 1, -(1 << (element.bits - 1))]
+            values = (
+                [0, 1] if element is I1 else [0, 1, 2, -1, 5, (1 << (element.bits - 1)) - 1, -(1 << (element.bits - 1))]
+            )
         shape = shape_of(type_)
         if shape and type_.size <= 8 and self.choose.chance(30):
-            return self.builder.value(ops.Constant, (), type_, values=tuple(self.choose.pick(values) for _ in range(type_.size)))
+            return self.builder.value(
+                ops.Constant, (), type_, values=tuple(self.choose.pick(values) for _ in range(type_.size))
+            )
         return self.constant(self.choose.pick(values), type_)
+
+    def _index(self, type_: Any) -> Value:
+        """Positions, times and plus something, narrowed or widened."""
+        shape, element = shape_of(type_), element_of(type_)
+        index = self.flat_index(shape)
+        if self.choose.chance(50):
+            index = self.map("mul", index, self.constant(self.choose.pick([3, -1, 64, 1 << 20]), index.type))
+        if self.choose.chance(60):
+            start = self.choose.pick([self.pid, *self.scalars, self.constant(self.choose.pick([5, 120, 32760]), I32)])
+            index = self.map(self.choose.pick(("add", "add", "sub", "mul")), self.splat(start, shape), index)
+        if element is I32:
+            return index
+        return self.cast(index, element, "trunc" if element.bits < 32 else self.choose.pick(("sext", "zext")))
 
     def _base(self, table: dict[DType, Value], element: DType) -> Value:
         if element not in table:
@@ -337,7 +371,9 @@ class Writer:
         if source.bits == target.bits and source is not I1 and self.choose.chance(30):
             return self.cast(self.clean(value), target, "bitcast")
         if source.is_int and target.is_int:
-            return self.cast(value, target, "trunc" if target.bits < source.bits else self.choose.pick(("sext", "zext")))
+            return self.cast(
+                value, target, "trunc" if target.bits < source.bits else self.choose.pick(("sext", "zext"))
+            )
         if source.is_int:
             return self.cast(value, target, self.choose.pick(("sitofp", "uitofp")))
         if target.is_int:
@@ -431,7 +467,8 @@ class Writer:
         shape, element = shape_of(type_), element_of(type_)
         axis = self.choose.integer(0, len(shape))
         room = MOST_ELEMENTS // int(np.prod(shape, dtype=np.int64))
-        extent = 1 << self.choose.integer(0, max(0, min(room, 256).bit_length() - 1))
+        most = max(0, min(room, 256).bit_length() - 1)
+        extent = 1 << self.choose.integer(0 if self.choose.chance(50) else most // 2, most)
         sources, region = self._combination(Tile((*shape[:axis], extent, *shape[axis:]), element), depth)
         return self.builder.create(ops.Reduce, sources, axis=axis, regions=[region]).results[0]
 
@@ -496,11 +533,9 @@ class Writer:
         """x -> a x + b, composed: associative, not commutative."""
         sources = [self.value(type_, depth), self.value(type_, depth)]
         return sources, self._region_of([type_.element] * 4, lambda b, v: [
-            b.map("add", b.map("mul", v[2], v[0]), v[3]) if self._swapped else b.map("mul", v[0], v[2]),
+            b.map("mul", v[0], v[2]),
             b.map("add", b.map("mul", v[1], v[2]), v[3]),
         ])  # fmt: skip
-
-    _swapped = False
 
     def _region_of(self, elements: Sequence[Any], write: Callable[[Builder, Sequence[Value]], list[Value]]) -> Block:
         block = Block(elements)
@@ -525,9 +560,7 @@ class Writer:
                 sides.append(side)
             return [b.value(ops.If, [test], element, regions=sides)]
 
-        return self.builder.value(
-            ops.MapRegion, sources, type_, regions=[self._region_of([element] * 2, write)]
-        )
+        return self.builder.value(ops.MapRegion, sources, type_, regions=[self._region_of([element] * 2, write)])
 
     def _dot(self, type_: Tile) -> Value:
         *batch, m, n = type_.shape
@@ -614,7 +647,11 @@ class Writer:
         if element.is_int and self.choose.chance(30):
             made = self.builder.value(ops.AtomicCas, [pointer, self.value(type_, 1), value])
         else:
-            kinds = ("fadd", "xchg") if element.is_float else ("add", "and", "or", "xor", "smax", "smin", "umax", "umin", "xchg")
+            kinds = (
+                ("fadd", "xchg")
+                if element.is_float
+                else ("add", "and", "or", "xor", "smax", "smin", "umax", "umin", "xchg")
+            )
             mask = self.mask(shape) if self.choose.chance(40) else None
             made = self.builder.value(ops.AtomicRmw, [pointer, value, mask], kind=self.choose.pick(kinds))
         if made is not None and self.choose.chance(60):
