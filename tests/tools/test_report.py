@@ -4,7 +4,10 @@ import json
 
 import pytest
 
-from supa.tools.report import Cost, Line, Report, as_json, as_text, duration, energy
+from supa.tools.bounds import BOUNDS
+from supa.tools.quantities import duration, energy, power, rate, shortened, size
+from supa.tools.report import Cost, Line, Report, as_json
+from supa.tools.text import as_text
 
 
 def cost(device_us=100.0, **changes):
@@ -29,11 +32,12 @@ def report(**changes):
 
 def test_the_json_object_is_the_documented_one():
     found = json.loads(json.dumps(as_json(report())))
-    kernel = {"name", "launches", "host_us", "device_us", "energy_j", "bound_by", "flops", "bytes"}
-    assert found.keys() == {"device", "mode", "kernels", "total", "predictions"}
+    kernel = {"name", "launches", "host_us", "device_us", "energy_j", "average_power_w", "bound_by", "flops", "bytes"}
+    assert found.keys() == {"device", "mode", "ended", "notes", "kernels", "total", "predictions"}
     assert all(entry.keys() == kernel for entry in found["kernels"])
     assert found["total"] == {
-        "launches": 4, "host_us": 4512.5, "device_us": 110.0, "energy_j": 0.05, "bound_by": "matrix",
+        "launches": 4, "host_us": 4512.5, "device_us": 110.0, "energy_j": 0.05,
+        "average_power_w": pytest.approx(0.05 / 110e-6), "bound_by": "matrix",
         "flops": 10**9, "bytes": 4 * 10**7,
     }  # fmt: skip
     [other] = found["predictions"]
@@ -48,7 +52,7 @@ def test_execute_mode_predicts_nothing():
     bare = report(mode="execute", lines=(line,), devices=("bili100",))
     [entry] = as_json(bare)["kernels"]
     assert (entry["launches"], entry["host_us"]) == (2, 3.0)
-    assert {entry[name] for name in ("device_us", "energy_j", "bound_by", "flops", "bytes")} == {None}
+    assert {entry[name] for name in ("device_us", "energy_j", "average_power_w", "bound_by", "bytes")} == {None}
     assert "predicted" not in as_text(bare)
 
 
@@ -59,6 +63,7 @@ def test_columns_are_aligned_and_narrow():
     assert max(map(len, text.splitlines())) <= 120
     head, rule, row, *_ = text.split("\n\n")[1].splitlines()
     assert len(rule) >= len(row)
+    assert row.startswith("a_kernel_with...n_the_column ")  # shortened in the middle
     for column in ("host", "device", "energy"):
         end = head.index(column) + len(column)
         assert row[end - 1] != " " and row[end : end + 2] == "  "
@@ -74,7 +79,7 @@ def test_rates_are_shown_against_the_peak():
 
 def test_the_total_is_the_sum():
     total = as_text(report()).split("\n\n")[1].splitlines()[-1]
-    assert total.split()[:6] == ["total", "4", "4.51", "ms", "110", "us"]
+    assert total.split()[:12] == ["total", "4", "4.51", "ms", "110", "us", "100", "%", "50.0", "mJ", "455", "W"]
 
 
 def test_wide_letters_keep_the_columns():
@@ -102,3 +107,46 @@ def test_durations_have_three_digits(microseconds, text):
 )
 def test_energies_have_three_digits(joules, text):
     assert energy(joules) == text
+
+
+def test_kernels_with_most_time_come_first_and_the_rest_is_one_row():
+    lines = tuple(Line(name=f"k{i}", launches=2, host_us=1.0, costs=(cost(float(i)),)) for i in range(1, 31))
+    found = as_text(report(devices=("bili100",), lines=lines)).split("\n\n")[1].splitlines()[2:]
+    assert [row.split()[0] for row in found[:3]] == ["k30", "k29", "k28"]
+    [others] = [row for row in found if row.startswith("(10 others)")]
+    assert others.split()[2:7] == ["20", "10.0", "us", "55.0", "us"]  # 1 + 2 + ... + 10
+
+
+def test_what_bounds_the_kernels_is_said_in_words():
+    text = as_text(report())
+    assert "bound by matrix: the matrix engine" in text and "bound by hbm: the device memory" in text
+    assert "bound by launch" not in text
+
+
+def test_further_devices_show_their_ratio_to_the_first():
+    rows = as_text(report()).split("predicted device time\n")[1].splitlines()
+    assert rows[2].split() == ["matmul_kernel", "100", "us", "50.0", "us", "0.50x"]
+    assert rows[5].split() == ["total", "110", "us", "70.0", "us", "0.64x"]
+
+
+def test_devices_that_rest_on_assumptions_are_starred():
+    text = as_text(report(assumed=frozenset({"bili100"}), notes=("* bili100: estimates",)))
+    assert "supa: bili100*," in text and " bili100* " in text and "h100-sxm*" not in text
+    assert text.endswith("* bili100: estimates\n")
+
+
+def test_every_word_that_bounds_a_kernel_is_explained():
+    from supa.timing.pricing import ENGINES
+
+    servers = {"hbm", "l2", "noc", "fill", "crossing", "die", "power", "launch", "latency"}
+    assert set(ENGINES) | servers <= set(BOUNDS)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [(lambda: power(312.4), "312 W"), (lambda: power(None), "-"), (lambda: rate(1.024e15, "FLOPS"), "1.02 PFLOPS"),
+     (lambda: rate(1638.4e9, "B/s"), "1.64 TB/s"), (lambda: size(3 << 30), "3.00 GiB"), (lambda: size(12), "12 B"),
+     (lambda: shortened("abcdefghij", 7), "ab...ij"), (lambda: shortened("abc", 3), "abc")],
+)  # fmt: skip
+def test_quantities_are_short(call, text):
+    assert call() == text

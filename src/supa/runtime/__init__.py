@@ -11,6 +11,7 @@ from supa.runtime.native import set_threads, threads
 from supa.runtime.prices import Prediction, Pricer, Prices
 from supa.runtime.session import KernelRecord, Session
 from supa.runtime.stream import Clock, Event, Stream
+from supa.runtime.watch import MemoryPoint, Seen, Span, Watch
 
 __all__ = [
     "Clock",
@@ -20,13 +21,17 @@ __all__ = [
     "KernelRecord",
     "LoadedProgram",
     "Memory",
+    "MemoryPoint",
     "MemoryUse",
     "Mode",
     "Prediction",
     "Pricer",
     "Prices",
+    "Seen",
     "Session",
+    "Span",
     "Stream",
+    "Watch",
     "current_device",
     "load",
     "set_current_device",

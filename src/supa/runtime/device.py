@@ -79,6 +79,12 @@ class Device:
         return self._memory
 
     @property
+    def allocated_bytes(self) -> int:
+        """Device memory in use now; 0 before anything was allocated."""
+        memories = [one for one in (self._memory, *(part._memory for part in self.instances)) if one is not None]
+        return sum(memory.use().allocated_bytes for memory in memories)
+
+    @property
     def current_stream(self) -> Stream:
         """The stream that launches of this thread go to."""
         return self.chosen.stream or self.default_stream

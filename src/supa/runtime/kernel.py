@@ -21,9 +21,10 @@ from supa.runtime.arguments import pack
 from supa.runtime.failures import failure, show_prints
 from supa.runtime.loader import load
 from supa.runtime.native import core
-from supa.runtime.prices import KernelPrices
+from supa.runtime.prices import KernelPrices, Prediction
 from supa.runtime.session import KernelRecord, Session
-from supa.runtime.stream import Stream
+from supa.runtime.stream import COMPUTE, Stream
+from supa.runtime.watch import Span, Watch
 
 if TYPE_CHECKING:
     from supa.runtime.device import Device
@@ -87,8 +88,10 @@ class Kernel:
         if device.mode != "execute":
             return self._launch_priced(grid_x, grid_y, grid_z, slots, stream)
         elapsed_ns = self._run(grid_x, grid_y, grid_z, slots)
-        stream.submit(elapsed_ns * _PS_PER_NS)
+        start_ps, end_ps, _ = stream.submit(elapsed_ns * _PS_PER_NS)
         self._record.count(elapsed_ns)
+        if device.session.watch is not None:
+            self._watch(device.session.watch, stream, (start_ps, end_ps), (grid_x, grid_y, grid_z), None)
 
     def _launch_priced(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, stream: Stream) -> None:
         device = self.device
@@ -99,6 +102,8 @@ class Kernel:
         queued_ps = device.prices.queued_ps(prediction)
         start_ps, end_ps, idle = stream.submit(prediction.time_ps, queued_ps=queued_ps)
         self._record.add(elapsed_ns, end_ps - start_ps, prediction, self._prices.peak_flops)
+        if device.session.watch is not None:
+            self._watch(device.session.watch, stream, (start_ps, end_ps), (grid_x, grid_y, grid_z), prediction)
         if device.session.compare:
             self._compare(grid_x, grid_y, grid_z, slots, idle)
 
@@ -163,3 +168,29 @@ class Kernel:
             device_ps = prediction.time_ps if idle else prices.queued_ps(prediction)
             name = prices.description.name
             self._record.compare(name, device_ps, prediction, of_kernel.peak_flops)
+            if self.device.session.watch is not None:
+                self.device.session.watch.predicted(self.program.name, name, device_ps, prediction)
+
+    def _watch(
+        self,
+        watch: Watch,
+        stream: Stream,
+        span_ps: tuple[int, int],
+        grid: tuple[int, int, int],
+        prediction: Prediction | None,
+    ) -> None:
+        name, (start_ps, end_ps) = self.program.name, span_ps
+        watch.allocated(start_ps, self.device.allocated_bytes)
+        watch.add(
+            Span(
+                name=name,
+                stream=stream.name or f"stream {watch.number(stream)}",
+                engine=COMPUTE,
+                start_ps=start_ps,
+                end_ps=end_ps,
+                grid=grid,
+                prediction=prediction,
+            )
+        )
+        if prediction is not None:
+            watch.predicted(name, self.device.description.name, end_ps - start_ps, prediction)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from supa.runtime.prices import Prediction, Prices
+from supa.runtime.watch import Watch
 
 
 @dataclass(kw_only=True)
@@ -83,10 +84,12 @@ class KernelRecord(Priced):
 
 
 class Session:
-    """Records by kernel name, in order of first launches. `compare`: machines on which every launch is priced too."""
+    """Records by kernel name, in order of first launches. `compare`: machines on which every launch is priced too;
+    `watch` keeps single launches as well.
+    """
 
-    def __init__(self, compare: Sequence[Prices] = ()) -> None:
-        self.compare = tuple(compare)
+    def __init__(self, compare: Sequence[Prices] = (), watch: Watch | None = None) -> None:
+        self.compare, self.watch = tuple(compare), watch
         self._records: dict[str, KernelRecord] = {}
         self._lock = threading.Lock()
 

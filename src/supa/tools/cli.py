@@ -1,4 +1,4 @@
-"""The command `supa`: its sub-commands and their arguments. Not here: what they do (`run`, `dump`, `chips`).
+"""The command `supa`: its sub-commands and their arguments. Not here: what they do (`run`, `comparison`, `dump`, ...).
 
 Errors of the user's end in one message on standard error and exit code 2, before anything ran.
 """
@@ -41,12 +41,16 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"supa {supa.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
+    _add_compare(commands)
+    _add_what_if(commands)
     _add_dump(commands)
     chips = commands.add_parser("chips", help="list the hardware catalogue")
     chips.set_defaults(action=_chips)
     show = commands.add_parser("show", help="show one description: figures, units, sources, derived peaks")
     show.add_argument("name", metavar="NAME", help="a name of the catalogue, or the path of a TOML description")
     show.set_defaults(action=_show)
+    doctor = commands.add_parser("doctor", help="check this machine: host, versions, caches, catalogue, Triton")
+    doctor.set_defaults(action=_doctor)
     return parser
 
 
@@ -55,19 +59,62 @@ def _add_run(commands: Any) -> None:
         "run",
         help="run a Python program on a virtual device and report its launches",
         description="Run a Python program, unmodified, on a virtual device; then report what its kernels cost there.",
-        usage="supa run [--device NAME | --devices NAMES] [--mode MODE] [--json FILE] (SCRIPT | -m MODULE) [ARGS ...]",
+        usage="supa run [--device NAME | --devices NAMES] [--mode MODE] [--json FILE] [--report FILE] [--trace FILE] "
+        "(SCRIPT | -m MODULE) [ARGS ...]",
     )
     which = run.add_mutually_exclusive_group()
     which.add_argument("--device", metavar="NAME", help="a name of `supa chips` or a TOML file (default: bili100)")
     which.add_argument(
         "--devices", metavar="NAMES", help="several, with commas: the first computes, all predict the same launches"
     )
-    run.add_argument(
-        "--mode", metavar="MODE", help="execute: answers; time: predictions, memory untouched; both (default)"
-    )
+    _add_mode(run)
     run.add_argument("--json", metavar="FILE", type=Path, help="also write the report there, as JSON")
+    run.add_argument("--report", metavar="FILE", type=Path, help="also write it as a page with plots (HTML)")
+    run.add_argument("--trace", metavar="FILE", type=Path, help="also write the timeline, for Perfetto")
     _add_program(run)
     run.set_defaults(action=_run)
+
+
+def _add_compare(commands: Any) -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="run a program once and price it on several devices",
+        description="Run a Python program once; price its launches on several devices, side by side. "
+        "The options may also follow SCRIPT directly.",
+        usage="supa compare (SCRIPT | -m MODULE) --devices NAMES [--mode MODE] [--json FILE] [ARGS ...]",
+    )
+    compare.add_argument("--devices", metavar="NAMES", help="with commas between; the first one computes")
+    _add_comparing(compare)
+    compare.set_defaults(action=_compare)
+
+
+def _add_what_if(commands: Any) -> None:
+    what_if = commands.add_parser(
+        "what-if",
+        help="price a program on a device and on the same with figures changed",
+        description="Run a Python program once; price its launches on a device, and on the same with some of its "
+        "figures changed (`supa show NAME` lists them). The options may also follow SCRIPT directly.",
+        usage="supa what-if NAME --set KEY=VALUE [--set ...] [--mode MODE] [--json FILE] "
+        "(SCRIPT | -m MODULE) [ARGS ...]",
+    )
+    what_if.add_argument("device", metavar="NAME", help="a name of `supa chips` or a TOML file")
+    what_if.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="as hbm.bandwidth=2TB/s")
+    _add_comparing(what_if)
+    what_if.set_defaults(action=_what_if)
+
+
+def _add_comparing(parser: argparse.ArgumentParser) -> None:
+    _add_mode(parser)
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, help="also write the comparison there, as JSON; - prints it"
+    )
+    _add_program(parser)
+
+
+def _add_mode(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mode", metavar="MODE", help="execute: answers; time: predictions, memory untouched; both (default)"
+    )
 
 
 def _add_dump(commands: Any) -> None:
@@ -100,8 +147,57 @@ def _run(chosen: argparse.Namespace) -> int:
         arguments=tuple(chosen.arguments),
         is_module=chosen.is_module,
         json_path=chosen.json,
+        page_path=chosen.report,
+        trace_path=chosen.trace,
     )
     return run(request)
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    from supa.tools.comparison import compare
+
+    chosen = _late_options(chosen, "compare")
+    if chosen.devices is None:
+        raise SupaError("compare: expected --devices with two names or more, as in --devices bili100,h100-sxm")
+    return compare(_compared(chosen, _devices(chosen.devices, None)))
+
+
+def _what_if(chosen: argparse.Namespace) -> int:
+    from supa.tools.comparison import what_if
+
+    chosen = _late_options(chosen, "what-if")
+    return what_if(_compared(chosen, (chosen.device,)), chosen.set)
+
+
+def _compared(chosen: argparse.Namespace, devices: tuple[str, ...]) -> Any:
+    from supa.tools.run import Request
+
+    return Request(
+        devices=devices,
+        mode=_mode(chosen.mode),
+        target=chosen.program,
+        arguments=tuple(chosen.arguments),
+        is_module=chosen.is_module,
+        json_path=chosen.json,
+    )
+
+
+def _late_options(chosen: argparse.Namespace, name: str) -> argparse.Namespace:
+    """Take our options that directly follow the program out of its arguments; "--" ends them."""
+    late = argparse.ArgumentParser(prog=f"supa {name}", add_help=False, allow_abbrev=False)
+    for option in ("--devices", "--mode"):
+        late.add_argument(option, default=getattr(chosen, option[2:], None))
+    late.add_argument("--json", type=Path, default=chosen.json)
+    late.add_argument("--set", action="append", default=getattr(chosen, "set", []))
+    ours: list[str] = []
+    rest = list(chosen.arguments)
+    known = ("--devices", "--mode", "--json") if name == "compare" else ("--set", "--mode", "--json")
+    while rest and rest[0].partition("=")[0] in known:
+        count = 1 if "=" in rest[0] else 2
+        ours, rest = ours + rest[:count], rest[count:]
+    found = late.parse_args(ours)
+    rest = rest[1:] if rest[:1] == ["--"] else rest
+    return argparse.Namespace(**{**vars(chosen), **vars(found), "arguments": rest})
 
 
 def _dump(chosen: argparse.Namespace) -> int:
@@ -130,6 +226,12 @@ def _show(chosen: argparse.Namespace) -> int:
 
     print(show(chosen.name))
     return 0
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from supa.tools.doctor import doctor
+
+    return doctor()
 
 
 def _devices(several: str | None, one: str | None) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
-"""`supa run`: any Python program on a virtual device, then the report of its launches. Not here: the report's form
-(`report`), the arguments' syntax (`cli`), running the program (`script`).
+"""`supa run`: any Python program on a virtual device, then the report of its launches. Not here: the report's forms
+(`report`, `text`, `page`, `trace`), the arguments' syntax (`cli`), running the program (`script`).
 """
 
 from __future__ import annotations
@@ -7,26 +7,24 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from supa.arch import Device as Description
 from supa.arch import load
-from supa.base.errors import SupaError
-from supa.runtime import Device, KernelRecord, Mode, Session, current_device, set_current_device
+from supa.runtime import Device, Mode, Session, Watch, current_device, set_current_device
 from supa.runtime.prices import Prices
-from supa.runtime.session import Priced
 from supa.tools import script
+from supa.tools.collecting import report_of
+from supa.tools.outputs import check_outputs, write_all
 from supa.tools.progress import Progress
-from supa.tools.report import Cost, Line, Report, as_json, as_text
+from supa.tools.quantities import duration, plural
+from supa.tools.report import as_json
+from supa.tools.text import as_text
 
-PS_PER_US = 1e6
-
-
-class OutputError(SupaError):
-    """The report can not be written where it should go."""
+WRITE_ERROR = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,31 +37,59 @@ class Request:
     arguments: tuple[str, ...]
     is_module: bool = False
     json_path: Path | None = None
+    page_path: Path | None = None
+    trace_path: Path | None = None
 
 
 def run(request: Request) -> int:
-    """Run the program, print the report, return the program's exit code.
+    """Run the program, print the report, write the files asked for; returns the program's exit code.
 
-    Raises `SupaError` before anything runs: unknown device, no such program, a JSON path that can not be written.
+    A program that ended well and a file that could not be written make 3. Raises `SupaError` before anything runs:
+    unknown device, no such program, a path that can not be written, a page without the library that draws it.
     """
-    if request.json_path is not None:
-        check_writable(request.json_path)
+    check_outputs({"--json": request.json_path, "--report": request.page_path, "--trace": request.trace_path})
+    if request.page_path is not None:
+        from supa.tools.page import check_installed
+
+        check_installed()
     script.check(request.target, request.is_module)
     device = open_device(request)
-    with environment(request), Progress(lambda: describe(device.session)):
-        ending = script.execute(request.target, request.arguments, request.is_module)
+    ending = watched_run(request, device)
     report = report_of(device, ending.words)
-    sys.stdout.flush()
     print("\n" + as_text(report), end="", flush=True)
+    outputs: dict[Path, Callable[[], str]] = {}
     if request.json_path is not None:
-        request.json_path.write_text(json.dumps(as_json(report), indent=1) + "\n")
-    return ending.code
+        outputs[request.json_path] = lambda: json.dumps(as_json(report), indent=1) + "\n"
+    if request.trace_path is not None:
+        from supa.tools.trace import as_trace
+
+        outputs[request.trace_path] = lambda: json.dumps(as_trace(device)) + "\n"
+    if request.page_path is not None:
+        from supa.tools.page import as_page
+
+        outputs[request.page_path] = lambda: as_page(device, report, command(request))
+    with Progress(lambda: "writing " + ", ".join(str(path) for path in outputs)):
+        complete = write_all(outputs)
+    return ending.code or (0 if complete else WRITE_ERROR)
 
 
-def open_device(request: Request) -> Device:
-    """Make the first device current, with the others to compare; `DescriptionError` for one that nobody has."""
-    first, *others = (load(name) for name in request.devices)
-    session = Session(compare=tuple(Prices(other) for other in others) if request.mode != "execute" else ())
+def watched_run(request: Request, device: Device) -> script.Ending:
+    """Run the program on the current device with signs of life on a terminal; what it printed is flushed."""
+    with environment(request), Progress(lambda: describe(device)):
+        ending = script.execute(request.target, request.arguments, request.is_module)
+    sys.stdout.flush()
+    return ending
+
+
+def open_device(request: Request, others: Sequence[Description] = ()) -> Device:
+    """Make the first device current, with the further ones and `others` to compare.
+
+    `DescriptionError` for one that nobody has.
+    """
+    first, *named = (load(name) for name in request.devices)
+    compared = (*named, *others) if request.mode != "execute" else ()
+    watch = Watch() if request.page_path or request.trace_path else None
+    session = Session(compare=tuple(Prices(other) for other in compared), watch=watch)
     set_current_device(Device(first, mode=request.mode, session=session))
     return current_device()
 
@@ -92,55 +118,17 @@ def environment(request: Request, **more: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def check_writable(path: Path) -> None:
-    """Raise `OutputError` unless a file can be written at `path`; leaves no trace."""
-    existed = path.exists()
-    try:
-        with path.open("a"):
-            pass
-    except OSError as error:
-        raise OutputError(f"--json {path}: can not be written: {error.strerror}") from None
-    if not existed:
-        path.unlink()
+def command(request: Request) -> str:
+    """The program as its user called it."""
+    return " ".join((*(("-m",) if request.is_module else ()), request.target, *request.arguments))
 
 
-def report_of(device: Device, ended: str = "") -> Report:
-    """The report of everything that was launched on `device`."""
-    device.synchronize()
-    session = device.session
-    machines = (device.description, *(prices.description for prices in session.compare))
-    lines = tuple(
-        Line(
-            name=record.name,
-            launches=record.launches,
-            host_us=record.host_ns / 1e3,
-            costs=() if device.mode == "execute" else tuple(_costs(record, machines)),
-        )
-        for record in session.records
-    )
-    return Report(devices=tuple(machine.name for machine in machines), mode=device.mode, lines=lines, ended=ended)
-
-
-def _costs(record: KernelRecord, machines: tuple[Description, ...]) -> Iterator[Cost]:
-    yield _cost(record, machines[0])
-    for machine in machines[1:]:
-        yield _cost(record.compared.get(machine.name, Priced()), machine)
-
-
-def _cost(priced: Priced, machine: Description) -> Cost:
-    return Cost(
-        device_us=priced.device_ps / PS_PER_US,
-        energy_j=priced.energy_pj / 1e12,
-        bound_by=priced.bound_by,
-        flops=round(priced.flops),
-        bytes=priced.bytes,
-        peak_flops=priced.flops_at_peak / priced.device_ps * 1e12 if priced.device_ps else 0.0,
-        peak_bytes_per_s=machine.hbm_bandwidth_bytes_per_s,
-    )
-
-
-def describe(session: Session) -> str:
+def describe(device: Device) -> str:
     """One line of what has been launched so far, for the terminal."""
-    records = session.records
+    records = device.session.records
     launches = sum(record.launches for record in records)
-    return f"{launches} launches of {len(records)} kernels so far" if launches else "compiling and running"
+    if not launches:
+        return "compiling and running"
+    told = f"{plural(launches, 'launch', 'launches')} of {plural(len(records), 'kernel', 'kernels')} so far"
+    device_us = sum(record.device_ps for record in records) / 1e6
+    return f"{told}, {duration(device_us)} on {device.name}" if device_us else told

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import runpy
+import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 from supa.base.errors import SupaError
 
 INTERRUPTED = 130
+TERMINATED = 143
+
+
+class _Terminated(SystemExit):
+    """The process was asked to end."""
 
 
 class ScriptError(SupaError):
@@ -52,10 +59,13 @@ def execute(target: str, arguments: Sequence[str], is_module: bool) -> Ending:
     sys.argv = [target, *arguments]
     sys.path[:1] = [""] if is_module else [str(Path(target).resolve().parent)]
     try:
-        try:
-            run()
-        finally:
-            _join_threads()
+        with _terminable():
+            try:
+                run()
+            finally:
+                _join_threads()
+    except _Terminated:
+        return Ending(code=TERMINATED, words="terminated")
     except SystemExit as ending:
         return _exit(ending)
     except KeyboardInterrupt:
@@ -66,6 +76,23 @@ def execute(target: str, arguments: Sequence[str], is_module: bool) -> Ending:
     finally:
         sys.argv, sys.path[:] = before
     return Ending(code=0)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Within, a request to end (SIGTERM) unwinds the program, so that its report still comes."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise _Terminated(TERMINATED)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _file(path: str) -> Callable[[], object]:

@@ -15,6 +15,7 @@ from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
 
 from supa.jit.triton_backend.do_bench import install
+from supa.jit.triton_backend.neighbours import other_drivers
 
 NAME = "supa"
 _CPP_TYPES = {
@@ -49,9 +50,7 @@ class SupaDriver(DriverBase):  # type: ignore[misc]
         """Whether this driver serves the process: it was asked for, or no other one has a device."""
         if os.environ.get("TRITON_DEFAULT_BACKEND") == NAME:
             return True
-        from triton.backends import backends
-
-        return not any(backend.driver.is_active() for name, backend in backends.items() if name != NAME)
+        return not other_drivers()
 
     def get_current_target(self) -> GPUTarget:
         """What kernels are compiled for."""

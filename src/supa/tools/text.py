@@ -1,0 +1,103 @@
+"""The report of a run for people: tables of at most 120 columns. Not here: the figures (`report`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from supa.tools.bounds import explained
+from supa.tools.quantities import duration, energy, plural, power, share, three
+from supa.tools.report import Cost, Line, Report, by_time, cost_on, sum_of_host, total_on
+from supa.tools.table import table
+
+TOP_KERNELS = 20
+_HEAD = ("kernel", "launches", "host", "device", "share", "energy", "power", "TFLOPS (peak)", "GB/s (peak)", "bound by")
+
+
+def as_text(report: Report) -> str:
+    """The tables: kernels with most time first, the rest as one row, what bounds them in words, further devices."""
+    launches = sum(line.launches for line in report.lines)
+    what = f"{plural(launches, 'launch', 'launches')} of {plural(len(report.lines), 'kernel', 'kernels')}"
+    name = report.marked(report.devices[0])
+    head = f"supa: {name}, mode {report.mode}: {what if launches else 'nothing was launched'}"
+    parts = [head + (f"; {report.ended}" if report.ended else "")]
+    if report.lines:
+        parts.append(_execute_table(report) if report.mode == "execute" else _device_table(report))
+    if report.lines and report.mode != "execute":
+        bounds = [cost.bound_by for line in _shown(report) if (cost := cost_on(line, 0))]
+        parts.append("\n".join(f"bound by {line}" for line in explained(bounds)))
+        if len(report.devices) > 1:
+            parts.append("predicted device time\n" + comparison_table(report))
+    return "\n\n".join(part for part in [*parts, *report.notes] if part) + "\n"
+
+
+def comparison_table(report: Report) -> str:
+    """Device time of each kernel on each device, and beside all but the first its ratio to the first."""
+    first, *others = report.devices
+    head = ["kernel", report.marked(first)]
+    for name in others:
+        head += [report.marked(name), "ratio"]
+    rows = [head, *(_compared(line.name, line.costs) for line in _shown(report))]
+    totals = [total_on(report.lines, index) for index in range(len(report.devices))]
+    return table([*rows, _compared("total", [total for total in totals if total is not None])])
+
+
+def _compared(name: str, costs: Sequence[Cost]) -> list[str]:
+    cells = [name, duration(costs[0].device_us)]
+    for cost in costs[1:]:
+        ratio = f"{cost.device_us / costs[0].device_us:.2f}x" if costs[0].device_us else "-"
+        cells += [duration(cost.device_us), ratio]
+    return cells
+
+
+def _shown(report: Report) -> list[Line]:
+    """The top kernels; those below them as one line."""
+    lines = by_time(report)
+    if len(lines) <= TOP_KERNELS + 1:
+        return lines
+    top, rest = lines[:TOP_KERNELS], lines[TOP_KERNELS:]
+    count = range(len(report.devices)) if rest[0].costs else range(0)
+    costs = tuple(total for index in count if (total := total_on(rest, index)) is not None)
+    summed = sum_of_host(rest, f"({len(rest)} others)")
+    return [*top, Line(name=summed.name, launches=summed.launches, host_us=summed.host_us, costs=costs)]
+
+
+def _execute_table(report: Report) -> str:
+    whole = sum_of_host(report.lines)
+    rows = [["kernel", "launches", "host", "share"]]
+    for line in (*_shown(report), whole):
+        rows.append([line.name, str(line.launches), duration(line.host_us), share(line.host_us, whole.host_us)])
+    return table(rows)
+
+
+def _device_table(report: Report) -> str:
+    total = total_on(report.lines, 0)
+    assert total is not None
+    rows = [list(_HEAD)]
+    for line in _shown(report):
+        cost = cost_on(line, 0)
+        assert cost is not None
+        rows.append(_row(line, cost, total.device_us))
+    rows.append([*_row(sum_of_host(report.lines), total, total.device_us)[:-1], ""])
+    return table(rows, words=(0, len(_HEAD) - 1))
+
+
+def _row(line: Line, cost: Cost, total_us: float) -> list[str]:
+    return [
+        line.name,
+        str(line.launches),
+        duration(line.host_us),
+        duration(cost.device_us),
+        share(cost.device_us, total_us),
+        energy(cost.energy_j),
+        power(cost.average_power_w),
+        _rate(cost.flops_per_s, cost.peak_flops, 1e12),
+        _rate(cost.bytes_per_s, cost.peak_bytes_per_s, 1e9),
+        cost.bound_by,
+    ]
+
+
+def _rate(achieved: float, peak: float, unit: float) -> str:
+    """ "123 (45 %)": an achieved rate and its part of the peak."""
+    if not achieved:
+        return "-"
+    return f"{three(achieved / unit)} ({100 * achieved / peak:3.0f} %)" if peak else three(achieved / unit)
