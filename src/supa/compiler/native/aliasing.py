@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
-from supa.ir.types import Descriptor, Pointer, element_of
+from supa.ir.types import Descriptor, Pointer, Tile, element_of, shape_of
 
 _THROUGH = (
     ops.AddPtr, ops.Splat, ops.Broadcast, ops.ExpandDims, ops.Reshape, ops.Transpose, ops.Split, ops.Join, ops.Cat,
     ops.Gather, ops.MakeDescriptor,
 )  # fmt: skip
+
+_BY_POINTER = (ops.Load, ops.Store, ops.AtomicRmw, ops.AtomicCas)
 
 
 class Aliasing:
@@ -29,8 +31,8 @@ class Aliasing:
         assert one is not None and other is not None
         if self.bases(one).isdisjoint(self.bases(other)):
             return False
-        if isinstance(first, ops.Load | ops.Store) and isinstance(second, ops.Load | ops.Store):
-            return not _same_value(one, other)
+        if isinstance(first, _BY_POINTER) and isinstance(second, _BY_POINTER):
+            return not (_same_value(one, other) and _is_injective(one))
         return not _same_block(first, second)
 
     def bases(self, value: Value) -> frozenset[Value]:
@@ -101,6 +103,50 @@ def _same_value(one: Value, other: Value) -> bool:
     if not isinstance(left, ops.AddPtr | ops.Splat):
         return False
     return all(_same_value(a, b) for a, b in zip(left.operands, right.operands, strict=True) if a and b)
+
+
+def _is_injective(pointer: Value) -> bool:
+    """Whether different elements have different addresses, as long as no stride is zero or too small."""
+    wanted = {dim for dim, extent in enumerate(shape_of(pointer.type)) if extent > 1}
+    varied = _varied(pointer)
+    return not wanted or (varied is not None and wanted <= varied)
+
+
+def _varied(value: Value) -> frozenset[int] | None:
+    """The dimensions along which a sum of ranges grows; None for what is no such sum."""
+    op = value.op
+    if not isinstance(value.type, Tile) or isinstance(op, ops.Splat):
+        return frozenset()
+    if op is None:
+        first = _handed_over(value)  # a pointer that a loop advances
+        return _varied(first[0]) if first and first[0] is not value else None
+    if isinstance(op, ops.Constant):
+        return None if op.values else frozenset()
+    if isinstance(op, ops.Range):
+        return frozenset((0,))
+    parts = [_varied(operand) for operand in op.operands if operand is not None]
+    known = [part for part in parts if part is not None]
+    if not known or len(known) < len(parts):
+        return None
+    return _moved(op, known)
+
+
+def _moved(op: Op, parts: list[frozenset[int]]) -> frozenset[int] | None:
+    """The dimensions along which the result grows, from those of the operands."""
+    if isinstance(op, ops.AddPtr) or (isinstance(op, ops.Map) and op.function in ("add", "sub")):
+        return parts[0] | parts[1]
+    if isinstance(op, ops.Map) and op.function == "mul":
+        return parts[0] | parts[1] if not (parts[0] and parts[1]) else None
+    if isinstance(op, ops.Broadcast) or (isinstance(op, ops.Cast) and op.kind in ("sext", "zext")):
+        return parts[0]
+    if isinstance(op, ops.ExpandDims):
+        return frozenset(dim + (dim >= op.axis) for dim in parts[0])
+    if isinstance(op, ops.Transpose):
+        return frozenset(dim for dim, source in enumerate(op.order) if source in parts[0])
+    if isinstance(op, ops.Reshape):
+        whole = {dim for dim, extent in enumerate(shape_of(op.source.type)) if extent > 1}
+        return frozenset(range(len(shape_of(op.result.type)))) if whole <= parts[0] else None
+    return None
 
 
 def _same_block(first: Op, second: Op) -> bool:

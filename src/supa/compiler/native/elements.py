@@ -245,6 +245,26 @@ def _next_after(lanes: Lanes, args: Sequence[Vec], type_: DType) -> Vec:
     return lanes.apply("bitcast {t} {0} to {r}", (moved,), "half") if type_ is F16 else moved
 
 
+def _fused(lanes: Lanes, args: Sequence[Vec], type_: DType) -> Vec:
+    """x * y + z of floats of at most 16 bits, rounded once: the sum in f64, rounded to odd by its error."""
+    x, y, z = (lanes.apply("fpext {t} {0} to {r}", (to_f32(lanes, arg, type_),), "double") for arg in args)
+
+    def double(instruction: str, left: Vec, right: Vec) -> Vec:
+        return lanes.apply(instruction + " {t} {0}, {1}", (left, right), "double")
+
+    product = double("fmul", x, y)  # exact
+    total = double("fadd", product, z)
+    high = double("fsub", total, product)
+    error = double("fadd", double("fsub", product, double("fsub", total, high)), double("fsub", z, high))
+    bits = lanes.apply("bitcast {t} {0} to {r}", (total,), "i64")
+    outward = lanes.apply("fcmp ogt {t} {0}, {1}", (double("fmul", error, total), uniform("double", "0.0")), "i1")
+    exact = lanes.apply("fcmp ueq {t} {0}, {1}", (error, uniform("double", "0.0")), "i1")  # or infinite
+    below = lanes.select(outward, bits, lanes.apply("sub {t} {0}, {1}", (bits, constant("i64", 1)), "i64"))
+    odd = lanes.apply("or {t} {0}, {1}", (below, constant("i64", 1)), "i64")
+    whole = lanes.apply("bitcast {t} {0} to {r}", (lanes.select(exact, bits, odd),), "double")
+    return from_f32(lanes, f64_to_f32_odd(lanes, whole), type_)
+
+
 # ---- the face --------------------------------------------------------------------------------------------------
 
 
@@ -255,6 +275,8 @@ def apply_function(lanes: Lanes, function: str, args: Sequence[Vec], types: Sequ
         return _dispatch(lanes, function, args)
     if function == "nextafter":
         return _next_after(lanes, args, first)
+    if function == "fma":
+        return _fused(lanes, args, first)
     widened = [to_f32(lanes, arg, first) if type_ == first else arg for arg, type_ in zip(args, types, strict=True)]
     result = _dispatch(lanes, function, widened)
     if FUNCTIONS[function].result == "i1":

@@ -20,6 +20,9 @@ def suffix(type_: str) -> str:
     return {"float": "f32", "double": "f64", "half": "f16"}.get(type_, type_)
 
 
+_INDEX_BITS = 32  # integers of fewer bits often wrap, also from one lane to the next
+
+
 class Lanes:
     """Emits code for `count` elements at once; `sinks[level]` receives what loop level `level` computes."""
 
@@ -190,9 +193,11 @@ class Lanes:
         return constant(type_, value - (1 << bits) if value >> (bits - 1) else value)
 
     def resize(self, vec: Vec, type_: str, kind: str) -> Vec:
-        """trunc, sext or zext to another integer type; linear values are taken not to wrap within a vector."""
+        """trunc, sext or zext to another integer type; linear i32 values are taken not to wrap within a vector."""
         if vec.type == type_:
             return vec
+        if kind == "sext" and llvm_bits(vec.type) < _INDEX_BITS and not vec.is_uniform:
+            return self.apply(f"{kind} {{t}} {{0}} to {{r}}", (self.as_vector(vec),), type_)
         if vec.constant is not None and kind == "sext" and vec.type != "i1":
             return constant(type_, vec.constant)
         if vec.constant is not None and kind == "trunc":

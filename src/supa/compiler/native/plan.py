@@ -25,6 +25,7 @@ _EXPENSIVE = 10
 _EXPENSIVE_INTEGER = 40  # a division; chains of cheap address arithmetic are computed where they are used
 _RECOMPUTE_LIMIT = 16  # of integers: addresses and masks
 _RECOMPUTE_LIMIT_FLOAT = 8
+_ATOMICS = (ops.AtomicRmw, ops.AtomicCas, ops.DescriptorReduce)
 _LOADS = (ops.Load, ops.DescriptorLoad, ops.DescriptorGather)
 _SAME_INDEX = (ops.Map, ops.Cast, ops.AddPtr, ops.Load, ops.MapRegion)
 _STORES = (ops.Store, ops.DescriptorStore, ops.DescriptorScatter)
@@ -145,8 +146,8 @@ class Planner:
             return True
         if any(self.order[op] < position < use.last for position in self.writes):
             return True
-        stores = [reader[0] for reader in use.readers if isinstance(reader, tuple) and isinstance(reader[0], _STORES)]
-        return any(self.aliasing.may_clash(op, store) for store in stores)
+        users = [reader[0] for reader in use.readers if isinstance(reader, tuple)]
+        return any(user.writes_memory and self.aliasing.may_clash(op, user) for user in users)
 
     def _is_read_inside(self, op: Op, use: _Use) -> bool:
         return any(block is not op.parent for block in use.blocks)
@@ -168,7 +169,8 @@ class Planner:
             by_position = isinstance(user, ops.Yield | ops.For | ops.While | ops.Condition)
             use.readers.add((user, user.operands.index(value) if by_position else 0))
             use.blocks.add(user.parent)
-            use.last = max(use.last, self.order[user])
+            # An atomic works lane by lane: what it changes first, its later lanes must not load.
+            use.last = max(use.last, self.order[user] + isinstance(user, _ATOMICS))
             return
         for result in user.results:
             if result in self.kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supa.base.dtypes import I32
-from supa.compiler.native.emitter import register_type
+from supa.compiler.native.emitter import llvm_bits, register_type
 from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.tiles import Index, evaluate_region
@@ -112,6 +112,8 @@ def emit_histogram(generator: Generator, op: ops.Histogram) -> None:
     loops = Loops(emitter, generator.environment, shape, choose_space(shape, None, 1))
     evaluator, index, level = loops.evaluator, loops.indices[0], loops.level
     value = evaluator.at(op.source, index)
+    if llvm_bits(value.type) < I32.bits:  # wide enough for the number of bins
+        value = evaluator.resize(value, "i32", "zext" if value.type == "i1" else "sext")
     limit = constant(value.type, bins)
     inside = evaluator.apply("icmp ult {t} {0}, {1}", (value, limit), "i1")
     if op.mask is not None:

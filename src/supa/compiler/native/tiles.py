@@ -339,7 +339,24 @@ def _map(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
 def _cast(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
     assert isinstance(op, ops.Cast)
     source, target = element_of(op.source.type), element_of(value.type)
-    return apply_cast(ev, op.kind, ev.at(op.source, index), source, target, op.rounding)
+    vec = ev.at(op.source, index)
+    if vec.is_linear and op.kind == "sext" and not _is_only_an_index(value):
+        vec = ev.as_vector(vec)  # it may wrap from one lane to the next
+    return apply_cast(ev, op.kind, vec, source, target, op.rounding)
+
+
+def _is_only_an_index(value: Value) -> bool:
+    """Whether addresses and comparisons alone are made from `value`: of these none leaves its range in a vector."""
+    return all(_keeps_index(user) for user in value.uses)
+
+
+def _keeps_index(user: Op) -> bool:
+    if isinstance(user, ops.AddPtr) or (isinstance(user, ops.Map) and user.function.startswith("icmp")):
+        return True
+    if isinstance(user, ops.Map):
+        return user.function in ("add", "sub", "mul") and _is_only_an_index(user.result)
+    shapes = (ops.Broadcast, ops.ExpandDims, ops.Reshape, ops.Transpose)
+    return isinstance(user, shapes) and _is_only_an_index(user.result)
 
 
 @rule(ops.AddPtr)
