@@ -55,7 +55,8 @@ def choose_space(shape: tuple[int, ...], axis: int | None, width: int) -> Space:
 
 
 class Loops:
-    """The nest under construction. `indices` holds one index tuple for each copy of the innermost body.
+    """The nest under construction. `indices` holds one index tuple for each copy of the innermost body: the vector loop
+    may take several neighbouring vectors at once.
 
     `level` is the innermost loop's level; `before[k]` and `after[k]` receive what level k does before and after the
     loop inside it.
@@ -70,19 +71,20 @@ class Loops:
         self.before: list[list[str]] = [[] for _ in range(self.level + 1)]
         self.after: list[list[str]] = [[] for _ in range(self.level + 1)]
         self.counters = [emitter.fresh("i") for _ in self.looped]
-        last_step_scale = copies if self._can_copy(copies) else 1
-        self.copies = last_step_scale
+        self.copied = self._copied_loop(copies)
+        self.copies = copies if self.copied is not None else 1
         self.evaluator = Evaluator(emitter, space.lanes, self.before, environment)
         around = max(0, self.level - 1)  # what the finisher needs of outer levels must stand before the loops inside
         sinks = [*self.before[:around], *self.after[around:]]
         self.finisher = Evaluator(emitter, space.lanes, sinks, environment)
         self.indices = self._make_indices()
 
-    def _can_copy(self, copies: int) -> bool:
-        if not self.looped or copies == 1:
-            return False
-        _, extent, step = self.looped[-1]
-        return self.looped[-1] == self.space.loops[-1] and extent % (step * copies) == 0
+    def _copied_loop(self, copies: int) -> int | None:
+        """The position of the vector loop, if it can take `copies` vectors at a time."""
+        for position, (dim, extent, step) in enumerate(self.looped):
+            if dim == self.space.vector_dimension and dim != -1 and copies > 1 and extent % (step * copies) == 0:
+                return position
+        return None
 
     def _make_indices(self) -> list[Index]:
         positions: dict[int, Vec] = {}
@@ -111,9 +113,9 @@ class Loops:
             shift += extent.bit_length() - 1
 
     def _shifted(self, index: Index, copy: int) -> Index:
-        if copy == 0:
+        if self.copied is None or copy == 0:
             return index
-        dim, _, step = self.looped[-1]
+        dim, _, step = self.looped[self.copied]
         at = index[dim]
         name = self.evaluator.emit(at.level, f"add i32 {at.name}, {copy * step}")
         moved = Vec(at.kind, "i32", name, at.level, at.step)
@@ -128,7 +130,7 @@ class Loops:
         sink.extend(self.before[level])
         if level < self.level:
             _, extent, step = self.looped[level]
-            step *= self.copies if level == self.level - 1 else 1
+            step *= self.copies if level == self.copied else 1
             counter = self.counters[level]
             labels = [self.emitter.fresh_label(hint) for hint in ("pre", "loop", "latch", "exit")]
             pre, head, latch, exit_ = labels

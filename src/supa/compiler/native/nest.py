@@ -25,7 +25,9 @@ from supa.ir import ops
 from supa.ir.core import Op, Value
 from supa.ir.types import Scalar, Tile, element_of, shape_of
 
-_REDUCTION_COPIES = 4  # independent accumulators: they hide the latency of the combining instruction
+_REDUCTION_COPIES = (
+    4  # independent accumulators hide the combining instruction's latency; columns: longer runs of memory
+)
 
 
 @emits(Nest)
@@ -33,7 +35,7 @@ def emit_nest(generator: Generator, nest: Nest) -> None:
     """Emit the loops of `nest` and everything its roots do."""
     space = choose_space(nest.shape, nest.axis, generator.width)
     in_order = any(isinstance(root.op, ops.Reduce) and not is_commutative(root.op) for root in nest.roots)
-    copies = _REDUCTION_COPIES if nest.axis is not None and space.horizontal and not in_order else 1
+    copies = _REDUCTION_COPIES if nest.axis is not None and not in_order else 1
     loops = Loops(generator.emitter, generator.environment, nest.shape, space, copies)
     buffers = {root: _destination(generator, nest, root) for root in nest.roots if root.kind == "keep"}
     reductions = {root: _Reduction(generator, loops, root) for root in nest.roots if root.kind == "reduce"}
@@ -190,16 +192,16 @@ class _Reduction:
                 [self._load(evaluator, slot, like, self.level) for slot, like in zip(slots, likes, strict=True)]
                 for slots in self.slots
             ]
-        while len(parts) > 1:
+        while self.loops.space.horizontal and len(parts) > 1:
             parts = [
                 self._fold(evaluator, [*left, *right]) for left, right in zip(parts[::2], parts[1::2], strict=True)
             ]
-        totals = parts[0]
-        if self.loops.space.horizontal and not self.in_order:
-            totals = self._across_lanes(evaluator, totals, self.level)
-        if self.narrow is not None:
-            totals = [from_f32(evaluator, total, self.narrow) for total in totals]
-        self._write(evaluator, totals)
+        for copy, totals in enumerate(parts):
+            if self.loops.space.horizontal and not self.in_order:
+                totals = self._across_lanes(evaluator, totals, self.level)
+            if self.narrow is not None:
+                totals = [from_f32(evaluator, total, self.narrow) for total in totals]
+            self._write(evaluator, totals, self.loops.indices[copy])
 
     def _register_types(self) -> list[str]:
         from supa.compiler.native.emitter import register_type
@@ -231,17 +233,21 @@ class _Reduction:
             for vec in totals
         ]
 
-    def _write(self, evaluator: Evaluator, totals: list[Vec]) -> None:
-        index = self.loops.indices[0]
+    def _write(self, evaluator: Evaluator, totals: list[Vec], index: Index) -> None:
         outer = index[: self.axis] + index[self.axis + 1 :]
         evaluator.flat = self.loops.evaluator.flat
-        for result, vec in zip(self.op.results, totals, strict=True):
-            if isinstance(result.type, Tile):
-                buffer = self.generator.new_buffer(shape_of(result.type), element_of(result.type))
-                evaluator.write_buffer(buffer, outer, vec, self.level)
-                self.results.append(buffer)
+        if not self.results:
+            self.results = [self._place(result) for result in self.op.results]
+        for position, (place, vec) in enumerate(zip(self.results, totals, strict=True)):
+            if isinstance(place, Buffer):
+                evaluator.write_buffer(place, outer, vec, self.level)
             else:
-                self.results.append(vec.name)
+                self.results[position] = vec.name
+
+    def _place(self, result: Value) -> str | Buffer:
+        if not isinstance(result.type, Tile):
+            return ""
+        return self.generator.new_buffer(shape_of(result.type), element_of(result.type))
 
     def publish(self) -> None:
         """Make the results known to what follows the nest."""
