@@ -135,7 +135,7 @@ class Writer:
         self.loops = 0
         self.shapes = [self._shape() for _ in range(choose.integer(1, 2))]
         self.elements = [choose.pick(ELEMENTS) for _ in range(choose.integer(1, 4))] + [choose.pick((I32, F32))]
-        self.scalars = [self.argument(I32, choose.pick([0, 1, 3, 7, -5, 1000])) for _ in range(2)]
+        self.scalars = [self.argument(I32, choose.pick([0, 1, 3, 7, -5, 1000, 2147483640])) for _ in range(2)]
         self.pid = self.builder.value(ops.ProgramId, (), axis=0)
         self.visible += [*self.scalars, self.pid]
         for element in ARGUMENT_FLOATS[: choose.integer(0, 2)]:

@@ -1,0 +1,267 @@
+"""Small kernels that native code once got wrong, against the oracle on the same memory."""
+
+import numpy as np
+import pytest
+from native_calls import Area, Native, compare
+
+from supa.base.dtypes import DTYPES
+from supa.compiler.native.host import detect
+from supa.ir.oracle.formats import storage_of
+from supa.ir.parser import parse_function
+from supa.ir.verify import verify
+
+SMALL_FLOATS = ("f16", "bf16", "f8E4M3FN", "f8E5M2", "f8E4M3FNUZ", "f8E5M2FNUZ", "f8E4M3B11FNUZ")
+
+
+def agree(text, grid, *args):
+    """Both ways of running leave the same memory; gives the arrays."""
+    func = parse_function(text)
+    verify(func)
+    bound = [Area(arg) if isinstance(arg, np.ndarray) else arg for arg in args]
+    difference = compare(func, Native(func), grid, bound)
+    assert difference is None, str(difference)
+    return [area.array for area in bound if isinstance(area, Area)]
+
+
+def elementwise(body, element, count=256):
+    """A kernel that stores %99, a tile of `count` elements; %2 is the index, %1 an i32 argument, %4 the old tile."""
+    tile, pointers = f"tile<{count}x{element}>", f"tile<{count}xptr<{element}>>"
+    return f"""func {{sym_name="k"}} {{
+  body(%0: ptr<{element}>, %1: i32):
+    %2 = range {{start=0, end={count}}} : () -> tile<{count}xi32>
+    %100 = splat %0 : (ptr<{element}>) -> {pointers}
+    %101 = addptr %100, %2 : ({pointers}, tile<{count}xi32>) -> {pointers}
+    %4 = load %101, _, _ : ({pointers}) -> {tile}
+{body}
+    store %101, %99, _ : ({pointers}, {tile}) -> ()
+    return
+}}
+"""
+
+
+def random_bits(element, count, seed=0):
+    storage = storage_of(DTYPES[element])
+    return np.random.default_rng(seed).integers(0, 256, count * storage.itemsize, np.uint8).view(storage)
+
+
+@pytest.mark.parametrize("function", ["sdiv", "udiv", "srem", "urem"])
+@pytest.mark.parametrize("element", ["i8", "i16", "i32", "i64"])
+def test_division_by_zero_and_of_the_minimum_by_minus_one(function, element):
+    bits = DTYPES[element].bits
+    lowest, ones = -(1 << (bits - 1)), -1
+    type_ = f"tile<4x{element}>"
+    body = f"""    %5 = constant {{values=(0, 0, -1, 3)}} : () -> {type_}
+    %99 = map %4, %5 {{function="{function}"}} : ({type_}, {type_}) -> {type_}"""
+    (found,) = agree(elementwise(body, element, 4), (1,), np.array([0, 5, lowest, 7], f"i{bits // 8}"), 0)
+    expected = {
+        "sdiv": [ones, ones, lowest, 2], "udiv": [ones, ones, 0, 2], "srem": [0, 5, 0, 1], "urem": [0, 5, lowest, 1],
+    }  # fmt: skip
+    assert found.tolist() == expected[function]
+
+
+@pytest.mark.parametrize("value", [1e30, -1e30, 449.0, 1e-30, -0.0, 0.1, float("inf"), float("nan"), 1 + 2.0**-8 + 2.0**-40])
+@pytest.mark.parametrize("element", SMALL_FLOATS)
+def test_constants_of_small_floats_are_rounded_once_and_saturate(element, value):
+    body = f"    %99 = constant {{value={value!r}}} : () -> tile<4x{element}>"
+    agree(elementwise(body, element, 4), (1,), random_bits(element, 4), 0)
+
+
+@pytest.mark.parametrize("element", SMALL_FLOATS)
+def test_nextafter_steps_in_the_operands_own_format(element):
+    type_ = f"tile<256x{element}>"
+    body = f"""    %5 = constant {{value=1.0}} : () -> {type_}
+    %99 = map %4, %5 {{function="nextafter"}} : ({type_}, {type_}) -> {type_}"""
+    array = np.arange(256).astype(storage_of(DTYPES[element])) if element.startswith("f8") else random_bits(element, 256)
+    agree(elementwise(body, element), (1,), array, 0)
+
+
+@pytest.mark.parametrize("element", SMALL_FLOATS)
+def test_fma_of_small_floats_is_rounded_once(element):
+    type_ = f"tile<256x{element}>"
+    body = f"""    %5 = constant {{value=1.5}} : () -> {type_}
+    %6 = constant {{value=0.00390625}} : () -> {type_}
+    %7 = map %4, %6, %5 {{function="fma"}} : ({type_}, {type_}, {type_}) -> {type_}
+    %99 = map %7, %4, %6 {{function="fma"}} : ({type_}, {type_}, {type_}) -> {type_}"""
+    for seed in range(3):
+        agree(elementwise(body, element), (1,), random_bits(element, 256, seed), 0)
+
+
+def test_fma_whose_exact_value_is_just_above_the_middle_of_two_bf16():
+    one, middle, tiny = 0x3F80, 0x3B80, 0x0080  # 1, 2**-8, 2**-126
+    type_ = "tile<1xbf16>"
+    text = f"""func {{sym_name="k"}} {{
+  body(%0: ptr<bf16>):
+    %1 = constant {{value={2.0**-120}}} : () -> bf16
+    %2 = constant {{value=0.0625}} : () -> bf16
+    %3 = load %0, _, _ : (ptr<bf16>) -> bf16
+    %4 = map %1, %2, %3 {{function="fma"}} : (bf16, bf16, bf16) -> bf16
+    store %0, %4, _ : (ptr<bf16>, bf16) -> ()
+    return
+}}
+"""
+    assert type_ and one and middle and tiny
+    agree(text, (1,), np.array([0x3F81], np.uint16))
+
+
+def test_narrow_indices_wrap_from_one_lane_to_the_next():
+    body = """    %5 = constant {value=5} : () -> tile<256xi32>
+    %6 = map %2, %5 {function="add"} : (tile<256xi32>, tile<256xi32>) -> tile<256xi32>
+    %7 = cast %6 {kind="trunc"} : (tile<256xi32>) -> tile<256xi8>
+    %99 = cast %7 {kind="sext"} : (tile<256xi8>) -> tile<256xi32>"""
+    (found,) = agree(elementwise(body, "i32"), (1,), np.zeros(256, np.int32), 0)
+    assert found.tolist() == (np.arange(256) + 5).astype(np.int8).tolist()
+
+
+@pytest.mark.parametrize(("function", "value"), [("add", 2147483640), ("mul", -1640531527)])
+def test_sums_and_hashes_of_indices_wrap_before_they_are_widened(function, value):
+    body = f"""    %5 = splat %1 : (i32) -> tile<256xi32>
+    %6 = map %2, %5 {{function="{function}"}} : (tile<256xi32>, tile<256xi32>) -> tile<256xi32>
+    %99 = cast %6 {{kind="sext"}} : (tile<256xi32>) -> tile<256xi64>"""
+    agree(elementwise(body, "i64"), (1,), np.zeros(256, np.int64), value)
+
+
+@pytest.mark.parametrize(("element", "bins"), [("i8", 128), ("i8", 256), ("i8", 512), ("i1", 2), ("i64", 64)])
+def test_histograms_of_narrow_tiles(element, bins):
+    text = f"""func {{sym_name="k"}} {{
+  body(%0: ptr<{element}>, %1: ptr<i32>):
+    %2 = range {{start=0, end=64}} : () -> tile<64xi32>
+    %3 = splat %0 : (ptr<{element}>) -> tile<64xptr<{element}>>
+    %4 = addptr %3, %2 : (tile<64xptr<{element}>>, tile<64xi32>) -> tile<64xptr<{element}>>
+    %5 = load %4, _, _ : (tile<64xptr<{element}>>) -> tile<64x{element}>
+    %6 = histogram %5, _ : (tile<64x{element}>) -> tile<{bins}xi32>
+    %7 = range {{start=0, end={bins}}} : () -> tile<{bins}xi32>
+    %8 = splat %1 : (ptr<i32>) -> tile<{bins}xptr<i32>>
+    %9 = addptr %8, %7 : (tile<{bins}xptr<i32>>, tile<{bins}xi32>) -> tile<{bins}xptr<i32>>
+    store %9, %6, _ : (tile<{bins}xptr<i32>>, tile<{bins}xi32>) -> ()
+    return
+}}
+"""
+    values = np.arange(-32, 32)
+    source = values > 3 if element == "i1" else values.astype(f"i{DTYPES[element].bits // 8}")
+    _, counts = agree(text, (1,), source, np.zeros(bins, np.int32))
+    inside = source[(source >= 0) & (source < bins)] if element != "i1" else source.astype(int)
+    assert counts.tolist() == np.bincount(inside, minlength=bins).tolist()
+
+
+# ---- reductions ------------------------------------------------------------------------------------------------
+
+AFFINE = """        %24 = map %20, %22 {function="mul"} : (i32, i32) -> i32
+        %25 = map %21, %22 {function="mul"} : (i32, i32) -> i32
+        %26 = map %25, %23 {function="add"} : (i32, i32) -> i32
+        yield %24, %26 : (i32, i32) -> ()"""
+LAST_LARGEST = """        %24 = map %20, %22 {function="icmp_sgt"} : (i32, i32) -> i1
+        %25 = map %24, %20, %22 {function="select"} : (i1, i32, i32) -> i32
+        %26 = map %24, %21, %23 {function="select"} : (i1, i32, i32) -> i32
+        yield %25, %26 : (i32, i32) -> ()"""
+
+
+@pytest.mark.parametrize("count", [2, 8, 16, 64, 256])
+@pytest.mark.parametrize("region", [AFFINE, LAST_LARGEST], ids=["affine", "last largest"])
+def test_regions_that_do_not_commute_combine_neighbours_in_order(region, count):
+    tile, pointers = f"tile<{count}xi32>", f"tile<{count}xptr<i32>>"
+    text = f"""func {{sym_name="k"}} {{
+  body(%0: ptr<i32>, %1: ptr<i32>, %2: ptr<i32>):
+    %3 = range {{start=0, end={count}}} : () -> {tile}
+    %4 = splat %0 : (ptr<i32>) -> {pointers}
+    %5 = addptr %4, %3 : ({pointers}, {tile}) -> {pointers}
+    %6 = load %5, _, _ : ({pointers}) -> {tile}
+    %7 = splat %1 : (ptr<i32>) -> {pointers}
+    %8 = addptr %7, %3 : ({pointers}, {tile}) -> {pointers}
+    %9 = load %8, _, _ : ({pointers}) -> {tile}
+    %10, %11 = reduce %6, %9 {{axis=0}} : ({tile}, {tile}) -> (i32, i32) {{
+      combine(%20: i32, %21: i32, %22: i32, %23: i32):
+{region}
+    }}
+    store %2, %10, _ : (ptr<i32>, i32) -> ()
+    %30 = constant {{value=1}} : () -> i32
+    %31 = addptr %2, %30 : (ptr<i32>, i32) -> ptr<i32>
+    store %31, %11, _ : (ptr<i32>, i32) -> ()
+    return
+}}
+"""
+    random = np.random.default_rng(count)
+    agree(text, (1,), *random.integers(-5, 6, (2, count)).astype(np.int32), np.zeros(2, np.int32))
+
+
+def test_the_offsets_of_a_reduction_with_two_outer_dimensions():
+    shape, rest = "2x32x4xf16", "2x32xf16"
+    text = f"""func {{sym_name="k"}} {{
+  body(%0: ptr<f16>, %1: ptr<f16>):
+    %2 = range {{start=0, end=256}} : () -> tile<256xi32>
+    %3 = splat %0 : (ptr<f16>) -> tile<256xptr<f16>>
+    %4 = addptr %3, %2 : (tile<256xptr<f16>>, tile<256xi32>) -> tile<256xptr<f16>>
+    %5 = load %4, _, _ : (tile<256xptr<f16>>) -> tile<256xf16>
+    %6 = reshape %5 : (tile<256xf16>) -> tile<{shape}>
+    %7 = reduce %6 {{axis=2}} : (tile<{shape}>) -> tile<{rest}> {{
+      combine(%20: f16, %21: f16):
+        %22 = map %20, %21 {{function="fmax"}} : (f16, f16) -> f16
+        yield %22 : (f16) -> ()
+    }}
+    %8 = reshape %7 : (tile<{rest}>) -> tile<64xf16>
+    %9 = range {{start=0, end=64}} : () -> tile<64xi32>
+    %10 = splat %1 : (ptr<f16>) -> tile<64xptr<f16>>
+    %11 = addptr %10, %9 : (tile<64xptr<f16>>, tile<64xi32>) -> tile<64xptr<f16>>
+    store %11, %8, _ : (tile<64xptr<f16>>, tile<64xf16>) -> ()
+    return
+}}
+"""
+    source = np.random.default_rng(0).standard_normal(256).astype(np.float16)
+    _, found = agree(text, (1,), source, np.zeros(64, np.float16))
+    assert np.array_equal(found, source.reshape(64, 4).max(1))
+
+
+# ---- the order of accesses -------------------------------------------------------------------------------------
+
+
+def moves(count, target, tail):
+    """Loads from %5, `target` gives the pointer %9 from the index %2, `tail` uses both."""
+    return f"""func {{sym_name="k"}} {{
+  body(%0: ptr<f32>):
+    %2 = range {{start=0, end={count}}} : () -> tile<{count}xi32>
+    %4 = splat %0 : (ptr<f32>) -> tile<{count}xptr<f32>>
+    %5 = addptr %4, %2 : (tile<{count}xptr<f32>>, tile<{count}xi32>) -> tile<{count}xptr<f32>>
+    %6 = load %5, _, _ : (tile<{count}xptr<f32>>) -> tile<{count}xf32>
+{target}
+    %9 = addptr %4, %8 : (tile<{count}xptr<f32>>, tile<{count}xi32>) -> tile<{count}xptr<f32>>
+{tail}
+    return
+}}
+"""
+
+
+REVERSED = """    %7 = constant {value=63} : () -> tile<64xi32>
+    %8 = map %7, %2 {function="sub"} : (tile<64xi32>, tile<64xi32>) -> tile<64xi32>"""
+FOLDED = """    %7 = constant {value=3} : () -> tile<64xi32>
+    %8 = map %2, %7 {function="and"} : (tile<64xi32>, tile<64xi32>) -> tile<64xi32>"""
+STORE = "    store %9, %6, _ : (tile<64xptr<f32>>, tile<64xf32>) -> ()"
+STORE_BOTH = """    %10 = constant {value=7.0} : () -> tile<64xf32>
+    store %5, %10, _ : (tile<64xptr<f32>>, tile<64xf32>) -> ()
+    %11 = constant {value=8} : () -> tile<64xi32>
+    %12 = map %2, %11 {function="icmp_slt"} : (tile<64xi32>, tile<64xi32>) -> tile<64xi1>
+    store %9, %6, %12 : (tile<64xptr<f32>>, tile<64xf32>, tile<64xi1>) -> ()"""
+ATOMIC = '    %10 = atomic_rmw %9, %6, _ {kind="fadd"} : (tile<64xptr<f32>>, tile<64xf32>) -> tile<64xf32>'
+REREAD = """    %20 = load %9, _, _ : (tile<64xptr<f32>>) -> tile<64xf32>
+    %21 = map %20, %6 {function="fadd"} : (tile<64xf32>, tile<64xf32>) -> tile<64xf32>
+    store %9, %21, _ : (tile<64xptr<f32>>, tile<64xf32>) -> ()"""
+
+
+@pytest.mark.parametrize("target", [REVERSED, FOLDED], ids=["reversed", "folded"])
+@pytest.mark.parametrize("tail", [STORE, STORE_BOTH, ATOMIC, REREAD], ids=["store", "both", "atomic", "reread"])
+def test_all_elements_are_read_before_any_is_written(target, tail):
+    array = np.arange(64, dtype=np.float32)
+    (found,) = agree(moves(64, target, tail), (1,), array)
+    if target is REVERSED and tail is STORE:
+        assert np.array_equal(found, array[::-1])
+
+
+def test_f16_where_the_host_has_no_instruction_for_it(monkeypatch):
+    monkeypatch.setenv("SUPA_HOST_VECTOR_BITS", "128")
+    type_, wide = "tile<65536xf16>", "tile<65536xf32>"
+    body = f"""    %5 = cast %4 {{kind="fpext"}} : ({type_}) -> {wide}
+    %6 = constant {{value=1.0009765625}} : () -> {wide}
+    %7 = map %5, %6 {{function="fmul"}} : ({wide}, {wide}) -> {wide}
+    %99 = cast %7 {{kind="fptrunc"}} : ({wide}) -> {type_}"""
+    func = parse_function(elementwise(body, "f16", 65536))
+    area = Area(np.arange(65536).astype(np.uint16).view(np.float16))
+    difference = compare(func, Native(func, detect.__wrapped__()), (1,), [area, 0])
+    assert difference is None, str(difference)
