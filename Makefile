@@ -34,7 +34,7 @@ $(READY): pyproject.toml setup.py $(wildcard src/supa/runtime/core/*)
 	@echo "setup: PyTorch (the CPU build where the package index has one)"
 	@$(PY) -m pip install --quiet --disable-pip-version-check "torch==2.13.0"
 	@echo "setup: supa with its pinned dependencies"
-	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[triton,dev]"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[triton,report,dev]"
 	@echo "setup: the timing model, compiled once"
 	@$(VENV)/bin/supa run examples/triton/vector_add.py > /dev/null
 	@touch $(READY)

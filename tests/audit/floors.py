@@ -36,6 +36,8 @@ FACES = {"torch.py": "frameworks.torch"}
 ROOMS: dict[str, tuple[str, ...]] = {
     "numpy": ("",),
     "numba": ("timing/",),
+    "altair": ("tools/page/",),
+    "vl_convert": ("tools/page/",),
     "llvmlite": ("compiler/", "runtime/loader.py"),
     "triton": ("jit/", "libs/"),
     "torch": ("frameworks/torch/", "solutions/", "jit/triton_backend/torch_device.py"),

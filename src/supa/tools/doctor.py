@@ -54,15 +54,16 @@ def _versions() -> Iterator[Finding]:
 
 
 def _host() -> Iterator[Finding]:
-    import llvmlite.binding as llvm
+    from supa.compiler.native.host import detect
 
-    features = llvm.get_host_cpu_features()
-    usable = [name for name in _FEATURES if features.get(name)]
+    host = detect()
+    have = {part[1:] for part in host.features.split(",") if part.startswith("+")}
+    usable = [name for name in _FEATURES if name in have]
     cores = len(os.sched_getaffinity(0))
-    yield "host", "ok", f"{llvm.get_host_cpu_name()}, {cores} cores, {platform.system()} {platform.machine()}"
-    told = ", ".join(usable) or "none of those that we look for"
-    fast = "avx512f" in usable or "avx2" in usable
-    yield "vector units", "ok" if fast else "note", told if fast else f"{told}: answers are right, but slow"
+    yield "host", "ok", f"{cores} cores, {platform.system()} {platform.machine()}, code for {host.cpu}"
+    told = f"{host.vector_bits}-bit registers; {', '.join(usable) or 'none of the features that we look for'}"
+    slow = host.vector_bits < 256
+    yield "vector units", "note" if slow else "ok", f"{told}: answers are right, but slow" if slow else told
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     yield "host memory", "ok", size(memory)
 
