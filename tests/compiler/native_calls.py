@@ -118,10 +118,13 @@ class Difference:
         )
 
 
-def compare(func: ops.Func, native: Native, grid: Sequence[int], args: Sequence[Any]) -> Difference | None:
+def compare(
+    func: ops.Func, native: Native, grid: Sequence[int], args: Sequence[Any], tolerance: float = 0.0
+) -> Difference | None:
     """Run natively and in the oracle, at the same addresses; None where all memory ends equal.
 
-    `args` holds an `Area` for each pointer. Floats are equal if their bits are, or if both are NaN.
+    `args` holds an `Area` for each pointer. Floats are equal if their bits are, or if both are NaN, or if they differ
+    by no more than `tolerance` times the larger of 1 and the oracle's.
     """
     areas = [(index, arg) for index, arg in enumerate(args) if isinstance(arg, Area)]
     for _, area in areas:
@@ -134,7 +137,7 @@ def compare(func: ops.Func, native: Native, grid: Sequence[int], args: Sequence[
     oracle(func, grid, args)
     for (index, area), array in zip(areas, found, strict=True):
         pointee = func.regions[0].args[index].type.pointee
-        difference = _difference(index, array, area.array, pointee)
+        difference = _difference(index, array, area.array, pointee, tolerance)
         if difference is not None:
             return difference
     return None
@@ -151,12 +154,18 @@ def oracle(func: ops.Func, grid: Sequence[int], args: Sequence[Any]) -> None:
     run(func, grid, bound, memory, strict=Strict(races=False, unspecified="zero", uninitialised=False))
 
 
-def _difference(index: int, native: np.ndarray, expected: np.ndarray, element: Any) -> Difference | None:
+def _difference(
+    index: int, native: np.ndarray, expected: np.ndarray, element: Any, tolerance: float
+) -> Difference | None:
     native, expected = native.reshape(-1), expected.reshape(-1)
     raw = f"u{native.dtype.itemsize}"
     same = native.view(raw) == expected.view(raw)
     if isinstance(element, DType) and element.is_float:
-        same |= np.isnan(to_float64(native, element)) & np.isnan(to_float64(expected, element))
+        found, wanted = to_float64(native, element), to_float64(expected, element)
+        same |= np.isnan(found) & np.isnan(wanted)
+        if tolerance:
+            with np.errstate(invalid="ignore"):
+                same |= np.abs(found - wanted) <= tolerance * np.maximum(1.0, np.abs(wanted))
     if same.all():
         return None
     at = int(np.argmin(same))

@@ -59,7 +59,9 @@ def test_division_by_zero_and_of_the_minimum_by_minus_one(function, element):
     assert found.tolist() == expected[function]
 
 
-@pytest.mark.parametrize("value", [1e30, -1e30, 449.0, 1e-30, -0.0, 0.1, float("inf"), float("nan"), 1 + 2.0**-8 + 2.0**-40])
+@pytest.mark.parametrize(
+    "value", [1e30, -1e30, 449.0, 1e-30, -0.0, 0.1, float("inf"), float("nan"), 1 + 2.0**-8 + 2.0**-40]
+)
 @pytest.mark.parametrize("element", SMALL_FLOATS)
 def test_constants_of_small_floats_are_rounded_once_and_saturate(element, value):
     body = f"    %99 = constant {{value={value!r}}} : () -> tile<4x{element}>"
@@ -71,7 +73,9 @@ def test_nextafter_steps_in_the_operands_own_format(element):
     type_ = f"tile<256x{element}>"
     body = f"""    %5 = constant {{value=1.0}} : () -> {type_}
     %99 = map %4, %5 {{function="nextafter"}} : ({type_}, {type_}) -> {type_}"""
-    array = np.arange(256).astype(storage_of(DTYPES[element])) if element.startswith("f8") else random_bits(element, 256)
+    array = (
+        np.arange(256).astype(storage_of(DTYPES[element])) if element.startswith("f8") else random_bits(element, 256)
+    )
     agree(elementwise(body, element), (1,), array, 0)
 
 
@@ -86,21 +90,20 @@ def test_fma_of_small_floats_is_rounded_once(element):
         agree(elementwise(body, element), (1,), random_bits(element, 256, seed), 0)
 
 
-def test_fma_whose_exact_value_is_just_above_the_middle_of_two_bf16():
-    one, middle, tiny = 0x3F80, 0x3B80, 0x0080  # 1, 2**-8, 2**-126
-    type_ = "tile<1xbf16>"
+def test_fma_just_above_the_middle_of_two_bf16():
     text = f"""func {{sym_name="k"}} {{
   body(%0: ptr<bf16>):
-    %1 = constant {{value={2.0**-120}}} : () -> bf16
-    %2 = constant {{value=0.0625}} : () -> bf16
+    %1 = constant {{value=87.0}} : () -> bf16
+    %2 = constant {{value={2.0**-20}}} : () -> bf16
     %3 = load %0, _, _ : (ptr<bf16>) -> bf16
-    %4 = map %1, %2, %3 {{function="fma"}} : (bf16, bf16, bf16) -> bf16
+    %4 = map %1, %3, %2 {{function="fma"}} : (bf16, bf16, bf16) -> bf16
     store %0, %4, _ : (ptr<bf16>, bf16) -> ()
     return
 }}
 """
-    assert type_ and one and middle and tiny
-    agree(text, (1,), np.array([0x3F81], np.uint16))
+    three, expected = 0x4040, 0x4383  # 3 * 87 = 261 is between 260 and 262, and 2**-20 decides
+    (found,) = agree(text, (1,), np.array([three], np.uint16))
+    assert found[0] == expected
 
 
 def test_narrow_indices_wrap_from_one_lane_to_the_next():
