@@ -298,7 +298,7 @@ def _legend(title: str, **more: Any) -> alt.Legend:
 
 def _chart(rows: Sequence[Mapping[str, Any]]) -> Any:
     """A chart of rows that the specification carries itself."""
-    return alt.Chart({"values": [dict(row) for row in rows]})
+    return alt.Chart(alt.Data(values=[dict(row) for row in rows]))  # type: ignore[no-untyped-call]
 
 
 def _finished(chart: Any, height: Any) -> Spec:
