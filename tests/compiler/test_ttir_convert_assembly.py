@@ -178,6 +178,6 @@ def test_what_is_not_read_is_refused_at_the_users_line(assembly):
         read(text_of(assembly, [words()], "i32"))
 
 
-def test_packed_elements_are_refused():
-    with pytest.raises(UnsupportedError, match="packed"):
-        read(text_of("mov.b32 $0, $1;", [words()], "i32", pack=2))
+def test_a_tile_that_is_no_whole_number_of_packs_is_refused():
+    with pytest.raises(UnsupportedError, match="no whole number of packs of 32"):
+        read(text_of("mov.b32 $0, $1;", [words()], "i32", pack=32))

@@ -1,7 +1,8 @@
 """The rule of inline assembly: PTX on elements becomes the tile operations that compute the same; the rest is refused.
 
-Read are straight lines of arithmetic, logic and conversions on whole registers, one element at a time. `.approx` and
-`.ftz` allow the device its own functions and its subnormal numbers.
+Read are straight lines of arithmetic, logic and conversions on whole registers; several elements at a time are packed
+into registers and taken out again (`packs`). `.approx` and `.ftz` allow the device its own functions and its subnormal
+numbers.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import NoReturn
 from supa.base.dtypes import BF16, F16, F32, F64, I1, I8, I16, I32, I64, DType
 from supa.compiler.ttir.conversion import Conversion, integer, rule, tile_type
 from supa.compiler.ttir.elements import convert_float
-from supa.compiler.ttir.ptx import Instruction, PtxError, literal, read_ptx
-from supa.compiler.ttir.structure import MlirOp
+from supa.compiler.ttir.packs import INTEGERS, Packs
+from supa.compiler.ttir.ptx import Instruction, PtxError, listed, literal, read_ptx
+from supa.compiler.ttir.structure import MlirOp, MlirValue
 from supa.ir import ops
 from supa.ir.core import Value
 from supa.ir.functions import FUNCTIONS
-from supa.ir.types import Type, element_of, with_element
+from supa.ir.types import Pointer, Tile, Type, element_of, with_element
 
 _TYPES = {
     "pred": I1, "f16": F16, "bf16": BF16, "f32": F32, "f64": F64,
@@ -37,8 +39,16 @@ _FLOATS = {
 _WITHOUT_MEANING = ("approx", "ftz", "full", "rn")
 _RELATIONS = ("eq", "ne", "lt", "le", "gt", "ge")
 _TO_INTEGER = {"rni": "rint", "rmi": "floor", "rpi": "ceil", "rzi": ""}
+_ORDERING = (
+    "membar",
+    "fence",
+    "bar",
+    "barrier",
+)  # one thread runs a block's tiles in order, and host memory is coherent
+_WAITING = ("griddepcontrol", "nanosleep")  # launches run one after another
+_PAIRS = {"f16x2": F16, "bf16x2": BF16}
 _TF32_HALF, _TF32_MASK = 1 << 12, -(1 << 13)
-_HINT = "write the arithmetic with triton.language; known are straight lines of PTX on whole registers with pack=1"
+_HINT = "write the arithmetic with triton.language; known are straight lines of PTX on whole registers"
 
 
 @rule("tt.elementwise_inline_asm")
@@ -47,8 +57,8 @@ def _inline_assembly(conversion: Conversion, op: MlirOp) -> None:
         instructions = read_ptx(str(op.attributes["asm_string"]))
     except PtxError as error:
         conversion.refuse(op, f"the inline assembly `{error}` is not supported", _HINT)
-    if integer(op, "packed_element", 1) != 1 or not op.results:
-        conversion.refuse(op, "inline assembly of packed elements is not supported", _HINT)
+    if not op.results:
+        conversion.refuse(op, "inline assembly without a result is not supported", _HINT)
     _Assembly(conversion, op).run(instructions)
 
 
@@ -57,28 +67,69 @@ class _Assembly:
 
     def __init__(self, conversion: Conversion, op: MlirOp) -> None:
         self.conversion, self.op = conversion, op
-        self.type: Type = tile_type(conversion, op, op.results[0].type)
-        start = len(op.results)
-        self.registers = {f"${start + index}": value for index, value in enumerate(conversion.operands(op))}
+        whole = tile_type(conversion, op, op.results[0].type)
+        count = integer(op, "packed_element", 1) if isinstance(whole, Tile) else 1
+        self.packs = Packs(conversion, op, whole, count)
+        if not self.packs.fits:
+            self.refuse(f"a tile of type {whole} is no whole number of packs of {count}")
+        self.type: Type = self.packs.register_type
+        self.results = [self._element(result) for result in op.results]
+        self.counts = [self.packs.register_count(element) for element in self.results]
+        inputs = [register for value in conversion.operands(op) for register in self.packs.registers(value)]
+        start = sum(self.counts)
+        self.registers = {f"${start + index}": value for index, value in enumerate(inputs)}
+        self.orders_memory = False
+
+    def _element(self, result: MlirValue) -> DType:
+        element = element_of(tile_type(self.conversion, self.op, result.type))
+        if not isinstance(element, DType):
+            self.refuse(f"a result of type {element}")
+        return element
 
     def run(self, instructions: list[Instruction]) -> None:
         for instruction in instructions:
-            self.registers[instruction.operands[0]] = self._value(instruction)
-        results: list[Value] = []
-        for index, result in enumerate(self.op.results):
-            if f"${index}" not in self.registers:
-                self.refuse(f"nothing is written to ${index}")
-            element = element_of(tile_type(self.conversion, self.op, result.type))
-            assert isinstance(element, DType)
-            results.append(self.read(f"${index}", element))
+            if instruction.opcode in _ORDERING:
+                self.conversion.block.append(ops.Barrier(location=self.conversion.place(self.op)))
+                self.orders_memory = True
+            elif instruction.opcode not in _WAITING:
+                self._write(instruction)
+            else:
+                self.orders_memory = True
+        results, first = [], 0
+        for element, count in zip(self.results, self.counts, strict=True):
+            dtype = self.packs.register_dtype(element)
+            registers = [self._result(first + index, dtype) for index in range(count)]
+            results.append(self.packs.elements(registers, element))
+            first += count
         self.conversion.bind(self.op, results)
+
+    def _write(self, instruction: Instruction) -> None:
+        if not instruction.operands:
+            self.conversion.refuse(self.op, f"the PTX instruction {instruction} is not supported", _HINT)
+        members = listed(instruction.operands[0])
+        if members is None:
+            self.registers[instruction.operands[0]] = self._value(instruction)
+            return
+        dtype = _last_type(instruction)
+        narrow = None if dtype is None else INTEGERS.get(dtype.bits // len(members))
+        if instruction.opcode != "mov" or dtype is None or narrow is None or len(instruction.operands) != 2:
+            self.conversion.refuse(self.op, f"the PTX instruction {instruction} is not supported", _HINT)
+        parts = self.packs.apart(self.read(instruction.operands[1], dtype), len(members), narrow)
+        self.registers.update(zip(members, parts, strict=True))
+
+    def _result(self, index: int, dtype: DType) -> Value:
+        if f"${index}" in self.registers:
+            return self.read(f"${index}", dtype)
+        if not self.orders_memory:
+            self.refuse(f"nothing is written to ${index}")
+        return self.constant(0, dtype)  # a fence's result means nothing
 
     def refuse(self, what: str) -> NoReturn:
         self.conversion.refuse(self.op, f"inline assembly: {what}", _HINT)
 
     def _value(self, instruction: Instruction) -> Value:
-        count, special = _SPECIAL.get(instruction.opcode, (len(instruction.operands), _Assembly._mapped))
-        value = special(self, instruction) if count == len(instruction.operands) else None
+        counts, special = _SPECIAL.get(instruction.opcode, ((len(instruction.operands),), _Assembly._mapped))
+        value = special(self, instruction) if len(instruction.operands) in counts else None
         if value is None:
             self.conversion.refuse(self.op, f"the PTX instruction {instruction} is not supported", _HINT)
         return value
@@ -86,6 +137,8 @@ class _Assembly:
     def _mapped(self, instruction: Instruction) -> Value | None:
         """An instruction that is one function of all its operands."""
         *modifiers, suffix = instruction.modifiers or ("",)
+        if suffix in _PAIRS:
+            return self._paired(instruction, _PAIRS[suffix])
         dtype = _TYPES.get(suffix)
         name = ".".join((instruction.opcode, *(m for m in modifiers if m not in _WITHOUT_MEANING)))
         if dtype is None:
@@ -98,6 +151,15 @@ class _Assembly:
             return None
         operands = [self.read(operand, dtype) for operand in instruction.operands[1:]]
         return self.map(function, *operands)
+
+    def _paired(self, instruction: Instruction, dtype: DType) -> Value | None:
+        """An instruction on both 16-bit floats of 32-bit registers."""
+        name = ".".join((instruction.opcode, *(m for m in instruction.modifiers[:-1] if m not in _WITHOUT_MEANING)))
+        function = _FLOATS.get(name)
+        if function is None or FUNCTIONS[function].arity != len(instruction.operands) - 1:
+            return None
+        operands = [self.packs.apart(self.read(operand, I32), 2, dtype) for operand in instruction.operands[1:]]
+        return self.packs.together([self.map(function, *halves) for halves in zip(*operands, strict=True)])
 
     def read(self, operand: str, dtype: DType) -> Value:
         """An operand as elements of `dtype`: a number, or a register's bits."""
@@ -138,6 +200,10 @@ def _last_type(instruction: Instruction) -> DType | None:
 
 def _move(to: _Assembly, instruction: Instruction) -> Value | None:
     dtype = _last_type(instruction)
+    members = listed(instruction.operands[1])
+    if members is not None:
+        narrow = None if dtype is None else INTEGERS.get(dtype.bits // len(members))
+        return None if narrow is None else to.packs.together([to.read(member, narrow) for member in members])
     return to.read(instruction.operands[1], dtype) if dtype and len(instruction.modifiers) == 1 else None
 
 
@@ -214,7 +280,51 @@ def _select(to: _Assembly, instruction: Instruction) -> Value | None:
     return to.map("select", to.read(predicate, I1), to.read(yes, dtype), to.read(no, dtype))
 
 
+def _funnel_shift(to: _Assembly, instruction: Instruction) -> Value | None:
+    """`shf`: 32 bits of the 64 that two registers are, the first the lower one, moved by the third."""
+    direction, mode, *suffix = (*instruction.modifiers, "", "")
+    if direction not in ("l", "r") or mode not in ("wrap", "clamp") or suffix[0] != "b32":
+        return None
+    low, high, by = (to.read(operand, I32) for operand in instruction.operands[1:])
+    most = to.constant(31 if mode == "wrap" else 32, I32)
+    by = to.map("and", by, most) if mode == "wrap" else to.map("umin", by, most)
+    wide = to.map("or", to.cast("zext", low, I64), to.map("shl", to.cast("zext", high, I64), to.constant(32, I64)))
+    count = to.cast("zext", by, I64)
+    if direction == "l":
+        return to.cast("trunc", to.map("lshr", to.map("shl", wide, count), to.constant(32, I64)), I32)
+    return to.cast("trunc", to.map("lshr", wide, count), I32)
+
+
+def _load(to: _Assembly, instruction: Instruction) -> Value | None:
+    """`ld.global` through a pointer; what another block released is seen."""
+    dtype, address = _last_type(instruction), instruction.operands[1]
+    pointer = to.registers.get(address.strip("[] ")) if address.startswith("[") else None
+    element = None if pointer is None else element_of(pointer.type)
+    known = set(instruction.modifiers[:-1]) <= {"global", "acquire", "relaxed", "volatile", "gpu", "sys", "cta"}
+    if dtype is None or pointer is None or not isinstance(element, Pointer) or not known:
+        return None
+    pointee = element.pointee
+    if not isinstance(pointee, DType) or pointee.bits != dtype.bits:
+        return None
+    type_ = with_element(pointer.type, pointee)
+    operands = (pointer, None, None)
+    return to.conversion.make(to.op, ops.Load, operands, type_, {"volatile": True})
+
+
+def _convert_pair(to: _Assembly, instruction: Instruction) -> Value | None:
+    """`cvt` of two f32 into the halves of one register, the first operand into the upper one."""
+    *modes, after, before = ("", *instruction.modifiers)
+    if after not in _PAIRS or before != "f32" or "".join(modes) not in ("rn", "rz"):
+        return None
+    rounding = "rtz" if "rz" in modes else "rtne"
+    high, low = (to.read(operand, F32) for operand in instruction.operands[1:])
+    type_ = with_element(low.type, _PAIRS[after])
+    return to.packs.together([convert_float(to.conversion, to.op, half, type_, rounding) for half in (low, high)])
+
+
 def _convert(to: _Assembly, instruction: Instruction) -> Value | None:
+    if len(instruction.operands) == 3:
+        return _convert_pair(to, instruction)
     if instruction.modifiers == ("rna", "tf32", "f32"):
         return _to_tf32(to, to.read(instruction.operands[1], F32))
     *modes, after_name, before_name = ("", "", *instruction.modifiers)
@@ -223,6 +333,8 @@ def _convert(to: _Assembly, instruction: Instruction) -> Value | None:
     if before is None or after is None:
         return None
     value = to.read(instruction.operands[1], before)
+    if before is after and before.is_float and mode in _TO_INTEGER:
+        return to.map(_TO_INTEGER[mode] or "trunc", value)
     if before.is_float and after.is_float and mode in ("", "rn", "rz"):
         type_ = with_element(value.type, after)
         return convert_float(to.conversion, to.op, value, type_, "rtz" if mode == "rz" else "rtne")
@@ -246,15 +358,17 @@ def _to_tf32(to: _Assembly, value: Value) -> Value:
     return to.map("select", to.map("isfinite", value), rounded, value)
 
 
-_SPECIAL: dict[str, tuple[int, Callable[[_Assembly, Instruction], Value | None]]] = {
-    "mov": (2, _move),
-    "not": (2, _not),
-    "rcp": (2, _reciprocal),
-    "mad": (4, _multiply_add),
-    "lop3": (5, _lookup),
-    "prmt": (4, _permute_bytes),
-    "setp": (3, _set_predicate),
-    "selp": (4, _select),
-    "cvt": (2, _convert),
+_SPECIAL: dict[str, tuple[tuple[int, ...], Callable[[_Assembly, Instruction], Value | None]]] = {
+    "mov": ((2,), _move),
+    "not": ((2,), _not),
+    "rcp": ((2,), _reciprocal),
+    "mad": ((4,), _multiply_add),
+    "lop3": ((5,), _lookup),
+    "prmt": ((4,), _permute_bytes),
+    "setp": ((3,), _set_predicate),
+    "selp": ((4,), _select),
+    "cvt": ((2, 3), _convert),
+    "shf": ((4,), _funnel_shift),
+    "ld": ((2,), _load),
 }
-"""Opcode -> how many operands, and the translation of instructions that are more than one function."""
+"""Opcode -> how many operands it may have, and the translation of instructions that are more than one function."""

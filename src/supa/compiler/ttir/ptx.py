@@ -1,7 +1,7 @@
 """Reads the PTX of an inline assembly: straight lines of instructions. Not here: what instructions do (`assembly`).
 
-Braces, comments and `.reg` declarations are skipped: a register is whatever was last written to it. Labels, branches
-and predicated instructions are refused.
+Braces around lines, comments and `.reg` declarations are skipped: a register is whatever was last written to it.
+Labels, branches and predicated instructions are refused.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import struct
 from dataclasses import dataclass
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
-_INSTRUCTION = re.compile(r"([a-z]\w*(?:\.\w+)*)\s+(.+)", re.DOTALL)
+_INSTRUCTION = re.compile(r"([a-z]\w*(?:\.\w+)*)(?:\s+(.+))?", re.DOTALL)
+_BETWEEN = re.compile(r",(?![^{]*\})")  # commas, but for those of a list in braces
 _FLOAT = r"0[fF][0-9a-fA-F]{8}|0[dD][0-9a-fA-F]{16}"
 _OPERAND = re.compile(rf"\$\d+|%?[A-Za-z_]\w*(?:\.\w+)?|{_FLOAT}|-?0[xX][0-9a-fA-F]+U?|-?\d+U?")
+_LIST = re.compile(rf"\{{(?:{_OPERAND.pattern})(?:\s*,\s*(?:{_OPERAND.pattern}))*\}}")
+_ADDRESS = re.compile(r"\[\s*\$\d+\s*\]")
 _LAYOUTS = {"0f": ">f", "0d": ">d"}
 
 
@@ -48,13 +51,19 @@ def _without_scope(statement: str) -> str:
     return statement.strip().lstrip("{} \t\r\n")
 
 
+def listed(operand: str) -> list[str] | None:
+    """The members of a list in braces, or None."""
+    return [member.strip() for member in operand[1:-1].split(",")] if operand.startswith("{") else None
+
+
 def _read_instruction(line: str) -> Instruction:
     match = _INSTRUCTION.fullmatch(line)
     if match is None:
         raise PtxError(line)
-    operands = tuple(operand.strip() for operand in match[2].split(","))
-    if not all(_OPERAND.fullmatch(operand) for operand in operands):
-        raise PtxError(line)
+    operands = tuple(operand.strip() for operand in _BETWEEN.split(match[2])) if match[2] else ()
+    for operand in operands:
+        if not any(form.fullmatch(operand) for form in (_OPERAND, _LIST, _ADDRESS)):
+            raise PtxError(line)
     opcode, *modifiers = match[1].split(".")
     return Instruction(opcode, tuple(modifiers), operands)
 

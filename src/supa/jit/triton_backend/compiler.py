@@ -46,8 +46,13 @@ class SupaBackend(BaseBackend):  # type: ignore[misc]
         return metadata.num_warps, metadata.num_ctas, metadata.shared
 
     def get_codegen_implementation(self, options: KernelOptions) -> dict[str, Callable[..., Any]]:
-        """Hooks of Triton's front end: a dot of any size is accepted."""
-        return {"min_dot_size": lambda left, right: _SMALLEST_DOT}
+        """Hooks of Triton's front end: a dot of any size is accepted; fp8e4b15 converts as on NVIDIA's chips."""
+        from triton.language.extra.cuda.utils import convert_custom_float8_sm80
+
+        return {
+            "min_dot_size": lambda left, right: _SMALLEST_DOT,
+            "convert_custom_types": convert_custom_float8_sm80,
+        }
 
     def get_module_map(self) -> dict[str, ModuleType]:
         """Our libdevice in the place of Triton's interface."""
