@@ -9,8 +9,9 @@ import triton.language as tl
 @triton.jit
 def assembled(x_ptr, y_ptr, z_ptr, N: tl.constexpr, text: tl.constexpr, form: tl.constexpr, PACK: tl.constexpr):
     at = tl.arange(0, N)
-    x, y, kind = tl.load(x_ptr + at), tl.load(y_ptr + at), z_ptr.dtype.element_ty
-    tl.store(z_ptr + at, tl.inline_asm_elementwise(text, form, [x, y], dtype=kind, is_pure=True, pack=PACK))
+    operands = [tl.load(x_ptr + at), tl.load(y_ptr + at)]
+    z = tl.inline_asm_elementwise(text, form, operands, dtype=z_ptr.dtype.element_ty, is_pure=True, pack=PACK)
+    tl.store(z_ptr + at, z)
 
 
 def _run(x, y, z, text, form, pack):
