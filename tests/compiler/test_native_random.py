@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from native_calls import Native, compare
-from program_generator import Chooser, DataChooser, generate_program
+from native_calls import Area, Native, compare
+from program_choices import Chooser, DataChooser
+from program_generator import generate_program
 from program_reducer import reduce_program
 
 from supa.base.errors import UnsupportedError
@@ -17,7 +18,7 @@ from supa.ir.parser import parse_function
 from supa.ir.text import print_function
 from supa.ir.verify import verify
 
-BATCHES, SEEDS_PER_BATCH = 8, 15
+BATCHES, SEEDS_PER_BATCH = 6, 12
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -88,8 +89,6 @@ def test_the_comparison_sees_one_wrong_bit():
     return
 }
 """
-    from native_calls import Area
-
     area = Area(np.zeros(3, np.int32))
     right, wrong = parse_function(text), parse_function(text.replace("value=5", "value=4"))
     assert compare(right, Native(right), (1,), [area]) is None
