@@ -106,6 +106,21 @@ def test_fma_just_above_the_middle_of_two_bf16():
     assert found[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("source", "target"), [("f64", "f32"), *((wide, small) for wide in ("f64", "f32") for small in SMALL_FLOATS)]
+)
+def test_rounding_toward_zero(source, target):
+    wide = f"tile<256x{source}>"
+    body = f"""    %5 = cast %4 {{kind="fptrunc", rounding="rtz"}} : ({wide}) -> tile<256x{target}>
+    %99 = cast %5 {{kind="fpext"}} : (tile<256x{target}>) -> {wide}"""
+    for seed in range(2):
+        random = np.random.default_rng(seed)
+        values = random.standard_normal(256) * 10.0 ** random.integers(-40, 40, 256)
+        values[:3] = 1e300, -np.inf, np.nan
+        with np.errstate(over="ignore"):
+            agree(elementwise(body, source), (1,), values.astype(f"f{DTYPES[source].bytes}"), 0)
+
+
 def test_narrow_indices_wrap_from_one_lane_to_the_next():
     body = """    %5 = constant {value=5} : () -> tile<256xi32>
     %6 = map %2, %5 {function="add"} : (tile<256xi32>, tile<256xi32>) -> tile<256xi32>

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from supa.base.dtypes import F16, F32, F64, DType
 from supa.base.errors import UnsupportedError
 from supa.compiler.native.emitter import llvm_bits, register_type
-from supa.compiler.native.formats import f64_to_f32_odd, from_f32, is_small, to_f32
+from supa.compiler.native.formats import f64_to_f32_odd, f64_to_f32_zero, from_f32, is_small, to_f32
 from supa.compiler.native.lanes import Lanes
 from supa.compiler.native.literals import FP8, literal
 from supa.compiler.native.vec import Vec, constant, uniform, vector
@@ -316,6 +316,8 @@ def apply_cast(lanes: Lanes, kind: str, vec: Vec, source: Scalar, target: Scalar
 
 def _float_to_float(lanes: Lanes, vec: Vec, source: DType, target: DType, rounding: str) -> Vec:
     if source is F64:
+        if target is F32 and rounding == "rtz":
+            return f64_to_f32_zero(lanes, vec)
         if target is F32:
             return lanes.apply("fptrunc {t} {0} to {r}", (vec,), "float")
         return from_f32(lanes, f64_to_f32_odd(lanes, vec), target, rounding)

@@ -136,13 +136,24 @@ def _to_fp8(lanes: Lanes, vec: Vec, bits: Vec, layout: Fp8, rounding: str) -> Ve
 
 def f64_to_f32_odd(lanes: Lanes, vec: Vec) -> Vec:
     """Round f64 to f32 to odd, so that a second rounding to a narrower format is as if done once."""
+    bits, lower = _toward_zero(lanes, vec)
+    back = lanes.apply("fpext {t} {0} to {r}", (lanes.apply("bitcast {t} {0} to {r}", (bits,), "float"),), "double")
+    exact = lanes.apply("fcmp ueq {t} {0}, {1}", (back, vec), "i1")
+    odd = lanes.apply("or {t} {0}, {1}", (lower, constant("i32", 1)), "i32")
+    return lanes.apply("bitcast {t} {0} to {r}", (lanes.select(exact, bits, odd),), "float")
+
+
+def f64_to_f32_zero(lanes: Lanes, vec: Vec) -> Vec:
+    """Round f64 to f32 toward zero."""
+    _, lower = _toward_zero(lanes, vec)
+    return lanes.apply("bitcast {t} {0} to {r}", (lower,), "float")
+
+
+def _toward_zero(lanes: Lanes, vec: Vec) -> tuple[Vec, Vec]:
+    """The bits of an f64 as f32 to nearest, and toward zero."""
     nearest = lanes.apply("fptrunc {t} {0} to {r}", (vec,), "float")
     back = lanes.apply("fpext {t} {0} to {r}", (nearest,), "double")
     bits = lanes.apply("bitcast {t} {0} to {r}", (nearest,), "i32")
-    exact = lanes.apply("fcmp ueq {t} {0}, {1}", (back, vec), "i1")
-    far = lanes.apply(
-        "fcmp ogt {t} {0}, {1}", (lanes.intrinsic("fabs", (back,)), lanes.intrinsic("fabs", (vec,))), "i1"
-    )
-    lower = lanes.select(far, lanes.apply("sub {t} {0}, {1}", (bits, constant("i32", 1)), "i32"), bits)
-    odd = lanes.apply("or {t} {0}, {1}", (lower, constant("i32", 1)), "i32")
-    return lanes.apply("bitcast {t} {0} to {r}", (lanes.select(exact, bits, odd),), "float")
+    magnitudes = lanes.intrinsic("fabs", (back,)), lanes.intrinsic("fabs", (vec,))
+    far = lanes.apply("fcmp ogt {t} {0}, {1}", magnitudes, "i1")
+    return bits, lanes.select(far, lanes.apply("sub {t} {0}, {1}", (bits, constant("i32", 1)), "i32"), bits)
