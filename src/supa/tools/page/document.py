@@ -17,7 +17,9 @@ import supa
 from supa.runtime import Device, Watch
 from supa.tools.bounds import explained
 from supa.tools.page import charts
-from supa.tools.page.kernels import kernel_parts, sum_over
+from supa.tools.page.kernels import kernel_parts, sum_over, unbroken
+from supa.tools.page.roofline import on_roofline, roofline
+from supa.tools.page.vega import Spec
 from supa.tools.quantities import duration, energy, plural, power, rate, share
 from supa.tools.report import Cost, Line, Report, by_time, cost_on, sum_of_host, total_on
 
@@ -29,7 +31,7 @@ def document(device: Device, report: Report, command: str) -> str:
     """The HTML text."""
     watch = device.session.watch
     assert watch is not None
-    plots: dict[str, charts.Spec] = {}
+    plots: dict[str, Spec] = {}
     body = "\n".join(_body(device, report, watch, command, plots))
     data = json.dumps(plots).replace("<", "\\u003c")
     library = (
@@ -55,11 +57,12 @@ def _file(name: str) -> str:
     return files("supa.tools.page").joinpath(name).read_text(encoding="utf-8")
 
 
-def _body(device: Device, report: Report, watch: Watch, command: str, plots: dict[str, charts.Spec]) -> Iterator[str]:
+def _body(device: Device, report: Report, watch: Watch, command: str, plots: dict[str, Spec]) -> Iterator[str]:
     yield f"<h1>{escape(command)}</h1>"
-    yield f'<p class="soft">on {escape(report.marked(device.name))}: {escape(device.description.title)}</p>'
+    yield f'<p class="soft">on {escape(report.marked(device.name))}: {escape(device.description.title)}; '
+    yield f"mode {escape(report.mode)}</p>"
     if report.ended:
-        yield f'<p class="ended">The program did not run to its end: {escape(report.ended)}.</p>'
+        yield f'<p class="ended">How the program ended: {escape(report.ended)}.</p>'
     yield _facts(report, device)
     for note in report.notes:
         yield f'<p class="soft">{escape(note)}</p>'
@@ -82,22 +85,21 @@ def _facts(report: Report, device: Device) -> str:
         facts += [
             ("device time", duration(total.device_us)),
             ("energy", energy(total.energy_j)),
-            ("average power", f"{power(total.average_power_w)} of {device.description.power_cap_w:g} W"),
+            ("average power", f"{power(total.average_power_w)} (cap {device.description.power_cap_w:g} W)"),
         ]
         if total.flops:
             reached = f"{rate(total.flops_per_s, 'FLOPS')} ({share(total.flops_per_s, total.peak_flops)})"
             facts.append(("reached, of peak", reached))
     if report.mode != "time":
         facts.append(("computed here in", duration(host.host_us)))
-    facts.append(("mode", report.mode))
-    shown = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
+    shown = "".join(f"<div><dt>{escape(name)}</dt><dd>{unbroken(value)}</dd></div>" for name, value in facts)
     return f'<dl class="facts">{shown}</dl>'
 
 
 def _kernel_table(report: Report) -> str:
     total, host = total_on(report.lines, 0), sum_of_host(report.lines)
     rows = "".join(_row(line, cost_on(line, 0), total, host) for line in by_time(report))
-    heads = _cells(("kernel", "", "th"), ("launches", "figure", "th"))
+    heads = _cells(("kernel", "", "th"), ("launches", "figure middling", "th"))
     if total is None:
         heads += _cells(("host", "figure", "th"), ("share", "figure", "th"))
     else:
@@ -115,7 +117,7 @@ def _kernel_table(report: Report) -> str:
 
 
 def _row(line: Line, cost: Cost | None, total: Cost | None, host: Line) -> str:
-    cells = _cells((line.name, "name", "td"), (str(line.launches), "figure", "td"))
+    cells = _cells((line.name, "name", "td"), (str(line.launches), "figure middling", "td"))
     if cost is None or total is None:
         cells += _cells((duration(line.host_us), "figure", "td"), (share(line.host_us, host.host_us), "figure", "td"))
         return f"<tr>{cells}</tr>"
@@ -140,7 +142,7 @@ def _cells(*cells: tuple[str, str, str]) -> str:
     return "".join(f'<{tag} class="{kind}">{escape(text)}</{tag}>' for text, kind, tag in cells)
 
 
-def _timeline(report: Report, watch: Watch, plots: dict[str, charts.Spec]) -> Iterator[str]:
+def _timeline(report: Report, watch: Watch, plots: dict[str, Spec]) -> Iterator[str]:
     yield "<h2>Timeline</h2>"
     yield f'<p class="soft">Streams over the device\'s clock: {charts.counted(watch.spans, watch.dropped_spans)}.</p>'
     yield _plot("streams", charts.streams(watch.spans, [line.name for line in by_time(report)]), plots, "")
@@ -148,13 +150,13 @@ def _timeline(report: Report, watch: Watch, plots: dict[str, charts.Spec]) -> It
     yield _plot("engines", charts.engines(watch.spans), plots, caption)
 
 
-def _predicted(device: Device, report: Report, watch: Watch, plots: dict[str, charts.Spec]) -> Iterator[str]:
+def _predicted(device: Device, report: Report, watch: Watch, plots: dict[str, Spec]) -> Iterator[str]:
     if report.mode == "execute":
         yield "<p>Mode execute predicts nothing; modes both and time show rooflines, stalls and energy as well.</p>"
         return
-    spec = charts.roofline(report, device.description)
+    spec = roofline(report, device.description)
     yield "<h2>Roofline</h2>"
-    without = [line.name for line in report.lines if (cost := cost_on(line, 0)) and not (cost.flops and cost.bytes)]
+    without = [line.name for line in report.lines if not on_roofline(cost_on(line, 0))]
     told = f" Without floating point operations, and so not on it: {', '.join(without)}." if without else ""
     yield _plot("roofline", spec, plots, "Operations per byte of device memory traffic against what was reached; "
                 f"larger dots took more time.{told}")  # fmt: skip
@@ -164,7 +166,7 @@ def _predicted(device: Device, report: Report, watch: Watch, plots: dict[str, ch
         yield _device_table(report)
     machine = device.description.name
     yield "<h2>Where the time and the energy go</h2>"
-    names = [line.name for line in by_time(report)][: charts.LABELLED_KERNELS]
+    names = [line.name for line in by_time(report)][: charts.DETAILED_KERNELS]
     waits = {name: sum_over(watch.predictions(name, machine), "stall_ps") for name in names}
     yield _plot("stalls", charts.parts(waits, "of its waiting"), plots, "What blocks waited for.")
     energies = {name: sum_over(watch.predictions(name, machine), "energy_by_part_pj") for name in names}
@@ -196,7 +198,7 @@ def _device_row(name: str, costs: tuple[Cost, ...]) -> str:
     return f"<tr>{_cells(*cells)}</tr>"
 
 
-def _memory(device: Device, watch: Watch, plots: dict[str, charts.Spec]) -> Iterator[str]:
+def _memory(device: Device, watch: Watch, plots: dict[str, Spec]) -> Iterator[str]:
     yield "<h2>Device memory</h2>"
     end_ps = max((span.end_ps for span in watch.spans), default=0)
     spec = charts.memory(watch.memory, end_ps)
@@ -207,7 +209,7 @@ def _memory(device: Device, watch: Watch, plots: dict[str, charts.Spec]) -> Iter
     yield _plot("memory", spec, plots, f"Allocated at each launch, of {capacity:g} GiB.")
 
 
-def _plot(name: str, spec: Mapping[str, object] | None, plots: dict[str, charts.Spec], caption: str) -> str:
+def _plot(name: str, spec: Mapping[str, object] | None, plots: dict[str, Spec], caption: str) -> str:
     if spec is None:
         return ""
     plots[f"plot-{name}"] = dict(spec)

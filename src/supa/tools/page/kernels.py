@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from supa.runtime import Seen
@@ -21,6 +22,11 @@ def kernel_parts(name: str, seen: Sequence[Seen], *, is_open: bool) -> str:
         f"<details{' open' if is_open else ''}><summary>{escape(name)} <small>{told}</small></summary>"
         f"{_facts(seen)}{_source(line_times(seen))}</details>"
     )
+
+
+def unbroken(value: str) -> str:
+    """A figure in HTML: it may break before a bracket, not before its unit."""
+    return escape(value).replace(" ", "&nbsp;").replace("&nbsp;(", " (")
 
 
 def sum_over(seen: Sequence[Seen], attribute: str) -> dict[str, float]:
@@ -48,8 +54,8 @@ def _facts(seen: Sequence[Seen]) -> str:
         ("HBM written", size(prediction.written_bytes)),
     ]
     facts += [(f"{name} busy", share(busy, 1)) for name, busy in _busiest(prediction.utilisation)]
-    shown = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
-    return f'<dl class="facts">{shown}</dl>'
+    shown = "".join(f"<div><dt>{escape(name)}</dt><dd>{unbroken(value)}</dd></div>" for name, value in facts)
+    return f'<dl class="facts small">{shown}</dl>'
 
 
 def _busiest(utilisation: Mapping[str, float]) -> list[tuple[str, float]]:
@@ -65,7 +71,10 @@ def _source(times: Sequence[LineTime]) -> str:
 
 
 def _excerpt(excerpt: Excerpt, stall: int, busy: int) -> str:
-    rows = "".join(_line(number, text, time, stall, busy) for number, text, time in excerpt.lines)
+    texts = dedent("\n".join(text for _, text, _ in excerpt.lines)).split("\n")
+    rows = "".join(
+        _line(number, text, time, stall, busy) for (number, _, time), text in zip(excerpt.lines, texts, strict=True)
+    )
     head = (
         '<li class="head"><span class="number">line</span><span class="gauge">waiting</span>'
         '<span class="gauge">busy</span><span></span></li>'
