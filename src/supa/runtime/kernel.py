@@ -69,6 +69,11 @@ class Kernel:
         self._follow(device.session)
         self._prices: KernelPrices | None = None
 
+    @property
+    def handle(self) -> int:
+        """The core's kernel (`SupaKernel *`), for callers that launch without Python; alive as long as this object."""
+        return self._handle
+
     def pack(self, *values: int | float) -> bytes:
         """The slots of plain values: addresses, integers, floats. Raises `LaunchError` where they do not fit."""
         return pack(self.program.arguments, values)

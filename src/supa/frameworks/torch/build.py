@@ -18,7 +18,7 @@ from supa.base.errors import DeviceError
 from supa.runtime.native import LIBRARY as CORE
 
 SOURCES = Path(__file__).with_name("csrc")
-_FLAGS = ("-std=c++20", os.environ.get("SUPA_TORCH_OPT", "-O2"), "-fPIC", "-shared", "-pthread", "-DNDEBUG")
+_FLAGS = ("-std=c++20", "-O2", "-fPIC", "-shared", "-pthread", "-DNDEBUG")
 _PRIVATE = 0o700
 _COMPILERS = ("c++", "g++", "clang++")
 

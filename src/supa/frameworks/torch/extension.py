@@ -70,7 +70,10 @@ class ClockCalls(ctypes.Structure):
 
 _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "start": (None, (_P, _I32, _I32, _I32)),
-    "register_hosted": (_I32, (ctypes.c_char_p,)),
+    "register": (_I32, (ctypes.c_char_p, ctypes.c_char_p)),
+    "may_learn": (_I32, ()),
+    "learn": (None, (_P,)),
+    "recipes": (_I64, ()),
     "clock": (None, (_P,)),
     "strict": (None, (_I32,)),
     "current_device": (_I32, ()),

@@ -36,7 +36,7 @@ def finish() -> None:
     from supa.frameworks.torch.kernels import registered
 
     torch._register_device_module(NAME, module)
-    names = registered()
-    if library().supa_torch_register_hosted(" ".join(names).encode()):
+    names, open_names = registered()
+    if library().supa_torch_register(" ".join(names).encode(), " ".join(open_names).encode()):
         raise RuntimeError("the host forms of torch's operators could not be registered")
     backend_registration.generate_methods_for_privateuse1_backend(for_storage=True)

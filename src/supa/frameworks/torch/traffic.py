@@ -15,10 +15,11 @@ from typing import Any
 
 from supa.arch import Device as Description
 from supa.frameworks.torch.extension import DeviceFacts, Entry
+from supa.frameworks.torch.launches import submit
 from supa.runtime import Device, Stream
 from supa.runtime.stream import COPY_FROM_DEVICE, COPY_TO_DEVICE
 
-HOST_OPERATOR, DOWN, DOWN_LATER, UP, UP_LATER, INSIDE = range(6)
+HOST_OPERATOR, DOWN, DOWN_LATER, UP, UP_LATER, INSIDE, KERNEL = range(7)
 """Kinds of entries, as in `csrc/ledger.h`."""
 
 _MIB = 1 << 20
@@ -83,6 +84,9 @@ class Traffic:
                 self._settling = False
 
     def _submit(self, entry: Entry) -> None:
+        if entry.kind == KERNEL:
+            submit(entry.name, entry.count, entry.host_ns, self._stream_of(entry.stream))
+            return
         if self._device.mode == "execute":
             self._count(entry)
             return

@@ -11,6 +11,7 @@
 #include "autocast.h"
 #include "device.h"
 #include "host.h"
+#include "replay.h"
 #include "tensors.h"
 
 namespace supa_torch {
@@ -20,6 +21,7 @@ C10_REGISTER_GUARD_IMPL(PrivateUse1, Guard)
 REGISTER_ALLOCATOR(c10::DeviceType::PrivateUse1, &device_memory)
 REGISTER_HOST_ALLOCATOR(at::kPrivateUse1, &pinned_memory)
 
+void on_device_boxed(const c10::OperatorHandle &op, torch::jit::Stack *stack) { run_on_device(op, stack); }
 void on_host_boxed(const c10::OperatorHandle &op, torch::jit::Stack *stack) { run_on_host(op, stack); }
 
 TORCH_LIBRARY_IMPL(_, PrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&on_host_boxed>()); }
@@ -46,6 +48,9 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("fill_.Scalar", TORCH_FN(fill));
   m.impl("zero_", TORCH_FN(zero));
   m.impl("record_stream", TORCH_FN(record_stream));
+}
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse3, m) {  // host forms of operators that torch's host has under another name
   m.impl("convolution_overrideable", TORCH_FN(convolution));
   m.impl("convolution_backward_overrideable", TORCH_FN(convolution_backward));
 }
@@ -58,25 +63,36 @@ TORCH_LIBRARY(supa, m) {
 TORCH_LIBRARY_IMPL(aten, Conjugate, m) { m.impl("_copy_from", torch::CppFunction::makeFallthrough()); }
 TORCH_LIBRARY_IMPL(aten, Negative, m) { m.impl("_copy_from", torch::CppFunction::makeFallthrough()); }
 
-// Operators that the host has a kernel for take it directly, without torch's detour over their out= form; those that
-// Python brings device kernels for find their host form under a key of its own, PrivateUse3.
-void register_hosted(const std::set<std::string> &with_device_kernel) {
+// Operators that the host has a kernel for take it directly, without torch's detour over their out= form. Those that
+// Python brings device kernels for, at PrivateUse2, are asked there once for each key; their host form is PrivateUse3's.
+void register_operators(const std::set<std::string> &with_device_kernel, const std::set<std::string> &open) {
   static std::vector<std::unique_ptr<torch::Library>> kept;
-  kept.push_back(std::make_unique<torch::Library>(torch::Library::IMPL, "aten", c10::DispatchKey::PrivateUse1, __FILE__, __LINE__));
-  torch::Library &hosted = *kept.back();
-  kept.push_back(std::make_unique<torch::Library>(torch::Library::IMPL, "aten", c10::DispatchKey::PrivateUse3, __FILE__, __LINE__));
-  torch::Library &declined = *kept.back();
+  auto library = [](c10::DispatchKey key) -> torch::Library & {
+    kept.push_back(std::make_unique<torch::Library>(torch::Library::IMPL, "aten", key, __FILE__, __LINE__));
+    return *kept.back();
+  };
+  torch::Library &device = library(c10::DispatchKey::PrivateUse1), &declined = library(c10::DispatchKey::PrivateUse3);
   for (const c10::OperatorName &name : c10::Dispatcher::singleton().getAllOpNames()) {
     if (name.name.rfind("aten::", 0) != 0 || name.name.find("mkldnn") != std::string::npos) continue;
     const auto op = c10::Dispatcher::singleton().findSchema(name);
     if (!op.has_value()) continue;
     const std::string text = c10::toString(name).substr(6);
-    const bool declines = with_device_kernel.count(text) != 0;
-    if (declines) declined.impl(text.c_str(), torch::CppFunction::makeFromBoxedFunction<&on_host_boxed>());
-    if (declines || !op->hasKernelForDispatchKey(c10::DispatchKey::CPU)) continue;
-    if (op->hasKernelForDispatchKey(c10::DispatchKey::PrivateUse1)) continue;
-    hosted.impl(text.c_str(), torch::CppFunction::makeFromBoxedFunction<&on_host_boxed>());
+    const char *short_name = text.c_str();
+    if (with_device_kernel.count(text) != 0) {
+      if (!op->hasKernelForDispatchKey(c10::DispatchKey::PrivateUse3))
+        declined.impl(short_name, torch::CppFunction::makeFromBoxedFunction<&on_host_boxed>());
+      device.impl(short_name, torch::CppFunction::makeFromBoxedFunction<&on_device_boxed>());
+      if (open.count(text) != 0) open_scalars.insert(&op->schema());
+    } else if (op->hasKernelForDispatchKey(c10::DispatchKey::CPU) &&
+               !op->hasKernelForDispatchKey(c10::DispatchKey::PrivateUse1)) {
+      device.impl(short_name, torch::CppFunction::makeFromBoxedFunction<&on_host_boxed>());
+    }
   }
+}
+
+std::set<std::string> words_of(const char *text) {
+  std::istringstream words(text);
+  return {std::istream_iterator<std::string>(words), {}};
 }
 
 Hooks *registered_hooks() {
@@ -106,17 +122,31 @@ void supa_torch_start(const SupaTorchDevice *devices, int32_t count, int32_t com
   c10::SetCPUAllocator(&host_memory, 1);
 }
 
-// `names`: the operators with device kernels of Python's, as "add.Tensor", separated by spaces.
-int32_t supa_torch_register_hosted(const char *names_of_device_kernels) {
-  std::istringstream words(names_of_device_kernels);
+// Operators with device kernels of Python's, as "add.Tensor", separated by spaces; `open`: those whose Scalar arguments
+// may change from call to call. Returns 0, or 1 with the reason on stderr.
+int32_t supa_torch_register(const char *with_device_kernel, const char *open) {
   try {
-    register_hosted({std::istream_iterator<std::string>(words), {}});
+    register_operators(words_of(with_device_kernel), words_of(open));
   } catch (const std::exception &error) {
     fprintf(stderr, "supa: %s\n", error.what());
     return 1;
   }
   return 0;
 }
+
+// Whether the innermost call that Python was asked for can be taught.
+int32_t supa_torch_may_learn(void) { return !asked.empty() && asked.back().key != nullptr; }
+
+// Teaches the innermost call its recipe.
+void supa_torch_learn(const int64_t *words) {
+  if (!supa_torch_may_learn()) return;
+  std::shared_ptr<Recipe> recipe = RecipeReader(words).read();
+  recipe->key = asked.back().key->words;
+  const uint64_t hash = asked.back().key->hash();
+  recipes.add(hash, std::move(recipe));
+}
+
+int64_t supa_torch_recipes(void) { return recipes.size(); }
 
 void supa_torch_clock(const SupaTorchClock *clock) {
   state.clock_runs = false;

@@ -31,6 +31,7 @@ enum Kind : int32_t {
   kUp = 3,
   kUpLater = 4,
   kInside = 5,        // by the device itself
+  kKernel = 6,        // a launch; its name is the launch's number
 };
 
 class Ledger {

@@ -1,0 +1,48 @@
+"""The names of the operators that have device kernels, and which of them take numbers that change. Not here: kernels.
+
+Kept apart so that importing torch's device loads neither triton nor the kernels; a test holds it equal to the table.
+"""
+
+from __future__ import annotations
+
+UNARY = {
+    "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log2": "log2", "log10": "log10", "log1p": "log1p",
+    "sqrt": "sqrt", "rsqrt": "rsqrt", "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin", "acos": "acos",
+    "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "erf": "erf", "erfc": "erfc",
+    "sigmoid": "sigmoid", "reciprocal": "reciprocal", "silu": "silu", "mish": "mish", "hardswish": "hardswish",
+    "hardsigmoid": "hardsigmoid", "neg": "neg", "abs": "abs", "sgn": "sign", "sign": "sign", "floor": "floor",
+    "ceil": "ceil", "trunc": "trunc", "round": "round",
+}  # fmt: skip
+"""Torch's name -> operation; each as `x`, `x_` and `x.out`."""
+
+BINARY = {
+    "add.Tensor": "add", "sub.Tensor": "sub", "mul.Tensor": "mul", "div.Tensor": "div", "maximum": "maximum",
+    "minimum": "minimum", "pow.Tensor_Tensor": "pow", "pow.Tensor_Scalar": "pow", "atan2": "atan2",
+    "eq.Tensor": "eq", "ne.Tensor": "ne", "lt.Tensor": "lt", "le.Tensor": "le", "gt.Tensor": "gt", "ge.Tensor": "ge",
+    "eq.Scalar": "eq", "ne.Scalar": "ne", "lt.Scalar": "lt", "le.Scalar": "le", "gt.Scalar": "gt", "ge.Scalar": "ge",
+    "bitwise_and.Tensor": "bitwise_and", "bitwise_or.Tensor": "bitwise_or", "bitwise_xor.Tensor": "bitwise_xor",
+    "sigmoid_backward": "sigmoid_backward", "tanh_backward": "tanh_backward", "silu_backward": "silu_backward",
+    "threshold_backward": "threshold_backward", "lerp.Scalar": "lerp",
+}  # fmt: skip
+"""Torch's name -> operation of two operands; arithmetic ones also in place."""
+
+IN_PLACE = ("add_.Tensor", "sub_.Tensor", "mul_.Tensor", "div_.Tensor", "pow_.Scalar", "lerp_.Scalar", "maximum.out",
+            "add.out", "sub.out", "mul.out", "div.out")  # fmt: skip
+
+WEIGHTED = ("addcmul", "addcmul_", "addcdiv", "addcdiv_", "where.self", "masked_fill.Scalar", "masked_fill_.Scalar",
+            "clamp", "clamp_min", "clamp_", "relu", "relu_", "leaky_relu", "leaky_relu_", "leaky_relu_backward", "gelu",
+            "gelu_backward", "softplus", "log_sigmoid_forward")  # fmt: skip
+
+OTHERS = ("sum", "sum.dim_IntList", "mean", "mean.dim", "amax", "amin", "mm", "bmm", "addmm", "baddbmm",
+          "_softmax", "_log_softmax", "_softmax_backward_data", "_log_softmax_backward_data", "native_layer_norm",
+          "native_layer_norm_backward", "convolution_overrideable", "convolution_backward_overrideable", "embedding_dense_backward", "index_select",
+          "native_dropout", "native_dropout_backward")  # fmt: skip
+
+_UNARY_NAMES = tuple(form for name in UNARY for form in (name, f"{name}_", f"{name}.out"))
+
+NAMES = tuple(dict.fromkeys((*_UNARY_NAMES, *BINARY, *IN_PLACE, *WEIGHTED, *OTHERS)))
+"""All names, as torch writes them."""
+
+OPEN = tuple(dict.fromkeys((*(name for name in (*BINARY, *IN_PLACE) if not name.startswith("pow")), "addcmul", "addcmul_", "addcdiv", "addcdiv_", "masked_fill.Scalar",
+                            "masked_fill_.Scalar", "leaky_relu", "leaky_relu_", "leaky_relu_backward")))  # fmt: skip
+"""Names whose numbers are a kernel's arguments: a call with other numbers is the same recipe."""

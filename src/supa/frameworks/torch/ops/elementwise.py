@@ -1,0 +1,172 @@
+"""Runs one elementwise operation: promoted type, shape, layout, the kernel's form and its blocks.
+
+Not here: which operators there are (`unary`, `binary`, `weighted`), the operations (`libs.elementwise`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import triton
+import triton.language as tl
+
+from supa.frameworks.torch.recorder import Declined, Number, Recorder
+from supa.libs.elementwise.pointwise import MOST_ROW_LOOPS, flat, tiled
+from supa.libs.elementwise.table import OPERATIONS
+
+Operand = torch.Tensor | Number
+FLOATS = (torch.float32, torch.float16, torch.bfloat16)
+_INTEGERS = {torch.uint8: tl.uint8, torch.int8: tl.int8, torch.int16: tl.int16, torch.int32: tl.int32,
+             torch.int64: tl.int64, torch.bool: tl.int1}  # fmt: skip
+_FLAT_BLOCK, _LARGE_BLOCK, _LARGE = 1024, 4096, 1 << 20
+
+
+def operand(value: object, argument: int) -> Operand:
+    """An operator's argument as an operand; a host tensor of one value is a number. Raises `Declined` for others."""
+    if isinstance(value, torch.Tensor):
+        if value.device.type == "supa":
+            if value.is_conj() or value.is_neg():
+                raise Declined
+            return value
+        if value.dim() or value.dtype.is_complex:
+            raise Declined
+        return Number(value.item(), argument)
+    if isinstance(value, (int, float)):
+        return Number(value, argument)
+    raise Declined
+
+
+def promoted(*values: object) -> torch.dtype:
+    """The type that torch computes in for these tensors and numbers; `values` are torch's own arguments."""
+    found = values[0]
+    dtype = (
+        found.dtype if isinstance(found, torch.Tensor) else torch.result_type(torch.empty((), dtype=torch.bool), found)
+    )
+    for index, value in enumerate(values[1:], 1):
+        pair = torch.result_type(values[0], value)  # type: ignore[call-overload]
+        dtype = pair if index == 1 else torch.promote_types(dtype, pair)
+    return dtype
+
+
+def apply(
+    recorder: Recorder,
+    name: str,
+    operands: Sequence[Operand],
+    numbers: Sequence[Number] = (),
+    *,
+    dtype: torch.dtype,
+    out: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """`OPERATIONS[name]` over the operands, computed for `dtype` (what the promoted arguments have).
+
+    Raises `Declined` for types and layouts that the kernels do not serve.
+    """
+    operation = OPERATIONS[name]
+    tensors = [one for one in operands if isinstance(one, torch.Tensor)]
+    if not tensors:
+        raise Declined
+    compute = _compute_type(operation.kind, dtype)
+    result_dtype = torch.bool if operation.kind == "bool" else dtype
+    if compute is not tl.float32 and (numbers or len(tensors) != len(operands)):
+        numbers, operands = _exact(recorder, numbers), _exact(recorder, operands)
+    sizes = torch.broadcast_shapes(*(one.shape for one in tensors))
+    if out is None:
+        out = recorder.new(sizes, result_dtype, _strides_like(tensors, sizes))
+    elif tuple(out.shape) != tuple(sizes) or not _fits(result_dtype, out.dtype):
+        raise Declined
+    if out.numel():
+        _launch(recorder, name, out, list(operands), list(numbers), compute)
+    return out
+
+
+def _compute_type(kind: str, dtype: torch.dtype) -> tl.dtype:
+    if dtype in FLOATS and kind != "bits":
+        return tl.float32
+    if dtype in _INTEGERS and kind != "float":
+        return tl.int8 if dtype == torch.bool and kind == "same" else _INTEGERS[dtype]
+    raise Declined
+
+
+def _exact(recorder: Recorder, values: Sequence[Operand]) -> list[Operand]:
+    """Numbers of integer operations travel as fp32: only those that it holds, and anew in each call."""
+    for one in values:
+        if isinstance(one, Number):
+            recorder.never()
+            if abs(one.value) > 1 << 24 or one.value != int(one.value):
+                raise Declined
+    return list(values)
+
+
+def _fits(computed: torch.dtype, target: torch.dtype) -> bool:
+    if target not in FLOATS and target not in _INTEGERS:
+        raise Declined
+    return torch.can_cast(computed, target)
+
+
+def _strides_like(tensors: Sequence[torch.Tensor], sizes: Sequence[int]) -> tuple[int, ...] | None:
+    """The first operand's own layout where it fills memory and has the result's shape; contiguous otherwise."""
+    for one in tensors:
+        if tuple(one.shape) == tuple(sizes):
+            if one.is_contiguous():
+                return None
+            order = sorted(range(one.dim()), key=lambda dim: (one.stride(dim), one.shape[dim]))
+            expected = 1
+            for dim in order:
+                if one.shape[dim] != 1 and one.stride(dim) != expected:
+                    return None
+                expected *= one.shape[dim]
+            return tuple(one.stride())
+    return None
+
+
+def _launch(
+    recorder: Recorder, name: str, out: torch.Tensor, operands: list[Operand], numbers: list[Operand], compute: tl.dtype
+) -> None:
+    form = "".join("p" if isinstance(one, torch.Tensor) else "n" for one in operands)
+    moving = [out, *(one for one in operands if isinstance(one, torch.Tensor))]
+    loops = loops_of(list(out.shape), [strides_over(one, out.shape) for one in moving])
+    count = out.numel()
+    if len(loops) == 1 and all(stride == 1 for stride in loops[0][1]):
+        block = _LARGE_BLOCK if count >= _LARGE else min(_FLAT_BLOCK, triton.next_power_of_2(count))
+        grid = triton.cdiv(count, block)
+        recorder.run(flat(name, form), grid, out, *operands, *numbers, count, COMPUTE=compute, BLOCK=block)
+        return
+    if len(loops) > MOST_ROW_LOOPS + 1:
+        raise Declined
+    if len(loops) == 1:
+        loops.insert(0, (1, [0] * len(moving)))
+    rows, columns = loops[:-1], loops[-1]
+    row_count = count // columns[0]
+    block_c = min(_FLAT_BLOCK, triton.next_power_of_2(columns[0]))
+    block_r = max(1, min(_FLAT_BLOCK // block_c, triton.next_power_of_2(row_count)))
+    strides = [
+        stride for index in range(len(moving)) for stride in [columns[1][index], *(row[1][index] for row in rows)]
+    ]
+    grid = triton.cdiv(row_count, block_r) * triton.cdiv(columns[0], block_c)
+    recorder.run(
+        tiled(name, form, len(rows)), grid, out, *operands, *numbers, row_count, columns[0],
+        *(row[0] for row in rows[1:]), *strides, COMPUTE=compute, BLOCK_R=block_r, BLOCK_C=block_c,
+    )  # fmt: skip
+
+
+def strides_over(tensor: torch.Tensor, sizes: Sequence[int]) -> list[int]:
+    """Strides of a tensor seen in a broadcast shape."""
+    missing = len(sizes) - tensor.dim()
+    own = [0] * missing + list(tensor.stride())
+    shape = [1] * missing + list(tensor.shape)
+    return [0 if shape[dim] == 1 else own[dim] for dim in range(len(sizes))]
+
+
+def loops_of(sizes: list[int], strides: list[list[int]]) -> list[tuple[int, list[int]]]:
+    """The fewest loops that walk all tensors together, outermost first: (size, stride of each tensor)."""
+    dims = [dim for dim in range(len(sizes)) if sizes[dim] != 1]
+    dims.sort(key=lambda dim: (-strides[0][dim], dim))
+    loops: list[tuple[int, list[int]]] = []
+    for dim in dims:
+        here = [one[dim] for one in strides]
+        if loops and all(outer == inner * sizes[dim] for outer, inner in zip(loops[-1][1], here, strict=True)):
+            loops[-1] = (loops[-1][0] * sizes[dim], here)
+        else:
+            loops.append((sizes[dim], here))
+    return loops or [(1, [1] * len(strides))]

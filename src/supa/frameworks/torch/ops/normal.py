@@ -1,0 +1,131 @@
+"""Softmax and layer normalisation with their gradients. Not here: the kernels (`libs.dnn`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import triton
+
+from supa.frameworks.torch.kernels import device_op
+from supa.frameworks.torch.ops.elementwise import FLOATS
+from supa.frameworks.torch.recorder import Declined, Recorder
+from supa.libs.dnn import layer_norm as norms
+from supa.libs.dnn import softmax as softmaxes
+
+Tensor = torch.Tensor
+
+
+def _rows(tensor: Tensor, columns: int) -> int:
+    """How many contiguous rows of `columns` a tensor has."""
+    if tensor.dtype not in FLOATS or not tensor.is_contiguous() or not 0 < columns <= softmaxes.LONGEST_ROW:
+        raise Declined
+    if tensor.numel() == 0:
+        raise Declined
+    return tensor.numel() // columns
+
+
+def warps(block: int) -> int:
+    """Warps of a program that holds a row of `block` elements."""
+    return 4 if block <= 2048 else 8 if block <= 8192 else 16
+
+
+def _softmax(recorder: Recorder, x: Tensor, dim: int, half_to_float: bool, log: bool) -> Tensor:
+    if half_to_float or x.dim() == 0 or dim % x.dim() != x.dim() - 1:
+        raise Declined
+    columns = x.shape[-1]
+    rows = _rows(x, columns)
+    out = recorder.new(x.shape, x.dtype)
+    block = triton.next_power_of_2(columns)
+    recorder.run(softmaxes.softmax, rows, out, x, columns, LOG=log, BLOCK=block, num_warps=warps(block))
+    return out
+
+
+@device_op("_softmax")
+def _plain(recorder: Recorder, x: Tensor, dim: int, half_to_float: bool) -> Tensor:
+    return _softmax(recorder, x, dim, half_to_float, False)
+
+
+@device_op("_log_softmax")
+def _log(recorder: Recorder, x: Tensor, dim: int, half_to_float: bool) -> Tensor:
+    return _softmax(recorder, x, dim, half_to_float, True)
+
+
+def _softmax_backward(recorder: Recorder, grad: Tensor, y: Tensor, dim: int, dtype: torch.dtype, log: bool) -> Tensor:
+    if y.dim() == 0 or dim % y.dim() != y.dim() - 1 or not grad.dtype == y.dtype == dtype:
+        raise Declined
+    columns = y.shape[-1]
+    rows = _rows(y, columns)
+    if _rows(grad, columns) != rows:
+        raise Declined
+    out = recorder.new(y.shape, y.dtype)
+    block = triton.next_power_of_2(columns)
+    recorder.run(softmaxes.softmax_backward, rows, out, grad, y, columns, LOG=log, BLOCK=block, num_warps=warps(block))
+    return out
+
+
+@device_op("_softmax_backward_data")
+def _plain_backward(recorder: Recorder, grad: Tensor, y: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
+    return _softmax_backward(recorder, grad, y, dim, dtype, False)
+
+
+@device_op("_log_softmax_backward_data")
+def _log_backward(recorder: Recorder, grad: Tensor, y: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
+    return _softmax_backward(recorder, grad, y, dim, dtype, True)
+
+
+def _plain_weights(x: Tensor, *weights: Tensor | None) -> None:
+    for one in weights:
+        if one is not None and (one.device != x.device or one.dtype not in FLOATS or not one.is_contiguous()):
+            raise Declined
+
+
+@device_op("native_layer_norm")
+def _layer_norm(
+    recorder: Recorder, x: Tensor, shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    columns = math.prod(shape)
+    if list(x.shape[x.dim() - len(shape) :]) != list(shape):
+        raise Declined
+    rows = _rows(x, columns)
+    _plain_weights(x, weight, bias)
+    lead = [*x.shape[: x.dim() - len(shape)], *[1] * len(shape)]
+    kept = torch.float32 if weight is None or weight.dtype == x.dtype == torch.float32 else x.dtype
+    out, mean, rstd = recorder.new(x.shape, x.dtype), recorder.new(lead, kept), recorder.new(lead, kept)
+    block = triton.next_power_of_2(columns)
+    recorder.run(
+        norms.layer_norm, rows, out, mean, rstd, x, weight if weight is not None else x,
+        bias if bias is not None else x, columns, float(eps), SCALES=weight is not None, SHIFTS=bias is not None,
+        BLOCK=block, num_warps=warps(block),
+    )  # fmt: skip
+    return out, mean, rstd
+
+
+@device_op("native_layer_norm_backward")
+def _layer_norm_backward(
+    recorder: Recorder, grad: Tensor, x: Tensor, shape: Sequence[int], mean: Tensor, rstd: Tensor,
+    weight: Tensor | None, bias: Tensor | None, mask: Sequence[bool],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:  # fmt: skip
+    columns = math.prod(shape)
+    rows = _rows(x, columns)
+    if _rows(grad, columns) != rows:
+        raise Declined
+    _plain_weights(x, weight, bias)
+    block = triton.next_power_of_2(columns)
+    grad_x = grad_weight = grad_bias = None
+    if mask[0]:
+        grad_x = recorder.new(x.shape, x.dtype)
+        recorder.run(
+            norms.layer_norm_backward, rows, grad_x, grad, x, mean, rstd, weight if weight is not None else x, columns,
+            SCALES=weight is not None, BLOCK=block, num_warps=warps(block),
+        )  # fmt: skip
+    if (mask[1] or mask[2]) and weight is not None:
+        grad_weight, grad_bias = recorder.new(shape, weight.dtype), recorder.new(shape, weight.dtype)
+        recorder.run(
+            norms.layer_norm_weights_backward, triton.cdiv(columns, 64), grad_weight, grad_bias, grad, x, mean, rstd,
+            rows, columns, BLOCK_R=32, BLOCK_C=64,
+        )  # fmt: skip
+    elif mask[1] or mask[2]:
+        raise Declined
+    return grad_x, grad_weight if mask[1] else None, grad_bias if mask[2] else None

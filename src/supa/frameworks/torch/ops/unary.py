@@ -1,0 +1,42 @@
+"""Operators of one tensor: new, in place, and with `out`. Not here: activations with options (`weighted`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from supa.frameworks.torch.kernels import device_op
+from supa.frameworks.torch.names import UNARY
+from supa.frameworks.torch.ops.elementwise import FLOATS, apply, operand
+from supa.frameworks.torch.recorder import Recorder
+from supa.libs.elementwise.table import OPERATIONS
+
+
+def result_dtype(name: str, tensor: torch.Tensor) -> torch.dtype:
+    """A float operation of integers gives the default float type; rounding an integer leaves it (and is declined)."""
+    if OPERATIONS[name].kind == "float" and tensor.dtype not in (*FLOATS, torch.float64) and not tensor.is_complex():
+        return tensor.dtype if name in ("floor", "ceil", "trunc", "round") else torch.get_default_dtype()
+    return tensor.dtype
+
+
+def _enter(torch_name: str, name: str) -> None:
+    @device_op(torch_name)
+    def plain(recorder: Recorder, tensor: torch.Tensor, *_: Any) -> torch.Tensor:
+        return apply(recorder, name, [operand(tensor, 0)], dtype=result_dtype(name, tensor))
+
+    @device_op(f"{torch_name}_")
+    def in_place(recorder: Recorder, tensor: torch.Tensor, *_: Any) -> torch.Tensor:
+        return apply(recorder, name, [operand(tensor, 0)], dtype=result_dtype(name, tensor), out=tensor)
+
+    @device_op(f"{torch_name}.out")
+    def with_out(recorder: Recorder, tensor: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        return apply(recorder, name, [operand(tensor, 0)], dtype=result_dtype(name, tensor), out=out)
+
+    _kept.extend((plain, in_place, with_out))
+
+
+_kept: list[Callable[..., Any]] = []
+for _torch_name, _name in UNARY.items():
+    _enter(_torch_name, _name)

@@ -1,0 +1,1 @@
+"""Acceleration libraries of the device, as Triton kernels: elementwise, blas, dnn. Not here: tensors (`frameworks`)."""

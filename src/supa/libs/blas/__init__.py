@@ -1,0 +1,1 @@
+"""Matrix products. Not here: tensors, convolutions (`dnn`)."""

@@ -1,0 +1,46 @@
+"""Rows by index, their gradient, and dropout. Not here: other ways of indexing."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def take_rows(out_ptr, table_ptr, index_ptr, height, columns, row_stride, BLOCK: tl.constexpr):
+    """out[i] = table[index[i]], rows of `columns`; an index outside [0, height) stops the launch."""
+    number = tl.program_id(0).to(tl.int64)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    index = tl.load(index_ptr + number).to(tl.int64)
+    index = tl.where(index < 0, index + height, index)
+    mask = (column < columns) & (index >= 0) & (index < height)
+    values = tl.load(table_ptr + index * row_stride + column, mask=mask, other=0.0)
+    tl.store(out_ptr + number * columns + column, values, mask=column < columns)
+
+
+@triton.jit
+def add_rows(out_ptr, grad_ptr, index_ptr, columns, skipped, BLOCK: tl.constexpr):
+    """out[index[i]] += grad[i], unless index[i] is `skipped`."""
+    number = tl.program_id(0).to(tl.int64)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    index = tl.load(index_ptr + number).to(tl.int64)
+    grad = tl.load(grad_ptr + number * columns + column, mask=column < columns, other=0.0).to(tl.float32)
+    tl.atomic_add(out_ptr + index * columns + column, grad, mask=(column < columns) & (index != skipped))
+
+
+@triton.jit
+def fill(out_ptr, value, n, BLOCK: tl.constexpr):
+    """out[:n] = value."""
+    index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(out_ptr + index, tl.full((BLOCK,), value, tl.float32).to(out_ptr.dtype.element_ty), mask=index < n)
+
+
+@triton.jit
+def dropout(out_ptr, kept_ptr, x_ptr, share, seed, offset, n, BLOCK: tl.constexpr):
+    """Each element is dropped with probability `share` by a Philox number of its place; the others are scaled up."""
+    index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    mask = index < n
+    kept = tl.rand(seed, (offset + index).to(tl.int32)) >= share
+    x = tl.load(x_ptr + index, mask=mask, other=0.0).to(tl.float32)
+    tl.store(out_ptr + index, tl.where(kept, x / (1.0 - share), 0.0).to(out_ptr.dtype.element_ty), mask=mask)
+    tl.store(kept_ptr + index, kept, mask=mask)

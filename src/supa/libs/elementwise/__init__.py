@@ -1,0 +1,1 @@
+"""Elementwise operations and reductions. Not here: products (`blas`), layers (`dnn`)."""

@@ -1,0 +1,96 @@
+"""Kernels of elementwise operations, written out for each operation, number of operands and number of loops.
+
+Two forms: `flat` walks memory that all operands share element by element; `tiled` walks rows and columns with a stride
+for each operand and loop, 0 where it is broadcast. Not here: the operations (`table`), which form serves a call.
+"""
+
+from __future__ import annotations
+
+import linecache
+from functools import cache
+from typing import Any
+
+import triton
+import triton.language as tl
+from triton.language.extra import libdevice
+
+from supa.libs.elementwise.table import OPERATIONS, Operation
+
+MOST_ROW_LOOPS = 4
+_OPERANDS, _NUMBERS = "xyz", "st"
+
+
+@cache
+def flat(name: str, form: str) -> Any:
+    """kernel(out, operands.., numbers.., n, COMPUTE, BLOCK): elements [0, n) in memory's order.
+
+    `form` has a letter for each operand: p, a tensor; n, a number.
+    """
+    operation = OPERATIONS[name]
+    lines = [
+        f"def {name}(out_ptr, {_parameters(operation, form)}n, COMPUTE: tl.constexpr, BLOCK: tl.constexpr):",
+        "    index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)",
+        "    mask = index < n",
+        *(f"    {one} = tl.load({one}_ptr + index, mask=mask).to(COMPUTE)" for one in _tensors(form)),
+        *_compute(operation, form),
+        "    tl.store(out_ptr + index, result.to(out_ptr.dtype.element_ty), mask=mask)",
+    ]
+    return _compiled(name, f"flat {name} {form}", lines)
+
+
+@cache
+def tiled(name: str, form: str, row_loops: int) -> Any:
+    """kernel(out, operands.., numbers.., rows, columns, sizes of the inner row loops.., then for out and each tensor its
+    column stride and its row strides, COMPUTE, BLOCK_R, BLOCK_C).
+    """
+    operation = OPERATIONS[name]
+    moving = ["out", *_tensors(form)]
+    sizes = [f"size{loop}" for loop in range(1, row_loops)]
+    strides = [f"{one}_{part}" for one in moving for part in ["c", *(f"r{loop}" for loop in range(row_loops))]]
+    lines = [
+        f"def {name}(out_ptr, {_parameters(operation, form)}rows, columns, "
+        f"{''.join(f'{one}, ' for one in sizes + strides)}"
+        "COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr):",
+        "    blocks = tl.cdiv(columns, BLOCK_C)",
+        "    row = (tl.program_id(0) // blocks).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)",
+        "    column = (tl.program_id(0) % blocks).to(tl.int64) * BLOCK_C + tl.arange(0, BLOCK_C)",
+        "    mask = (row < rows)[:, None] & (column < columns)[None, :]",
+        "    left = row",
+    ]
+    for loop in reversed(range(1, row_loops)):
+        lines += [f"    i{loop} = left % size{loop}", f"    left = left // size{loop}"]
+    lines += ["    i0 = left"]
+    for one in moving:
+        rows = " + ".join(f"i{loop} * {one}_r{loop}" for loop in range(row_loops))
+        lines += [f"    {one}_at = {one}_ptr + ({rows})[:, None] + (column * {one}_c)[None, :]"]
+    lines += [f"    {one} = tl.load({one}_at, mask=mask).to(COMPUTE)" for one in moving[1:]]
+    lines += _compute(operation, form)
+    lines += ["    tl.store(out_at, result.to(out_ptr.dtype.element_ty), mask=mask)"]
+    return _compiled(name, f"tiled {name} {form} {row_loops}", lines)
+
+
+def _tensors(form: str) -> list[str]:
+    return [one for one, kind in zip(_OPERANDS, form, strict=False) if kind == "p"]
+
+
+def _parameters(operation: Operation, form: str) -> str:
+    operands = [f"{one}_{'ptr' if kind == 'p' else 'value'}" for one, kind in zip(_OPERANDS, form, strict=False)]
+    return "".join(f"{one}, " for one in [*operands, *(f"{one}_value" for one in _NUMBERS[: operation.numbers])])
+
+
+def _compute(operation: Operation, form: str) -> list[str]:
+    held = [one for one, kind in zip(_OPERANDS, form, strict=False) if kind == "n"]
+    numbers = [*held, *_NUMBERS[: operation.numbers]]
+    shape = f"{_tensors(form)[0]}.shape"
+    return [*(f"    {one} = tl.full({shape}, {one}_value, COMPUTE)" for one in numbers),
+            f"    result = {operation.expression}"]  # fmt: skip
+
+
+def _compiled(name: str, title: str, lines: list[str]) -> Any:
+    """Triton reads a kernel's source again, so it must be found where Python looks for it."""
+    file = f"<supa elementwise: {title}>"
+    text = "\n".join(["@triton.jit", *lines, ""])
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    scope: dict[str, Any] = {"triton": triton, "tl": tl, "libdevice": libdevice, "__name__": __name__}
+    exec(compile(text, file, "exec"), scope)
+    return scope[name]
