@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from supa.base.dtypes import DType
 from supa.base.errors import UnsupportedError
+from supa.compiler.native import checks
 from supa.compiler.native.emitter import llvm_bytes, register_type
 from supa.compiler.native.formats import from_f32, is_small, to_f32
 from supa.compiler.native.generator import Generator, emits
@@ -48,6 +49,7 @@ def _emit_element(ev: Evaluator, op: AtomicOp, index: Index, level: int) -> Vec:
         pointer = ev.at(op.pointer, index)
         if isinstance(op, ops.AtomicRmw) and op.mask is not None:
             mask = ev.at(op.mask, index)
+    mask = checks.access(ev, op, pointer, mask, index)
     value = ev.at(op.value, index)
     expected = ev.at(op.expected, index) if isinstance(op, ops.AtomicCas) else None
     element = element_of(op.value.type)
@@ -61,6 +63,7 @@ def _emit_element(ev: Evaluator, op: AtomicOp, index: Index, level: int) -> Vec:
     ev.run(level, f"store {value.type} {old}, ptr {slot}")
     ev.run(level, f"br label %{done}")
     ev.sinks[level].append(f"{done}:")
+    checks.performed(ev, op, pointer, level)
     return uniform(value.type, ev.emit(level, f"load {value.type}, ptr {slot}"), level)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supa.base.dtypes import DType
-from supa.compiler.native import memory
+from supa.compiler.native import checks, memory
 from supa.compiler.native.emitter import llvm_bits
 from supa.compiler.native.formats import to_f32
 from supa.compiler.native.generator import Generator, emits
@@ -22,7 +22,9 @@ def emit_scalar_store(generator: Generator, op: ops.Store) -> None:
     """A store of one scalar."""
     ev = generator.evaluator()
     mask = ev.scalar(op.mask) if op.mask is not None else None
-    memory.store(ev, ev.scalar(op.pointer), ev.scalar(op.value), mask, element_of(op.value.type), 0)
+    pointer = ev.scalar(op.pointer)
+    mask = checks.access(ev, op, pointer, mask, ())
+    memory.store(ev, pointer, ev.scalar(op.value), mask, element_of(op.value.type), 0)
 
 
 @emits(ops.Assert, ops.Print)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from supa.base.errors import UnsupportedError
 from supa.compiler.native import atomics, control, dot, dot_scaled, effects, nest, scan  # noqa: F401  (each fills the table of emitters)
+from supa.compiler.native.checks import Checks
 from supa.compiler.native.emitter import register_type
 from supa.compiler.native.generator import Generator, Rounding
 from supa.compiler.native.host import Host
@@ -13,6 +14,7 @@ from supa.compiler.native.plan import Planner
 from supa.ir import ops
 from supa.ir.core import Value
 from supa.ir.types import Tile, element_of
+from supa.program.program import Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +26,13 @@ class NativeModule:
     scratch_bytes: int
     messages: tuple[str, ...]
     waits: bool  # the entry calls `yield_`
+    sites: tuple[Site, ...] = ()
 
 
-def generate(func: ops.Func, host: Host, rounding: Rounding) -> NativeModule:
-    """The LLVM module of `func`; its entry is `program.abi`'s."""
+def generate(func: ops.Func, host: Host, rounding: Rounding, sanitize: tuple[str, ...] = ()) -> NativeModule:
+    """The LLVM module of `func`; its entry is `program.abi`'s. `sanitize`: checks in the code, `memory` and `nan`."""
     generator = Generator(host, rounding, Planner(func))
+    checks = generator.environment.checks = Checks(func, sanitize) if sanitize else None
     emitter, body = generator.emitter, func.regions[0]
     for index, argument in enumerate(body.args):
         if isinstance(argument.type, Tile):
@@ -44,6 +48,7 @@ def generate(func: ops.Func, host: Host, rounding: Rounding) -> NativeModule:
         scratch_bytes=generator.scratch.peak,
         messages=tuple(generator.messages),
         waits=generator.waits,
+        sites=tuple(checks.sites) if checks is not None else (),
     )
 
 

@@ -112,8 +112,25 @@ class Generator:
 
     def emit_block(self, block: Block, closing: list[Root]) -> None:
         """Everything a block does, then `closing`."""
-        for action in self.planner.plan(block, closing):
+        actions = self.planner.plan(block, closing)
+        last = self.planner.last_reads(actions)
+        for position, action in enumerate(actions):
             self._emit(action)
+            self._release_after(position, last)
+
+    def _release_after(self, position: int, last: dict[Value, int]) -> None:
+        """Give back the buffers that nothing reads after the action at `position`."""
+        own = {buffer.offset: buffer for buffer in self.scopes[-1]}
+        later = {
+            buffer.offset
+            for value, buffer in self.environment.buffers.items()
+            if last.get(value, position + 1) > position
+        }
+        done = [value for value, read in last.items() if read == position]
+        for value in done:
+            buffer = self.environment.buffers.get(value)
+            if buffer is not None and buffer.offset in own and buffer.offset not in later:
+                self.release(own.pop(buffer.offset))
 
     def run_roots(self, roots: list[Root]) -> None:
         """Emit roots that belong to no block's own operations: initial values of loops."""

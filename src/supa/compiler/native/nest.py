@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supa.base.dtypes import F32, DType
-from supa.compiler.native import memory
+from supa.compiler.native import checks, memory
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.combination import identity_function, identity_value, is_commutative
 from supa.compiler.native.elements import apply_function
@@ -98,6 +98,7 @@ def emit_store(evaluator: Evaluator, op: Op, index: Index, values: list[Vec], le
         row = evaluator.at(op.row_indices, (index[0],))
         column = evaluator.add(evaluator.scalar(op.column), index[1])
         pointer, mask = coordinates_access(evaluator, descriptor_of(op, op.descriptor), (row, column))
+    mask = checks.access(evaluator, op, pointer, mask, index)
     memory.store(evaluator, pointer, values[0], mask, element_of(op.value.type), level)
 
 

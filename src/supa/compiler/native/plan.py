@@ -209,6 +209,32 @@ class Planner:
         grouping.close()
         return [action for action in grouping.actions if isinstance(action, Nest)]
 
+    def last_reads(self, actions: list[Nest | Op]) -> dict[Value, int]:
+        """For each kept tile that `actions` read, the position of the last one that does."""
+        last: dict[Value, int] = {}
+        for position, action in enumerate(actions):
+            if isinstance(action, Nest):
+                values = [value for root in action.roots for value in (*_present(root.op.operands), *root.inputs)]
+            else:
+                values = [value for op in action.walk() for value in _present(op.operands)]
+            for value in self._leaves(values):
+                last[value] = position
+        return last
+
+    def _leaves(self, values: list[Value]) -> set[Value]:
+        """The kept tiles among `values` and below the virtual ones."""
+        seen: set[Value] = set()
+        waiting = list(values)
+        while waiting:
+            value = waiting.pop()
+            if value in seen:
+                continue
+            seen.add(value)
+            op = value.op
+            if op is not None and is_virtual(op) and value not in self.kept:
+                waiting.extend(_present(op.operands))
+        return {value for value in seen if isinstance(value.type, Tile)}
+
     def _roots(self, op: Op) -> Iterator[Root]:
         if isinstance(op, _STORES) and isinstance(op.operands[1].type, Tile):  # type: ignore[union-attr]
             value = op.operands[1]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from supa.base.errors import UnsupportedError
-from supa.compiler.native import memory
+from supa.compiler.native import checks, memory
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.elements import apply_cast, apply_function
 from supa.compiler.native.emitter import Emitter, llvm_bits, memory_type, register_type
@@ -35,6 +35,7 @@ class Environment:
 
     scalars: dict[Value, str] = field(default_factory=dict)
     buffers: dict[Value, Buffer] = field(default_factory=dict)
+    checks: checks.Checks | None = None
 
 
 def rule(*types: type[Op]) -> Callable[[Rule], Rule]:
@@ -332,7 +333,9 @@ def _gather(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
 def _map(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
     assert isinstance(op, ops.Map)
     args = [ev.at(argument, index) for argument in op.arguments]
-    return apply_function(ev, op.function, args, [element_of(argument.type) for argument in op.arguments])
+    result = apply_function(ev, op.function, args, [element_of(argument.type) for argument in op.arguments])
+    checks.computed(ev, op, args, result, index)
+    return result
 
 
 @rule(ops.Cast)
@@ -342,7 +345,9 @@ def _cast(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
     vec = ev.at(op.source, index)
     if vec.is_linear and op.kind == "sext" and not _is_only_an_index(value):
         vec = ev.as_vector(vec)  # it may wrap from one lane to the next
-    return apply_cast(ev, op.kind, vec, source, target, op.rounding)
+    result = apply_cast(ev, op.kind, vec, source, target, op.rounding)
+    checks.computed(ev, op, [vec], result, index)
+    return result
 
 
 def _is_only_an_index(value: Value) -> bool:
@@ -434,7 +439,9 @@ def _load(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
     assert isinstance(op, ops.Load)
     mask = ev.at(op.mask, index) if op.mask is not None else None
     other = ev.at(op.other, index) if op.other is not None else None
-    return memory.load(ev, ev.at(op.pointer, index), mask, other, element_of(value.type))
+    pointer = ev.at(op.pointer, index)
+    mask = checks.access(ev, op, pointer, mask, index)
+    return memory.load(ev, pointer, mask, other, element_of(value.type))
 
 
 def descriptor_of(op: Op, value: Value) -> ops.MakeDescriptor:
@@ -485,7 +492,8 @@ def padding(made: ops.MakeDescriptor, element: Scalar) -> Vec:
 @rule(ops.DescriptorLoad)
 def _descriptor_load(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
     assert isinstance(op, ops.DescriptorLoad)
-    address, mask = descriptor_access(ev, op, op.descriptor, op.indices, index)
+    address, inside = descriptor_access(ev, op, op.descriptor, op.indices, index)
+    mask = checks.access(ev, op, address, inside, index)
     element = element_of(value.type)
     return memory.load(ev, address, mask, padding(descriptor_of(op, op.descriptor), element), element)
 
@@ -495,7 +503,8 @@ def _descriptor_gather(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec
     assert isinstance(op, ops.DescriptorGather)
     made = descriptor_of(op, op.descriptor)
     row = ev.at(op.row_indices, (index[0],))
-    address, mask = coordinates_access(ev, made, (row, ev.add(ev.scalar(op.column), index[1])))
+    address, inside = coordinates_access(ev, made, (row, ev.add(ev.scalar(op.column), index[1])))
+    mask = checks.access(ev, op, address, inside, index)
     element = element_of(value.type)
     return memory.load(ev, address, mask, padding(made, element), element)
 
