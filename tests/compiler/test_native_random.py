@@ -26,9 +26,8 @@ def report(request):
     """How many kernels ran, and for how long."""
     ran, start = [0], time.perf_counter()
     yield ran
-    reporter = request.config.pluginmanager.getplugin("terminalreporter")
-    if reporter is not None:
-        reporter.write_line(f"\n{ran[0]} random kernels in {time.perf_counter() - start:.0f} s")
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f"\n{ran[0]} random kernels in {time.perf_counter() - start:.0f} s")
 
 
 def host_of(bits, monkeypatch):
