@@ -130,6 +130,14 @@ def test_narrow_indices_wrap_from_one_lane_to_the_next():
     assert found.tolist() == (np.arange(256) + 5).astype(np.int8).tolist()
 
 
+def test_the_lowest_bit_of_an_index_chooses():
+    body = """    %5 = cast %2 {kind="trunc"} : (tile<256xi32>) -> tile<256xi1>
+    %6 = constant {value=-1} : () -> tile<256xi32>
+    %99 = map %5, %2, %6 {function="select"} : (tile<256xi1>, tile<256xi32>, tile<256xi32>) -> tile<256xi32>"""
+    (found,) = agree(elementwise(body, "i32"), (1,), np.zeros(256, np.int32), 0)
+    assert found.tolist() == [i if i % 2 else -1 for i in range(256)]
+
+
 @pytest.mark.parametrize(("function", "value"), [("add", 2147483640), ("mul", -1640531527)])
 def test_sums_and_hashes_of_indices_wrap_before_they_are_widened(function, value):
     body = f"""    %5 = splat %1 : (i32) -> tile<256xi32>

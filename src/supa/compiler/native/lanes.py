@@ -196,7 +196,8 @@ class Lanes:
         """trunc, sext or zext to another integer type; linear i32 values are taken not to wrap within a vector."""
         if vec.type == type_:
             return vec
-        if kind == "sext" and llvm_bits(vec.type) < _INDEX_BITS and not vec.is_uniform:
+        wraps = type_ == "i1" or (kind == "sext" and llvm_bits(vec.type) < _INDEX_BITS)
+        if wraps and not vec.is_uniform:
             return self.apply(f"{kind} {{t}} {{0}} to {{r}}", (self.as_vector(vec),), type_)
         if vec.constant is not None and kind == "sext" and vec.type != "i1":
             return constant(type_, vec.constant)

@@ -203,7 +203,7 @@ def _exact_fma(x: float, y: float, z: float) -> float:
     try:
         return exact.numerator / exact.denominator
     except OverflowError:
-        return math.copysign(math.inf, exact)
+        return math.inf if exact > 0 else -math.inf
 
 
 def _nextafter(arguments: list[Array], element: Scalar, numerics: Numerics) -> Array:
