@@ -13,6 +13,7 @@ from supa.arch.numerics import Numerics
 from supa.arch.power import Board, Energy, Power
 from supa.arch.printed import Printed
 from supa.arch.source import Figure
+from supa.arch.sustained import Sustained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class Chip:
     noc: Noc
     die_to_die: DieToDie
     hbm: Hbm
+    sustained: Sustained
     links: Links
     host_bus: HostBus
     clocks: Clocks

@@ -49,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="show one description: figures, units, sources, derived peaks")
     show.add_argument("name", metavar="NAME", help="a name of the catalogue, or the path of a TOML description")
     show.set_defaults(action=_show)
+    _add_price(commands)
     doctor = commands.add_parser("doctor", help="check this machine: host, versions, caches, catalogue, Triton")
     doctor.set_defaults(action=_doctor)
     return parser
@@ -101,6 +102,22 @@ def _add_what_if(commands: Any) -> None:
     what_if.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="as hbm.bandwidth=2TB/s")
     _add_comparing(what_if)
     what_if.set_defaults(action=_what_if)
+
+
+def _add_price(commands: Any) -> None:
+    price = commands.add_parser(
+        "price",
+        help="price a table of operations, each on the device that its row names",
+        description="Read a table (CSV) of operations, add predicted_us, predicted_j and bound_by to each row.",
+        usage="supa price WORKLOAD --table IN.csv --out OUT.csv [--chips DIR]",
+    )
+    price.add_argument(
+        "workload", metavar="WORKLOAD", help="gemm, attention_prefill, attention_decode, llm_layer_ops, collectives"
+    )
+    price.add_argument("--table", metavar="IN", type=Path, required=True, help="columns as docs/command-line.md says")
+    price.add_argument("--out", metavar="OUT", type=Path, required=True, help="the same table, priced")
+    price.add_argument("--chips", metavar="DIR", type=Path, help="DIR/DEVICE.toml comes before the catalogue")
+    price.set_defaults(action=_price)
 
 
 def _add_comparing(parser: argparse.ArgumentParser) -> None:
@@ -212,6 +229,12 @@ def _dump(chosen: argparse.Namespace) -> int:
         is_module=chosen.is_module,
     )
     return dump(request, chosen.stage, chosen.kernel)
+
+
+def _price(chosen: argparse.Namespace) -> int:
+    from supa.tools.price import price
+
+    return price(chosen.workload, chosen.table, chosen.out, chosen.chips)
 
 
 def _chips(chosen: argparse.Namespace) -> int:

@@ -1,0 +1,77 @@
+"""The clock against published measurements: `python -m bench.fidelity [TABLE ...]`; only the check half is reported.
+
+Errors by table (or op), device and size: mean absolute, median signed, 90th percentile.
+"""
+
+import itertools
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+
+from bench import measured
+from supa.tools.price import estimate
+
+TABLES = {
+    "gemm_bf16": "gemm",
+    "attention_prefill_bf16": "attention_prefill",
+    "attention_decode_bf16": "attention_decode",
+    "llm_layer_ops_fp16": "llm_layer_ops",
+    "collectives_nccl": "collectives",
+}
+EDGES_US = (0.0, 5.0, 20.0, 100.0, 1000.0, float("inf"))
+MESSAGE_BYTES = 64 << 10  # shorter collectives are reported apart
+
+
+def errors(table: str, half: str = "check") -> Iterator[tuple[str, str, float, float]]:
+    """Op, device, measured microseconds, relative error of every row."""
+    for row in measured.rows(table, half):
+        truth = measured.time_us(row)
+        found = estimate(TABLES[table], row).time_us
+        yield _kind(table, row), row["device"], truth, found / truth - 1
+
+
+def _kind(table: str, row: measured.Row) -> str:
+    if table == "collectives_nccl":
+        return "collectives over 64 KB" if int(row["bytes"]) > MESSAGE_BYTES else "collectives up to 64 KB"
+    return row.get("op") or table.removesuffix("_bf16").replace("_", " ")
+
+
+def report(table: str, half: str = "check") -> None:
+    groups: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    for op, device, truth, error in errors(table, half):
+        groups[op, device].append((truth, error))
+        if table == "llm_layer_ops_fp16":
+            groups["all products" if "proj" in op else "all row kernels", device].append((truth, error))
+    for (op, device), found in sorted(groups.items()):
+        truth, error = np.array(found).T
+        line(op, device, "all", error)
+        for low, high in itertools.pairwise(EDGES_US):
+            inside = error[(truth >= low) & (truth < high)]
+            if len(inside):
+                line(op, device, f"{low:g}-{high:g} us", inside)
+        if table == "gemm_bf16":
+            line(op, device, "under 20 us", error[truth < 20])
+            line(op, device, "over 20 us", error[truth >= 20])
+
+
+def line(op: str, device: str, size: str, error: np.ndarray) -> None:
+    print(
+        f"{op:32}{device:13}{size:14}{len(error):6}{100 * np.abs(error).mean():7.1f} %"
+        f"{100 * np.median(error):+8.1f} %{100 * np.quantile(np.abs(error), 0.9):8.1f} %"
+    )
+
+
+def main(tables: list[str]) -> int:
+    if not measured.present():
+        print(f"no measurements at {measured.FOLDER}: nothing to compare")
+        return 1
+    print(f"{'what':32}{'device':13}{'measured':14}{'rows':>6}{'mean':>9}{'median':>10}{'90th':>10}")
+    for table in tables or list(TABLES):
+        report(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

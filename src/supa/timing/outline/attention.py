@@ -1,0 +1,182 @@
+"""Causal attention over a paged key-value cache as FlashAttention schedules it. Not here: other masks, training.
+
+A block takes some query rows of a head and walks the keys in tiles: two products, and a softmax on the vector lanes
+between them. Before it, a kernel writes the new keys and values into the cache, a block a token. With one new token
+the heads that share keys are packed into the rows of one block, and the walk over the keys is cut in parts.
+
+A matrix engine that reads shared memory gets the schedule of the library's third generation (larger tiles, a kernel
+that plans the blocks first), the others that of the second (query tiles of 64 for paged caches; parts only for
+grouped heads, which are gathered and scattered by kernels of their own).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from supa.timing.outline.estimate import Estimate, capped, joined
+from supa.timing.outline.rates import Rates
+
+WIDTH = 2
+SOFTMAX_LANES = 12  # lane operations of a score: scale, mask, maximum, subtract, sum, rescale, convert, addresses
+CACHE_THREADS = 512  # most threads of the cache writer's block
+DEPENDENT_LOADS = 2  # of a block before its first product: page table, then keys
+PLANNED_LOADS = 4  # the same where blocks are planned: plan, lengths, page table, keys
+ALTERNATING = 2.0  # sharpness of the corner between memory and compute: one block waits for its own loads
+CACHE_LOADS = 5  # its chain: lengths, slot, keys, values, and their way into the cache
+PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+TAIL = 0.5  # of the longest block, by which the last block of a grid outlasts the mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heads:
+    """One attention: sequences, new tokens and cached tokens of each, query and key heads, head's width."""
+
+    batch: int
+    new_tokens: int
+    past_tokens: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+
+    @property
+    def keys(self) -> int:
+        """Keys that the last new token sees."""
+        return self.new_tokens + self.past_tokens
+
+    @property
+    def group(self) -> float:
+        """Query heads that share keys."""
+        return self.heads / self.kv_heads
+
+    @property
+    def moved_bytes(self) -> int:
+        """Queries, results, keys and values."""
+        tokens = 2 * self.new_tokens * self.heads + 2 * self.keys * self.kv_heads
+        return self.batch * tokens * self.head_dim * WIDTH
+
+
+def attention(rates: Rates, shape: Heads) -> Estimate:
+    """One layer's attention with its write to the cache, 16-bit elements."""
+    packed = shape.new_tokens == 1 or (rates.direct and shape.group > 1 and shape.new_tokens < 128)
+    tile = _tile(rates, shape, packed)
+    body, compute, macs, schedule = (
+        _split(rates, shape, tile) if shape.new_tokens == 1 else _walk(rates, shape, tile, packed)
+    )
+    energy = macs * rates.mac_j + shape.moved_bytes * (rates.hbm_j_per_byte + rates.l2_j_per_byte)
+    energy += macs / shape.head_dim / 2 * (SOFTMAX_LANES * rates.vector_j + rates.special_j)
+    memory = shape.moved_bytes / _bandwidth(rates)
+    body = float(capped(rates, body, (compute / max(body, 1e-12)) ** 5 if compute < body else 1.0, energy))
+    launches = 3 if rates.direct else 2
+    gathered = _gathered(rates, shape)
+    time = launches * rates.launch_s + body + _cache_write(rates, shape) + gathered
+    fixed = time - body
+    bound = "launch" if fixed > body else "hbm" if memory > compute else "matrix"
+    return Estimate(time_s=time, energy_j=energy + rates.static_w * time, bound_by=bound, schedule=schedule)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tile:
+    """Rows of queries and of keys of one step."""
+
+    rows: int
+    keys: int
+
+
+def _tile(rates: Rates, shape: Heads, packed: bool) -> _Tile:
+    """The library's tiles; smaller ones where shared memory is small."""
+    width = shape.head_dim
+    if rates.direct:
+        rows = 64 if shape.new_tokens == 1 else 192 if width <= 64 else 128
+        keys = 128 if width <= 128 else 112 if width <= 192 else 80
+    else:
+        rows, keys = 64, 128 if width <= 128 else 64
+    tile = _Tile(rows=rows, keys=keys)
+    while (tile.rows + 2 * tile.keys) * width * WIDTH > rates.shared_per_block_bytes and tile.keys > 16:
+        tile = replace(tile, keys=tile.keys // 2) if tile.keys > 32 or tile.rows <= 64 else replace(tile, rows=64)
+    return tile
+
+
+def _step_s(rates: Rates, shape: Heads, tile: _Tile) -> float:
+    """One tile of keys: products and softmax, the shorter hidden in part."""
+    matrix = 2 * tile.rows * tile.keys * shape.head_dim / rates.cu_mac_per_s
+    vector = tile.rows * tile.keys * max(1 / rates.cu_special_per_s, SOFTMAX_LANES / rates.cu_lanes_per_s)
+    return max(matrix, vector) + (1 - rates.overlap) * min(matrix, vector) + rates.turn_s
+
+
+def _ends_s(rates: Rates, shape: Heads, tile: _Tile, rows: float) -> float:
+    """A block before its first product and after its last one; `rows` of its queries are real."""
+    loads = PLANNED_LOADS if rates.direct else DEPENDENT_LOADS
+    width = shape.head_dim * WIDTH
+    start = rates.block_start_s + loads * (rates.l2_latency_s + rates.loaded_latency_s)
+    filled = (rows + min(tile.keys, shape.keys)) * width / rates.cu_fill_bytes_per_s
+    return start + filled + rows * width / rates.cu_sums_bytes_per_s + rates.l2_latency_s
+
+
+def _resident(rates: Rates) -> int:
+    """Blocks of a CU, which hide each other's ends: the larger tiles of the third generation leave room for one."""
+    return 1 if rates.direct else 2
+
+
+def _bandwidth(rates: Rates) -> float:
+    return rates.hbm_bytes_per_s * rates.tile_hbm
+
+
+def _walk(rates: Rates, shape: Heads, tile: _Tile, packed: bool) -> tuple[float, float, float, str]:
+    """Many new tokens: seconds, those of the compute alone, multiply-accumulates, words."""
+    group = shape.group if packed else 1.0
+    rows = shape.new_tokens * group
+    blocks = -(-int(rows) // tile.rows)
+    last = np.minimum(np.arange(1, blocks + 1) * tile.rows / group, shape.new_tokens) + shape.past_tokens
+    steps = np.ceil(last / tile.keys)
+    grid = shape.batch * (shape.kv_heads if packed else shape.heads)
+    step, start = _step_s(rates, shape, tile), _ends_s(rates, shape, tile, min(rows, tile.rows))
+    longest = float(steps[-1]) * step + start
+    total = grid * (float(steps.sum()) * step + blocks * start / _resident(rates))
+    compute = longest if grid * blocks <= rates.cus else max(longest, total / rates.cus + TAIL * longest)
+    macs = grid * float(steps.sum()) * 2 * tile.rows * tile.keys * shape.head_dim
+    body = float(joined(compute, shape.moved_bytes / _bandwidth(rates)))
+    return body, compute, macs, f"{tile.rows} queries by {tile.keys} keys"
+
+
+def _split(rates: Rates, shape: Heads, tile: _Tile) -> tuple[float, float, float, str]:
+    """One new token: the best number of parts of the keys; as `_walk`."""
+    rows = -(-int(shape.group) // tile.rows)
+    blocks = shape.batch * shape.kv_heads * rows
+    all_steps = -(-shape.keys // tile.keys)
+    step, start = _step_s(rates, shape, tile), _ends_s(rates, shape, tile, min(shape.group, tile.rows))
+    resident = _resident(rates)
+    best = (float("inf"), 0.0, 0.0, "")
+    for parts in PARTS if rates.direct or shape.group > 1 else (1,):
+        steps = -(-all_steps // min(parts, all_steps))
+        used = -(-all_steps // steps)
+        per_cu = blocks * used / rates.cus
+        whole = per_cu if per_cu > 8 else np.ceil(per_cu)
+        compute = float(whole * steps * step + np.ceil(per_cu / resident) * start)
+        body = float(joined(compute, shape.moved_bytes / _bandwidth(rates), sharpness=ALTERNATING))
+        if used > 1:
+            sums = used * shape.batch * shape.heads * shape.head_dim * 4
+            launch = 0.0 if rates.direct else rates.launch_s
+            body += launch + rates.handover_s + 4 * sums / rates.l2_bytes_per_s
+        macs = blocks * all_steps * 2.0 * tile.rows * tile.keys * shape.head_dim
+        best = min(best, (body, compute, macs, f"keys in {used} parts of {steps} tiles"))
+    return best
+
+
+def _cache_write(rates: Rates, shape: Heads) -> float:
+    """Keys and values into the cache, a block a token: its latency by rounds, or its traffic."""
+    threads = min(shape.kv_heads * shape.head_dim, CACHE_THREADS)
+    resident = min(rates.cu_threads // threads, 32)
+    tokens = shape.batch * shape.new_tokens
+    block = rates.block_start_s + CACHE_LOADS * (rates.l2_latency_s + rates.loaded_latency_s)
+    moved = 4 * tokens * shape.kv_heads * shape.head_dim * WIDTH
+    return max(moved / _bandwidth(rates), max(tokens / (rates.cus * resident), 1.0) * block)
+
+
+def _gathered(rates: Rates, shape: Heads) -> float:
+    """Second generation, one new token, grouped heads: queries and results pass two kernels that reorder them."""
+    if rates.direct or shape.new_tokens > 1 or shape.batch == 1 or shape.kv_heads == 1 or shape.group == 1:
+        return 0.0
+    moved = 4 * shape.batch * shape.heads * shape.head_dim * WIDTH
+    return 2 * (rates.launch_s + rates.l2_latency_s + rates.loaded_latency_s / 2) + moved / _bandwidth(rates)

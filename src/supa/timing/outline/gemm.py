@@ -1,0 +1,220 @@
+"""C = A B as a good library would run it: a small space of tilings, searched on the closed form of the machine.
+
+The space: output tiles of the sizes that libraries ship, the pipelining depth that fills shared memory once or twice
+over, k cut in parts whose sums are added at the end; for one row, a kernel of dot products. Activations (A) were just
+written and lie in the L2 as far as they keep a place there; weights (B) come from the HBM. Not here: walking blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from supa.timing.outline.estimate import Estimate, capped, joined
+from supa.timing.outline.rates import Rates
+
+WIDTH = 2  # bytes of an element
+SPLITS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)
+MOST_SPLIT_TILE = 128 * 128  # larger tiles are not split further than DEEP_SPLIT
+DEEP_SPLIT = 8
+ADDRESS_REGISTERS = 56  # of a thread, beside its sums
+PRODUCER_REGISTERS = 128 * 40  # of a block whose copies have warps of their own
+DIRECT_MOST_SUMS = 40960  # sums of a block, two groups of warps with up to 160 registers of sums each
+OVERLAPPED = 0.15  # of a block's start and end, hidden behind a second block of its CU
+SMALL_SHARED = 64 << 10  # a block with less is given shallower turns as well
+DOT_COLUMNS = 2048  # of k, that a block of the one-row kernel reads before it waits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """Candidates as columns of float64[candidates]: tile, depth of a turn, stages, warps, parts of k."""
+
+    m: np.ndarray
+    n: np.ndarray
+    k: np.ndarray
+    stages: np.ndarray
+    warps: np.ndarray
+    parts: np.ndarray
+
+    def describe(self, choice: int) -> str:
+        """One candidate in words."""
+        tile = f"{self.m[choice]:.0f}x{self.n[choice]:.0f}x{self.k[choice]:.0f}"
+        return f"tile {tile}, {self.stages[choice]:.0f} stages, k in {self.parts[choice]:.0f}"
+
+
+def gemm(rates: Rates, m: int, n: int, k: int) -> Estimate:
+    """A of (m, k) and B of (n, k) to C of (m, n), 16-bit elements, sums in fp32; the best schedule of the space."""
+    space = tilings(rates)
+    rows, columns, depth = (np.array([[float(size)]]) for size in (m, n, k))
+    times, parts = times_of(rates, rows, columns, depth, space)
+    choice = int(times[0].argmin())
+    bound = max(parts.shares, key=lambda name: float(np.broadcast_to(parts.shares[name], times.shape)[0, choice]))
+    if rates.launch_s > times[0, choice] / 2:
+        bound = "launch"
+    time, energy = float(times[0, choice]), float(np.broadcast_to(parts.energy_j, times.shape)[0, choice])
+    schedule = space.describe(choice)
+    dots = float(one_row(rates, rows, columns, depth)[0, 0]) if min(m, n) == 1 else float("inf")
+    if dots < time:
+        time, bound, schedule = dots, "hbm", "dot products"
+    return Estimate(time_s=time, energy_j=energy + rates.static_w * time, bound_by=bound, schedule=schedule)
+
+
+@cache
+def tilings(rates: Rates) -> Space:
+    """The candidates for a device.
+
+    A matrix engine that reads shared memory takes 64 rows a warp group and columns in eights, so libraries ship many
+    tiles; one that is fed through registers gets powers of two.
+    """
+    rows: list[tuple[int, int, int, int, int, int]] = []
+    for m, n in _tiles(rates):
+        for k in (64,) if rates.direct and rates.shared_per_block_bytes > SMALL_SHARED else (32, 64):
+            turn = (m + n) * k * WIDTH
+            warps = 8 if m * n > (MOST_SPLIT_TILE if rates.direct else 2 * MOST_SPLIT_TILE - 1) else 4
+            for stages in _stages(rates, turn, k):
+                limit = DEEP_SPLIT if m * n > MOST_SPLIT_TILE else max(SPLITS)
+                rows += [(m, n, k, stages, warps, parts) for parts in SPLITS if parts <= limit]
+    return Space(**dict(zip(("m", "n", "k", "stages", "warps", "parts"), np.array(rows, float).T, strict=True)))
+
+
+def _tiles(rates: Rates) -> list[tuple[int, int]]:
+    if rates.direct:
+        widths = (*range(8, 33, 8), 48, *range(64, 257, 16))
+        tall = [(m, n) for m in (64, 128, 192, 256, 320) for n in widths if m * n <= DIRECT_MOST_SUMS]
+        return sorted({*tall, *((n, m) for m, n in tall)})
+    sizes = (16, 32, 64, 128, 256)
+    return [(m, n) for m in sizes for n in sizes if 512 <= m * n <= 2 * MOST_SPLIT_TILE]
+
+
+def _stages(rates: Rates, turn_bytes: int, k: int) -> list[int]:
+    """Pipelining depths: what fills shared memory with one block or two, or what libraries ship."""
+    room = rates.shared_bytes
+    if rates.direct:
+        wanted = {max(2, min((room // blocks - 1024) // turn_bytes, 8)) for blocks in (1, 2)}
+    else:
+        wanted = {3, 4, 5, 6} if k == 32 else {3, 4}
+    return sorted(one for one in wanted if one * turn_bytes <= rates.shared_per_block_bytes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Where the time goes, each broadcast against candidates."""
+
+    shares: dict[str, Any]  # seconds that each resource is busy
+    energy_j: Any
+
+
+def times_of(rates: Rates, m: Any, n: Any, k: Any, space: Space) -> tuple[np.ndarray, Parts]:
+    """Seconds of shapes (float64[shapes, 1]) under every candidate: float64[shapes, candidates]; no split that is
+    emptier than asked for.
+    """
+    turns_all = np.ceil(k / space.k)
+    turns = np.ceil(turns_all / space.parts)
+    tiles = np.ceil(m / space.m) * np.ceil(n / space.n) * space.parts
+    together = np.minimum(_resident(rates, space), np.ceil(tiles / rates.cus))
+    turn_bytes = (space.m + space.n) * space.k * WIDTH
+    operand_bytes = _operand_bytes(rates, space)
+    carried = turn_bytes - (np.maximum(space.m, space.n) * space.k * WIDTH / 2 if rates.multicast else 0)
+    per_cu = np.ceil(tiles / rates.cus)
+    rounds = np.floor(per_cu / together)
+    left = per_cu - rounds * together
+    loads = _Turn(
+        rates=rates, space=space, operand_bytes=operand_bytes, carried=carried, busy=np.minimum(tiles, rates.cus)
+    )
+    compute = rounds * loads.group(turns, together) + (left > 0) * loads.group(turns, np.maximum(left, 1))
+    read = _traffic(rates, m, n, k, tiles / space.parts, together, space)
+    hbm = (read + rates.written_factor * m * n * WIDTH) / (rates.hbm_bytes_per_s * rates.tile_hbm)
+    moved = tiles * turns * carried
+    l2 = moved / (rates.l2_bytes_per_s * rates.l2_share)
+    energy = (
+        m * n * k * rates.mac_j
+        + (read + m * n * WIDTH) * rates.hbm_j_per_byte
+        + moved * rates.l2_j_per_byte
+        + tiles * turns * (operand_bytes + turn_bytes) * rates.lsc_j_per_byte
+    )
+    body = joined(compute, hbm, l2)
+    split = space.parts > 1
+    adding = np.where(split, rates.handover_s + space.parts * m * n * 16 / rates.l2_bytes_per_s, 0.0)
+    times = rates.launch_s + capped(rates, body, (compute / body) ** 5, energy) + adding
+    wasted = np.ceil(turns_all / turns) != space.parts
+    return np.where(wasted, np.inf, times), Parts(shares={"matrix": compute, "hbm": hbm, "l2": l2}, energy_j=energy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Turn:
+    """One CU's blocks in step: seconds of a turn of the loop over k, and of a whole group of resident blocks."""
+
+    rates: Rates
+    space: Space
+    operand_bytes: Any
+    carried: Any
+    busy: Any
+
+    def group(self, turns: Any, blocks: Any) -> Any:
+        rates, space = self.rates, self.space
+        start = rates.block_start_s + rates.l2_latency_s + rates.hbm_latency_s
+        width = np.where(space.parts > 1, 4, WIDTH)
+        end = space.m * space.n * width / rates.cu_sums_bytes_per_s + rates.l2_latency_s
+        shown = 1 - OVERLAPPED * (blocks - 1) / blocks
+        return turns * self._turn(blocks) + (start + end * blocks) * shown
+
+    def _turn(self, blocks: Any) -> Any:
+        rates, space = self.rates, self.space
+        turn_bytes = (space.m + space.n) * space.k * WIDTH
+        macs = np.maximum(space.m * space.n, 512) if rates.direct else space.m * np.maximum(space.n, 8)
+        matrix = macs * space.k / rates.cu_mac_per_s
+        engine = np.maximum(matrix, (self.operand_bytes + turn_bytes) / rates.cu_lsc_bytes_per_s)
+        engine = np.maximum(engine, turn_bytes / rates.cu_fill_bytes_per_s)
+        shared = self.busy * self.carried / (rates.l2_bytes_per_s * rates.l2_share)
+        chain = space.k / 16 * (rates.chain_s / 2 if rates.direct else rates.chain_s)
+        alone = np.maximum(matrix, chain) + rates.turn_s
+        latency = (rates.l2_latency_s + rates.loaded_latency_s) / np.maximum(space.stages - 1, 1)
+        return np.maximum(np.maximum(blocks * engine, blocks * shared), np.maximum(alone, latency))
+
+
+def _resident(rates: Rates, space: Space) -> Any:
+    """Blocks that one CU holds, by shared memory and registers."""
+    shared = space.stages * (space.m + space.n) * space.k * WIDTH + rates.shared_reserved_bytes
+    threads = space.warps * 32
+    registers = np.minimum(255, space.m * space.n / threads + ADDRESS_REGISTERS)
+    held = threads * np.ceil(registers / 8) * 8 + (PRODUCER_REGISTERS if rates.direct else 0)
+    return np.clip(np.minimum(rates.shared_bytes // shared, rates.cu_registers // held), 1, 8)
+
+
+def _operand_bytes(rates: Rates, space: Space) -> Any:
+    """Bytes that one turn's product reads from shared memory (the rules of `timing.steps`, for a column of tiles)."""
+    if rates.direct:
+        turned = (space.m % 64 != 0) | ((space.n % 64 == 0) & (space.n > space.m))
+        rows, columns = np.where(turned, space.n, space.m), np.where(turned, space.m, space.n)
+        return (rows + columns * np.ceil(rows / 64)) * space.k * WIDTH
+    best = np.full(space.m.shape, np.inf)
+    for down in (1, 2, 4, 8):
+        across = space.warps / down
+        copies = space.m * np.minimum(np.maximum(across, 1), np.ceil(space.n / 8))
+        copies = copies + space.n * np.minimum(down, np.ceil(space.m / rates.step_m))
+        best = np.minimum(best, np.where(across >= 1, copies * space.k * WIDTH, np.inf))
+    return best
+
+
+def _traffic(rates: Rates, m: Any, n: Any, k: Any, tiles: Any, together: Any, space: Space) -> Any:
+    """Bytes read from the HBM: once where the operands fit the L2, else once a wave of tiles in a near-square patch."""
+    rows, columns = np.ceil(m / space.m), np.ceil(n / space.n)
+    wave = np.minimum(tiles, np.maximum(rates.cus * together / space.parts, 1))
+    high = np.clip(np.sqrt(wave * space.n / space.m), 1, rows)
+    wide = np.clip(wave / high, 1, columns)
+    high = np.clip(wave / wide, 1, rows)
+    by_waves = tiles / wave * (high * space.m + wide * space.n) * k * WIDTH
+    once = (m + n) * k * WIDTH
+    fits = np.clip(0.6 * rates.l2_bytes / once, 0, 1)
+    read = np.maximum(once, by_waves * (1 - fits) + once * fits)
+    warm = np.clip((rates.kept * rates.l2_bytes - (n * k + m * n) * WIDTH) / (m * k * WIDTH), 0, 1)
+    return read - warm * m * k * WIDTH
+
+
+def one_row(rates: Rates, m: Any, n: Any, k: Any) -> Any:
+    """Seconds of a kernel of dot products for a single row: all loads of a stretch of k are under way at once."""
+    waiting = (rates.l2_latency_s + rates.loaded_latency_s) * np.ceil(k / DOT_COLUMNS)
+    return rates.launch_s + waiting + np.maximum(m, n) * k * WIDTH / (rates.hbm_bytes_per_s * rates.tile_hbm)

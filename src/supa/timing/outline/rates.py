@@ -1,0 +1,126 @@
+"""A device's figures as rates and times in SI units, at its boost clock. Not here: what kernels make of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from supa.arch import Device
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """Bytes, multiply-accumulates, operations and seconds; `cu_` figures are of one CU."""
+
+    cus: int
+    core_hz: float
+    cu_mac_per_s: float  # bf16
+    cu_lanes_per_s: float  # fp32 operations
+    cu_special_per_s: float
+    cu_threads: int
+    cu_registers: int
+    cu_lsc_bytes_per_s: float
+    cu_fill_bytes_per_s: float
+    cu_sums_bytes_per_s: float
+    shared_bytes: int
+    shared_per_block_bytes: int
+    shared_reserved_bytes: int
+    direct: bool  # the matrix engine reads shared memory itself
+    multicast: bool
+    step_m: int
+    chain_s: float  # one matrix step to the next that needs it
+    l2_bytes: int
+    l2_bytes_per_s: float  # all slices, peak
+    l2_latency_s: float
+    hbm_bytes_per_s: float  # printed
+    hbm_stream_bytes_per_s: float
+    hbm_latency_s: float
+    written_factor: float  # what a written byte costs, with turnarounds
+    loaded_latency_s: float
+    tile_hbm: float
+    row_hbm: float
+    l2_share: float
+    kept: float
+    block_start_s: float
+    turn_s: float
+    handover_s: float
+    overlap: float
+    launch_s: float
+    gap_s: float
+    link_bytes_per_s: float
+    link_latency_s: float
+    collective_start_s: float
+    collective_bulk_s: float
+    cap_w: float
+    static_w: float
+    voltage_exponent: float
+    mac_j: float
+    vector_j: float
+    special_j: float
+    lsc_j_per_byte: float
+    l2_j_per_byte: float
+    hbm_j_per_byte: float
+    link_j_per_byte: float
+
+
+WRITE_BATCH_BYTES = 4096  # a channel gathers this much before it turns, as in the machine
+
+
+def rates(device: Device, tensor_format: str = "bf16") -> Rates:
+    """The rates of a device; matrix rates are of one format."""
+    chip = device.chip
+    core, lscs, eus = chip.clocks.boost_hz, chip.lscs_per_cu, chip.cu.eu_count
+    sustained, energy = chip.sustained, chip.energy
+    l2_cycles = chip.l2.latency_cycles + chip.l2.crossing_latency_cycles * (1 - 1 / chip.l2.partition_count)
+    channel = chip.hbm.bandwidth_bytes_per_s / chip.hbm.channel_count
+    far = chip.die_to_die.latency_ps * (1 - 1 / chip.die.count)
+    return Rates(
+        cus=chip.cu_count,
+        core_hz=core,
+        cu_mac_per_s=chip.tcore.mac_per_clock(tensor_format) * chip.eu.tcore_count * eus * chip.clocks.matrix_hz,
+        cu_lanes_per_s=chip.vector.fp32_ops_per_clock * eus * core,
+        cu_special_per_s=chip.vector.special_ops_per_clock * eus * core,
+        cu_threads=chip.max_threads_per_cu,
+        cu_registers=chip.eu.registers_bytes * eus // 4,
+        cu_lsc_bytes_per_s=chip.lsc.bandwidth_bytes_per_clock * lscs * core,
+        cu_fill_bytes_per_s=chip.lsc.fill_bandwidth_bytes_per_clock * lscs * core,
+        cu_sums_bytes_per_s=sustained.sums_bytes_per_clock * core,
+        shared_bytes=chip.shared_bytes_per_cu,
+        shared_per_block_bytes=chip.lsc.shared_per_block_bytes,
+        shared_reserved_bytes=chip.lsc.shared_reserved_bytes,
+        direct=chip.tcore.reads_shared_memory,
+        multicast=chip.tda.multicast and chip.tda.present,
+        step_m=chip.tcore.step_m,
+        chain_s=chip.tcore.latency_cycles / core,
+        l2_bytes=chip.l2.capacity_bytes,
+        l2_bytes_per_s=chip.l2.slice_count * chip.l2.slice_bandwidth_bytes_per_clock * chip.clocks.l2_hz,
+        l2_latency_s=l2_cycles / chip.clocks.l2_hz + far * 1e-12,
+        hbm_bytes_per_s=chip.hbm.bandwidth_bytes_per_s,
+        hbm_stream_bytes_per_s=chip.hbm.bandwidth_bytes_per_s * chip.hbm.peak_efficiency,
+        hbm_latency_s=chip.hbm.latency_ps * 1e-12,
+        written_factor=1 + 2 * chip.hbm.turnaround_ps * 1e-12 * channel / WRITE_BATCH_BYTES,
+        loaded_latency_s=sustained.loaded_latency_ps * 1e-12,
+        tile_hbm=sustained.tile_hbm,
+        row_hbm=sustained.row_hbm,
+        l2_share=sustained.l2,
+        kept=sustained.kept,
+        block_start_s=sustained.block_start_ps * 1e-12,
+        turn_s=sustained.turn_cycles / core,
+        handover_s=sustained.handover_ps * 1e-12,
+        overlap=sustained.overlap,
+        launch_s=chip.launch.latency_ps * 1e-12,
+        gap_s=chip.launch.gap_ps * 1e-12,
+        link_bytes_per_s=chip.links.bandwidth_bytes_per_s * chip.links.efficiency,
+        link_latency_s=chip.links.latency_ps * 1e-12,
+        collective_start_s=sustained.collective_start_ps * 1e-12,
+        collective_bulk_s=sustained.collective_bulk_ps * 1e-12,
+        cap_w=device.power_cap_w,
+        static_w=chip.power.static_w,
+        voltage_exponent=chip.power.voltage_exponent,
+        mac_j=energy.pj_per_mac(tensor_format) * 1e-12,
+        vector_j=energy.vector_pj_per_op * 1e-12,
+        special_j=energy.special_pj_per_op * 1e-12,
+        lsc_j_per_byte=energy.lsc_pj_per_byte * 1e-12,
+        l2_j_per_byte=(energy.l2_pj_per_byte + energy.noc_pj_per_byte) * 1e-12,
+        hbm_j_per_byte=energy.hbm_pj_per_byte * 1e-12,
+        link_j_per_byte=energy.link_pj_per_byte * 1e-12,
+    )

@@ -1,0 +1,139 @@
+"""`supa price`: a table of operations, each priced on the device that its row names. Not here: `timing.outline`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+
+from supa.arch import load
+from supa.base.errors import SupaError
+from supa.timing import outline
+from supa.timing.outline import Estimate, Heads, Rates
+
+Row = Mapping[str, str]
+ADDED = ("predicted_us", "predicted_j", "bound_by")
+
+
+def price(workload: str, table: Path, out: Path, chips: Path | None) -> int:
+    """Read `table`, price each row as `workload`, write it with `ADDED` to `out`; returns an exit code."""
+    workload = _named(workload)
+    try:
+        with open(table, newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise SupaError(f"price: {table}: {error.strerror}") from error
+    if not rows:
+        raise SupaError(f"price: {table}: no rows; expected a line of column names and one a row")
+    priced = [_priced(workload, row, f"{table}:{line}", chips) for line, row in enumerate(rows, 2)]
+    with open(out, "w", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], *ADDED])
+        writer.writeheader()
+        writer.writerows(priced)
+    print(f"{len(priced)} rows priced: {out}")
+    return 0
+
+
+def _named(workload: str) -> str:
+    """A workload by its name or by that of a table of such rows ("gemm_bf16")."""
+    for name in WORKLOADS:
+        if workload.startswith(name):
+            return name
+    raise SupaError(f"price: unknown workload {workload!r}: expected one of {', '.join(WORKLOADS)}")
+
+
+def estimate(workload: str, row: Row, chips: Path | None = None) -> Estimate:
+    """The price of one row; `KeyError` for a missing column, `ValueError` for one that is no number."""
+    device = row["device"]
+    beside = chips / f"{device}.toml" if chips else None
+    return WORKLOADS[workload](_rates(str(beside) if beside and beside.is_file() else device, _format(row)), row)
+
+
+def _priced(workload: str, row: Row, place: str, chips: Path | None) -> dict[str, str]:
+    try:
+        found = estimate(workload, row, chips)
+    except KeyError as error:
+        raise SupaError(f"price: {place}: workload {workload} needs a column {error}") from error
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise SupaError(f"price: {place}: {error}") from error
+    return {**row, **dict(zip(ADDED, (f"{found.time_us:.3f}", f"{found.energy_j:.6g}", found.bound_by), strict=True))}
+
+
+def _format(row: Row) -> str:
+    """The matrix format of a row's elements; tables without a dtype are of 16-bit elements."""
+    named = (row.get("dtype") or "bf16").lower()
+    return {"fp16": "fp16", "float16": "fp16", "half": "fp16"}.get(named, "bf16")
+
+
+@cache
+def _rates(device: str, tensor_format: str) -> Rates:
+    return outline.rates(load(device), tensor_format)
+
+
+def _whole(row: Row, *names: str) -> list[int]:
+    return [int(row[name]) for name in names]
+
+
+def _gemm(rates: Rates, row: Row) -> Estimate:
+    return outline.gemm(rates, *_whole(row, "m", "n", "k"))
+
+
+def _attention(rates: Rates, row: Row) -> Estimate:
+    names = ("batch", "new_tokens", "past_tokens", "heads", "kv_heads", "head_dim")
+    return outline.attention(rates, Heads(**dict(zip(names, _whole(row, *names), strict=True))))
+
+
+def _collective(rates: Rates, row: Row) -> Estimate:
+    return outline.collective(rates, row["op"], *_whole(row, "gpus", "bytes"))  # type: ignore[arg-type]
+
+
+def _layer(rates: Rates, row: Row) -> Estimate:
+    rule = LAYER_OPS.get(row["op"])
+    if rule is None:
+        raise ValueError(f"unknown layer op {row['op']!r}: expected one of {', '.join(LAYER_OPS)}")
+    return rule(rates, _Layer(row))
+
+
+class _Layer:
+    """One transformer layer's sizes on one device of a tensor-parallel group."""
+
+    def __init__(self, row: Row) -> None:
+        self.tokens, self.hidden, parts, heads, kv_heads, ffn = _whole(
+            row, "tokens", "hidden", "tensor_parallel", "heads", "kv_heads", "ffn_hidden"
+        )
+        self.heads, self.kv_heads = max(heads // parts, 1), max(kv_heads // parts, 1)
+        self.head_dim = self.hidden // heads
+        self.ffn = ffn // parts
+        self.gated = row.get("gated_mlp", "True").lower() in ("true", "1", "yes")
+
+
+def _kernel_only(rates: Rates, m: int, n: int, k: int) -> Estimate:
+    """A product as such tables report it: the kernel alone, without its launch's notice."""
+    found = outline.gemm(rates, m, n, k)
+    time = found.time_s - rates.gap_s
+    return Estimate(
+        time_s=time, energy_j=found.energy_j - rates.static_w * rates.gap_s, bound_by=found.bound_by,
+        schedule=found.schedule,
+    )  # fmt: skip
+
+
+LAYER_OPS: Mapping[str, Callable[[Rates, _Layer], Estimate]] = {
+    "add": lambda r, x: outline.stream(r, x.tokens * x.hidden, inputs=2),
+    "input_layernorm": lambda r, x: outline.norm(r, x.tokens, x.hidden),
+    "post_attention_layernorm": lambda r, x: outline.norm(r, x.tokens, x.hidden),
+    "mlp_act": lambda r, x: outline.gated(r, x.tokens, x.ffn, inputs=2 if x.gated else 1),
+    "attn_rope": lambda r, x: outline.rotary(r, x.tokens, x.heads, x.kv_heads, x.head_dim),
+    "attn_pre_proj": lambda r, x: _kernel_only(r, x.tokens, (x.heads + 2 * x.kv_heads) * x.head_dim, x.hidden),
+    "attn_post_proj": lambda r, x: _kernel_only(r, x.tokens, x.hidden, x.heads * x.head_dim),
+    "mlp_up_proj": lambda r, x: _kernel_only(r, x.tokens, x.ffn * (2 if x.gated else 1), x.hidden),
+    "mlp_down_proj": lambda r, x: _kernel_only(r, x.tokens, x.hidden, x.ffn),
+}
+
+WORKLOADS: Mapping[str, Callable[[Rates, Row], Estimate]] = {
+    "gemm": _gemm,
+    "attention_prefill": _attention,
+    "attention_decode": _attention,
+    "llm_layer_ops": _layer,
+    "collectives": _collective,
+}
