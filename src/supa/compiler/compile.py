@@ -31,6 +31,7 @@ class Options:
     num_stages: int = 3
     warp_size: int = 32
     host: Host = field(default_factory=detect)
+    sanitize: tuple[str, ...] = ()  # checks in the code: `memory`, `nan`
 
     @property
     def rounding(self) -> Rounding:
@@ -81,7 +82,7 @@ def compile_all(text: str, options: Options, *, listing: bool = False) -> Compil
         resources = estimate_resources(func, options.work)
     with _timed(seconds, "native"):
         try:
-            native = generate(func, options.host, options.rounding)
+            native = generate(func, options.host, options.rounding, options.sanitize)
         except UnsupportedError as error:
             raise _located(error, func) from None
     module = _join(native.text, work.llvm)
@@ -102,6 +103,7 @@ def compile_all(text: str, options: Options, *, listing: bool = False) -> Compil
         resources=resources,
         waits=native.waits,
         messages=native.messages,
+        sites=native.sites,
         compile_seconds=seconds,
     )
     return Compilation(func=func, native=native, work=work, module=module, built=built, program=program)

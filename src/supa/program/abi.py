@@ -17,6 +17,18 @@ without one they are signed integers. After an assert `launch.stopped` is 1 and 
 
 A loop in which a block may wait for another one calls `launch.yield_(launch)`, unless it is null, once an iteration:
 other blocks of the grid run meanwhile. A program with such a loop says so (`Program.waits`).
+
+A kernel compiled with checks (`Program.sites`) asks `launch.sanitizer`, unless it is null. It points to two functions::
+
+    uint64_t check(void *sanitizer, int32_t site, int64_t block, uint64_t base, const uint64_t *addresses,
+                   uint64_t lanes, int32_t element, int32_t step, const int32_t *elements);
+    void     note (void *sanitizer, int32_t site, int64_t block, uint64_t lanes,
+                   int32_t element, int32_t step, const int32_t *elements);
+
+`check` is called before an access of the lanes that are set in `lanes`, lane i at addresses[i] or, where that is null,
+at base + i * size; it returns those that may be performed. Lane i is element elements[i] of the tile (row-major), or,
+where that is null, element + i * step. After a scalar atomic operation `check` is called again with no lanes and base
+set to its address. `note` reports lanes whose arithmetic went wrong.
 """
 
 from __future__ import annotations
@@ -44,4 +56,5 @@ class Launch(ctypes.Structure):
         ("stopped", ctypes.c_int32),  # offset 12
         ("report", REPORT),  # offset 16
         ("yield_", YIELD),  # offset 24
+        ("sanitizer", ctypes.c_void_p),  # offset 32
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from supa.base.location import UNKNOWN, Location
 from supa.program.work import Work
 
 
@@ -27,6 +28,28 @@ class Resources:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Site:
+    """A place in the kernel that reports to the sanitizer (`abi`), by its index in `Program.sites`.
+
+    `kind`: load, store or atomic (an access of elements of `element_bytes`), overflow (i32 arithmetic of an address) or
+    not_finite (an operation on floats). `what` names the operation. `argument`: whose memory is meant, "" where that is
+    not known. `shape`: of the tile, () for a scalar.
+    """
+
+    kind: str
+    what: str
+    location: Location = UNKNOWN
+    argument: str = ""
+    type: str = ""
+    element_bytes: int = 0
+    shape: tuple[int, ...] = ()
+    masked: bool = False
+    volatile: bool = False
+    acquires: bool = False
+    releases: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Program:
     """One specialised kernel.
 
@@ -45,4 +68,5 @@ class Program:
     resources: Resources
     waits: bool = False  # blocks may wait for one another (`abi`, `yield_`): all that begin must make progress
     messages: tuple[str, ...] = field(default=())  # texts of asserts and prints, by the index that native code reports
+    sites: tuple[Site, ...] = field(default=())  # none in a kernel that was compiled without checks
     compile_seconds: dict[str, float] = field(default_factory=dict)  # per named stage

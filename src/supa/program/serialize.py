@@ -15,7 +15,7 @@ from typing import Any
 
 from supa.base.errors import SupaError
 from supa.base.location import Location
-from supa.program.program import Argument, Program, Resources
+from supa.program.program import Argument, Program, Resources, Site
 from supa.program.work import Access, Barrier, Branch, Count, Exchange, Loop, Matrix, Repeat, Vector, Work
 
 FORMAT = 1
@@ -24,7 +24,7 @@ _HEAD = struct.Struct("<8sIQ32s")
 _CLASSES: dict[str, Any] = {
     cls.__name__: cls
     for cls in (
-        Program, Argument, Resources, Work,
+        Program, Argument, Resources, Site, Work,
         Access, Matrix, Count, Vector, Exchange, Barrier, Repeat, Loop, Branch,
     )
 }  # fmt: skip

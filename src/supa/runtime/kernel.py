@@ -29,7 +29,7 @@ from supa.runtime.watch import Span, Watch
 if TYPE_CHECKING:
     from supa.runtime.device import Device
 
-_HEAD = "<iiiiQQQQ"  # grid, stopped, report, yield, kernel, outcome: `SupaCall`
+_HEAD = "<iiiiQQQQQ"  # grid, stopped, report, yield, sanitizer, kernel, outcome: `SupaCall`
 _MAX_GRID = (1 << 31) - 1
 _PS_PER_NS = 1000
 _launch = core.supa_launch
@@ -126,6 +126,26 @@ class Kernel:
         self._calls.append(call)
         return stream
 
+    def launch_checked(
+        self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, sanitizer: int
+    ) -> LaunchError | None:
+        """Launch a kernel with checks under a sanitizer of the core (`checked`), on the host's time.
+
+        What fails is returned, not raised: what the sanitizer found belongs to it.
+        """
+        call = self._lay_out(grid_x, grid_y, grid_z, slots, self._report, sanitizer)
+        elapsed_ns: int = _launch(call.address)
+        if self._report:
+            show_prints(self.program, (grid_x, grid_y, grid_z), call.outcome)
+        if elapsed_ns < 0:
+            return failure(self.program, (grid_x, grid_y, grid_z), call.outcome)
+        stream = self.device.chosen.stream or self.device.default_stream
+        stream.submit(elapsed_ns * _PS_PER_NS)
+        self._follow(self.device.session)
+        self._record.count(elapsed_ns)
+        self._calls.append(call)
+        return None
+
     def _run(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes) -> int:
         call = self._lay_out(grid_x, grid_y, grid_z, slots, self._report)
         elapsed_ns: int = _launch(call.address)
@@ -136,7 +156,9 @@ class Kernel:
         self._calls.append(call)
         return elapsed_ns
 
-    def _lay_out(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, report: int) -> _Call:
+    def _lay_out(
+        self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, report: int, sanitizer: int = 0
+    ) -> _Call:
         if len(slots) != self._slots_bytes:
             raise LaunchError(
                 f"{self.program.name}: expected {self._slots_bytes // 8} argument slots, found {len(slots) / 8:g}"
@@ -146,7 +168,7 @@ class Kernel:
         except IndexError:
             call = _Call(self._call_bytes)
         try:
-            self._write(call.buffer, 0, grid_x, grid_y, grid_z, 0, report, 0, self._handle, call.outcome, slots)
+            self._write(call.buffer, 0, grid_x, grid_y, grid_z, 0, report, 0, sanitizer, self._handle, call.outcome, slots)
         except struct.error:
             raise self._wrong_grid(grid_x, grid_y, grid_z) from None
         return call

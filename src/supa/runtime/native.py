@@ -68,6 +68,43 @@ class Outcome(ctypes.Structure):
     )
 
 
+class Site(ctypes.Structure):
+    """`SupaSite`."""
+
+    _fields_ = tuple((name, ctypes.c_int32) for name in ("kind", "bytes", "extent", "flags"))
+
+
+class Extent(ctypes.Structure):
+    """`SupaExtent`."""
+
+    _fields_ = (
+        ("base", ctypes.c_uint64),
+        ("bytes", ctypes.c_int64),
+        ("group", ctypes.c_int32),
+        ("freed", ctypes.c_int32),
+    )
+
+
+class Group(ctypes.Structure):
+    """`SupaGroup`."""
+
+    _fields_ = (("base", ctypes.c_uint64), ("bytes", ctypes.c_int64), ("cell_bytes", ctypes.c_int64))
+
+
+class Finding(ctypes.Structure):
+    """`SupaFinding`."""
+
+    _fields_ = (
+        ("site", ctypes.c_int32),
+        ("problem", ctypes.c_int32),
+        ("block", ctypes.c_int64),
+        ("other", ctypes.c_int64),
+        ("address", ctypes.c_uint64),
+        ("element", ctypes.c_int64),
+        ("count", ctypes.c_int64),
+    )
+
+
 _I32, _U32, _I64, _U64, _P = ctypes.c_int32, ctypes.c_uint32, ctypes.c_int64, ctypes.c_uint64, ctypes.c_void_p
 _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "supa_arena_open": (_U64, (_I64,)),
@@ -88,6 +125,11 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "supa_report": (None, (_P, _I64, _P)),
     "supa_work": (_I64, (_P,)),
     "supa_work_take": (None, (_P,)),
+    "supa_sanitizer_open": (_P, (_P, _I32, _P, _I32, _P, _I32, _I64)),
+    "supa_sanitizer_close": (None, (_P,)),
+    "supa_sanitizer_result": (_I64, (_P, _P)),
+    "supa_sanitizer_finding": (None, (_P, _I64, _P)),
+    "supa_mark_unwritten": (None, (_U64, _I64)),
     "supa_threads": (_I32, ()),
     "supa_set_threads": (None, (_I32,)),
 }

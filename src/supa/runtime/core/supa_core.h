@@ -20,6 +20,7 @@ typedef struct SupaLaunch {
   int32_t stopped;
   void (*report)(void *launch, int32_t kind, int32_t message, int64_t block, int64_t count, const int64_t *values);
   void (*yield_)(void *launch); /* called by loops that may wait for another block; may be null */
+  struct SupaSanitizer *sanitizer; /* asked by kernels with checks; may be null */
 } SupaLaunch;
 
 typedef void (*SupaEntry)(const uint64_t *args, SupaLaunch *launch, int64_t first, int64_t last, uint8_t *scratch);
@@ -130,6 +131,64 @@ void supa_report(const SupaOutcome *outcome, int64_t index, SupaReport *out);
 int64_t supa_work(SupaCall *call);
 /* Copies the stream that supa_work computed on this thread, and forgets it. */
 void supa_work_take(int64_t *out);
+
+/* ---- the sanitizer: what one launch of a kernel with checks does to memory ---- */
+
+enum { SUPA_LOAD = 0, SUPA_STORE = 1, SUPA_ATOMIC = 2, SUPA_OVERFLOW = 3, SUPA_NOT_FINITE = 4 };
+enum { SUPA_VOLATILE = 1, SUPA_ACQUIRES = 2, SUPA_RELEASES = 4 };
+
+typedef struct SupaSite {
+  int32_t kind;
+  int32_t bytes;  /* of an element */
+  int32_t extent; /* the only memory that it may access, -1: any */
+  int32_t flags;
+} SupaSite;
+
+typedef struct SupaExtent {
+  uint64_t base;
+  int64_t bytes;
+  int32_t group; /* extents of one group overlap; groups that are not tracked are -1 */
+  int32_t freed;
+} SupaExtent;
+
+typedef struct SupaGroup { /* memory whose writers and readers are tracked */
+  uint64_t base;
+  int64_t bytes;
+  int64_t cell_bytes; /* a power of two that divides every access's address and size */
+} SupaGroup;
+
+enum {
+  SUPA_OUTSIDE = 0,
+  SUPA_FREED = 1,
+  SUPA_MISALIGNED = 2,
+  SUPA_UNWRITTEN = 3,
+  SUPA_WRITE_WRITE = 4,
+  SUPA_READ_AFTER_WRITE = 5,
+  SUPA_WRITE_AFTER_READ = 6,
+  SUPA_WRONG_VALUE = 7, /* an overflow, or a value that is not finite */
+  SUPA_PROBLEMS = 8
+};
+
+typedef struct SupaFinding {
+  int32_t site;
+  int32_t problem;
+  int64_t block; /* the lowest block that did it */
+  int64_t other; /* the other block of a race, -1: not known */
+  uint64_t address;
+  int64_t element;
+  int64_t count; /* of elements of all blocks */
+} SupaFinding;
+
+typedef struct SupaSanitizer SupaSanitizer;
+
+SupaSanitizer *supa_sanitizer_open(const SupaSite *sites, int32_t site_count, const SupaExtent *extents,
+                                   int32_t extent_count, const SupaGroup *groups, int32_t group_count, int64_t blocks);
+void supa_sanitizer_close(SupaSanitizer *sanitizer);
+/* Of every site: bit 0: it was reached, bit 1: with some lane active. Returns the number of findings. */
+int64_t supa_sanitizer_result(SupaSanitizer *sanitizer, uint8_t *reached);
+void supa_sanitizer_finding(SupaSanitizer *sanitizer, int64_t index, SupaFinding *out);
+/* Fills memory with the mark of what was never written. */
+void supa_mark_unwritten(uint64_t address, int64_t bytes);
 
 /* ---- host threads ---- */
 

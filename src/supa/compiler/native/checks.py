@@ -1,0 +1,289 @@
+"""Calls of the sanitizer in native code: before every access, and where arithmetic goes wrong (`program.abi`).
+
+A kernel compiled without checks has none of it. Not here: what the sanitizer knows of memory (`runtime`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from supa.base.dtypes import DType
+from supa.base.location import UNKNOWN
+from supa.compiler.native.origins import argument_of, offset_arithmetic
+from supa.compiler.native.vec import Vec, constant, uniform, vector
+from supa.ir import ops
+from supa.ir.core import Op
+from supa.ir.types import Scalar, element_of, shape_of, storage_bytes
+from supa.program.program import Site
+
+if TYPE_CHECKING:
+    from supa.compiler.native.lanes import Lanes
+    from supa.compiler.native.tiles import Evaluator, Index
+
+_LOADS = (ops.Load, ops.DescriptorLoad, ops.DescriptorGather)
+_ATOMICS = (ops.AtomicRmw, ops.AtomicCas, ops.DescriptorReduce)
+_ACQUIRING, _RELEASING = ("acquire", "acq_rel"), ("release", "acq_rel")
+_EXPONENTS = {"float": ("i32", 0x7F800000), "double": ("i64", 0x7FF << 52), "half": ("i16", 0x7C00), "i16": ("i16", 0x7F80)}
+_FLOAT_CASTS = ("fptrunc", "sitofp", "uitofp")
+_ZERO = constant("i32", 0)
+
+
+class Checks:
+    """The sites of one function, and which of its operations are checked. `kinds`: `memory`, `nan`."""
+
+    def __init__(self, func: ops.Func, kinds: Sequence[str]) -> None:
+        self.func, self.kinds = func, kinds
+        self.sites: list[Site] = []
+        self.offsets = offset_arithmetic(func) if "memory" in kinds else set()
+        self._numbers: dict[tuple[Op, str], int] = {}
+
+    def site(self, op: Op, kind: str, make: Site) -> int:
+        """The number of the site of `op`; the same one each time that its code is emitted."""
+        if (op, kind) not in self._numbers:
+            self._numbers[op, kind] = len(self.sites)
+            self.sites.append(make)
+        return self._numbers[op, kind]
+
+
+# ---- accesses ----------------------------------------------------------------------------------------------------
+
+
+def access(ev: Evaluator, op: Op, pointer: Vec, mask: Vec | None, index: Index) -> Vec | None:
+    """The mask of the lanes at `pointer` that may be accessed; `mask` itself in code without checks."""
+    known = ev.environment.checks
+    if known is None or "memory" not in known.kinds:
+        return mask
+    site, level = _access_site(known, op), max(pointer.level, mask.level if mask is not None else 0)
+    where = _elements(ev, shape_of(_value_type(op)), index, level)
+    if pointer.is_uniform and (mask is None or mask.is_uniform):
+        lanes = "1" if mask is None else ev.emit(level, f"zext i1 {mask.name} to i64")
+        found = _call(ev, level, site, pointer.name, "null", lanes, where)
+        return uniform("i1", ev.emit(level, f"trunc i64 {found} to i1"), level)
+    base, addresses = pointer.name, "null"
+    if not (pointer.is_linear and pointer.step == known.sites[site].element_bytes):
+        base, addresses = "0", _spill(ev, pointer, level)
+    found = _call(ev, level, site, base, addresses, _lane_bits(ev, mask, level), where)
+    return _as_mask(ev, found, level)
+
+
+def performed(ev: Evaluator, op: Op, pointer: Vec, level: int) -> None:
+    """After a scalar atomic operation: what other programs released at its address is seen now."""
+    known = ev.environment.checks
+    if known is None or "memory" not in known.kinds or shape_of(_value_type(op)):
+        return
+    site = _access_site(known, op)
+    if known.sites[site].acquires:
+        _call(ev, max(level, pointer.level), site, pointer.name, "null", "0", ("0", "0", "null"))
+
+
+def _value_type(op: Op) -> object:
+    return op.result.type if isinstance(op, _LOADS) else op.value.type  # type: ignore[attr-defined]
+
+
+def _access_site(known: Checks, op: Op) -> int:
+    element = element_of(_value_type(op))  # type: ignore[arg-type]
+    is_atomic = isinstance(op, _ATOMICS)
+    order = str(getattr(op, "order", "relaxed")) if is_atomic else ""
+    volatile = isinstance(op, ops.Load) and (op.volatile or op.cache == "cv")
+    kind = "atomic" if is_atomic else "load" if isinstance(op, _LOADS) else "store"
+    shape = shape_of(_value_type(op))  # type: ignore[arg-type]
+    site = Site(
+        kind=kind,
+        what=op.name,
+        location=op.location,
+        argument=argument_of(known.func, op),
+        type=str(element),
+        element_bytes=storage_bytes(element),
+        shape=shape,
+        masked=getattr(op, "mask", None) is not None,
+        volatile=volatile,
+        acquires=(order in _ACQUIRING or volatile) and not shape,
+        releases=order in _RELEASING and not shape,
+    )
+    return known.site(op, kind, site)
+
+
+# ---- arithmetic --------------------------------------------------------------------------------------------------
+
+
+def computed(ev: Evaluator, op: Op, args: Sequence[Vec], result: Vec, index: Index) -> None:
+    """After a scalar function or a conversion: report wrong results, in code with checks."""
+    known = ev.environment.checks
+    if known is None:
+        return
+    if op in known.offsets:
+        _check_offset(ev, known, op, args, result, index)
+    if "nan" in known.kinds:
+        _check_finite(ev, known, op, args, result, index)
+
+
+def _check_offset(ev: Evaluator, known: Checks, op: Op, args: Sequence[Vec], result: Vec, index: Index) -> None:
+    """An i32 operation of an address: compute it in i64 too; of linear values the two ends say all."""
+    function = str(op.function)  # type: ignore[attr-defined]
+    if all(arg.constant is not None for arg in args):
+        return
+    site = known.site(op, "overflow", _site_of(op, "overflow", function))
+    level = max(result.level, *(arg.level for arg in args))
+    where = _elements(ev, shape_of(op.result.type), index, level)
+    if result.kind == "vector" or any(arg.kind == "vector" for arg in args):
+        wide = [ev.apply("sext {t} {0} to {r}", (ev.as_vector(arg),), "i64") for arg in (*args, result)]
+        exact = ev.apply(function + " {t} {0}, {1}", wide[:2], "i64")
+        bad = ev.apply("icmp ne {t} {0}, {1}", (exact, wide[2]), "i1")
+        _note(ev, max(level, bad.level), site, _lane_bits(ev, bad, bad.level), where)
+        return
+    flags = []
+    for lane in (0,) if result.is_uniform else (0, ev.count - 1):
+        wide = [uniform("i64", ev.emit(level, f"sext i32 {_lane(ev, vec, lane, level)} to i64"), level) for vec in (*args, result)]
+        exact = ev.apply(function + " {t} {0}, {1}", wide[:2], "i64")
+        flag = ev.apply("icmp ne {t} {0}, {1}", (exact, wide[2]), "i1")
+        bit = ev.emit(level, f"select i1 {flag.name}, i64 {1 << lane}, i64 0")
+        flags.append(bit)
+    bits = flags[0] if len(flags) == 1 else ev.emit(level, f"or i64 {flags[0]}, {flags[1]}")
+    _note(ev, level, site, bits, where)
+
+
+def _lane(ev: Lanes, vec: Vec, lane: int, level: int) -> str:
+    """The i32 of one lane of a uniform or linear value."""
+    if vec.is_uniform or lane == 0 or vec.step == 0:
+        return vec.name
+    step = str(vec.step * lane) if isinstance(vec.step, int) else ev.emit(level, f"mul i32 {vec.step}, {lane}")
+    return ev.emit(level, f"add i32 {vec.name}, {step}")
+
+
+def _check_finite(ev: Evaluator, known: Checks, op: Op, args: Sequence[Vec], result: Vec, index: Index) -> None:
+    """A result that is NaN or infinite though all operands are finite."""
+    if not _makes_float(op) or result.type not in _EXPONENTS:
+        return
+    site = known.site(op, "not_finite", _site_of(op, "not_finite", str(getattr(op, "function", "") or op.kind)))  # type: ignore[attr-defined]
+    bad = _not_finite(ev, result)
+    for operand, arg in zip(op.operands, args, strict=True):
+        element = element_of(operand.type) if operand is not None else None
+        if isinstance(element, DType) and element.is_float and arg.type in _EXPONENTS:
+            finite = ev.apply("xor {t} {0}, {1}", (_not_finite(ev, arg), uniform("i1", "true")), "i1")
+            bad = ev.apply("and {t} {0}, {1}", (bad, finite), "i1")
+    where = _elements(ev, shape_of(op.result.type), index, bad.level)
+    bits = ev.emit(bad.level, f"zext i1 {bad.name} to i64") if bad.is_uniform else _lane_bits(ev, bad, bad.level)
+    _note(ev, bad.level, site, bits, where)
+
+
+def _makes_float(op: Op) -> bool:
+    element: Scalar = element_of(op.result.type)
+    if not (isinstance(element, DType) and element.is_float and element.bits > 8):
+        return False
+    return isinstance(op, ops.Map) or (isinstance(op, ops.Cast) and op.kind in _FLOAT_CASTS)
+
+
+def _not_finite(ev: Lanes, vec: Vec) -> Vec:
+    bits, exponent = _EXPONENTS[vec.type]
+    raw = vec if vec.type == bits else ev.apply("bitcast {t} {0} to {r}", (vec,), bits)
+    mask = constant(bits, exponent)
+    return ev.apply("icmp eq {t} {0}, {1}", (ev.apply("and {t} {0}, {1}", (raw, mask), bits), mask), "i1")
+
+
+def _site_of(op: Op, kind: str, what: str) -> Site:
+    type_ = op.result.type
+    return Site(kind=kind, what=what, location=op.location or UNKNOWN, type=str(element_of(type_)), shape=shape_of(type_))
+
+
+# ---- the calls ---------------------------------------------------------------------------------------------------
+
+
+def _elements(ev: Evaluator, shape: tuple[int, ...], index: Index, level: int) -> tuple[str, str, str]:
+    """Which element of the tile lane 0 is, the step from lane to lane, and the elements' addresses, else null.
+
+    What only loops further in decide has no part in it: the same address serves them all.
+    """
+    if len(shape) != len(index):
+        return "0", "0", "null"
+    at = tuple(part if part.level <= level else _ZERO for part in index)
+    strides, stride = [], 1
+    for extent in reversed(shape):
+        strides.append(stride)
+        stride *= extent
+    position = ev.offset(shape, tuple(reversed(strides)), at)
+    if position.kind == "vector":
+        return "0", "0", _spill(ev, position, level)
+    return position.name, str(position.step), "null"
+
+
+def _spill(ev: Lanes, vec: Vec, level: int) -> str:
+    """The vector in memory."""
+    type_ = ev.vector_type(vec.type)
+    slot = ev.emitter.alloca(type_, 64)
+    ev.run(level, f"store {type_} {ev.widen(vec)}, ptr {slot}")
+    return slot
+
+
+def _lane_bits(ev: Lanes, mask: Vec | None, level: int) -> str:
+    """The mask as bits of an i64, lane 0 the lowest."""
+    if mask is None:
+        return str((1 << ev.count) - 1 if ev.count < 64 else -1)
+    if mask.is_uniform:
+        return ev.emit(level, f"select i1 {mask.name}, i64 {(1 << ev.count) - 1 if ev.count < 64 else -1}, i64 0")
+    bits = ev.emit(level, f"bitcast {ev.vector_type('i1')} {mask.name} to i{ev.count}")
+    return bits if ev.count == 64 else ev.emit(level, f"zext i{ev.count} {bits} to i64")
+
+
+def _as_mask(ev: Lanes, bits: str, level: int) -> Vec:
+    if ev.count < 64:
+        bits = ev.emit(level, f"trunc i64 {bits} to i{ev.count}")
+    return vector("i1", ev.emit(level, f"bitcast i{ev.count} {bits} to {ev.vector_type('i1')}"), level)
+
+
+def _call(
+    ev: Lanes, level: int, site: int, base: str, addresses: str, lanes: str, where: tuple[str, str, str]
+) -> str:
+    ev.emitter.definitions["@supa.check"] = _CHECK
+    first, step, elements = where
+    return ev.emit(
+        level,
+        f"call i64 @supa.check(ptr %launch, i32 {site}, i64 %block, i64 {base}, ptr {addresses}, i64 {lanes},"
+        f" i32 {first}, i32 {step}, ptr {elements})",
+    )
+
+
+def _note(ev: Lanes, level: int, site: int, lanes: str, where: tuple[str, str, str]) -> None:
+    ev.emitter.definitions["@supa.note"] = _NOTE
+    first, step, elements = where
+    ev.run(
+        level,
+        f"call void @supa.note(ptr %launch, i32 {site}, i64 %block, i64 {lanes}, i32 {first}, i32 {step},"
+        f" ptr {elements})",
+    )
+
+
+_CHECK = """define internal i64 @supa.check(ptr %launch, i32 %site, i64 %block, i64 %base, ptr %addresses, i64 %lanes,
+    i32 %first, i32 %step, ptr %elements) nounwind {
+  %at = getelementptr i8, ptr %launch, i64 32
+  %sanitizer = load ptr, ptr %at
+  %none = icmp eq ptr %sanitizer, null
+  br i1 %none, label %skip, label %go
+go:
+  %check = load ptr, ptr %sanitizer
+  %good = call i64 %check(ptr %sanitizer, i32 %site, i64 %block, i64 %base, ptr %addresses, i64 %lanes, i32 %first,
+    i32 %step, ptr %elements)
+  ret i64 %good
+skip:
+  ret i64 %lanes
+}
+"""
+
+_NOTE = """define internal void @supa.note(ptr %launch, i32 %site, i64 %block, i64 %lanes, i32 %first, i32 %step,
+    ptr %elements) nounwind {
+  %well = icmp eq i64 %lanes, 0
+  br i1 %well, label %done, label %look
+look:
+  %at = getelementptr i8, ptr %launch, i64 32
+  %sanitizer = load ptr, ptr %at
+  %none = icmp eq ptr %sanitizer, null
+  br i1 %none, label %done, label %go
+go:
+  %noting = getelementptr i8, ptr %sanitizer, i64 8
+  %note = load ptr, ptr %noting
+  call void %note(ptr %sanitizer, i32 %site, i64 %block, i64 %lanes, i32 %first, i32 %step, ptr %elements)
+  br label %done
+done:
+  ret void
+}
+"""

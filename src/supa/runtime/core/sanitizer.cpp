@@ -1,0 +1,344 @@
+// Asked by kernels with checks before every access. The common case, lanes side by side inside the memory they belong
+// to, takes one comparison of bounds and one pass over their cells. What must not be done is not done: such a lane is
+// taken out of the access. Not here: words.
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "guard.h"
+#include "shadow.h"
+#include "supa_core.h"
+
+extern "C" {
+uint64_t supa_check(void *sanitizer, int32_t site, int64_t block, uint64_t base, const uint64_t *addresses,
+                    uint64_t lanes, int32_t element, int32_t step, const int32_t *elements);
+void supa_note(void *sanitizer, int32_t site, int64_t block, uint64_t lanes, int32_t element, int32_t step,
+               const int32_t *elements);
+}
+
+namespace {
+
+constexpr uint32_t kMark = 0xFFF9FDE7;  // NaN as every float of 16 bits or more but bf16's lower half; no likely integer
+constexpr uint64_t kMark64 = uint64_t{kMark} << 32 | kMark;
+constexpr uint64_t kNullPage = 1 << 16;
+constexpr int kStripeShift = 10;
+constexpr uint8_t kReached = 1, kActive = 2;
+
+struct Site {
+  SupaSite facts;
+  uint8_t reached;
+};
+
+}  // namespace
+
+struct SupaSanitizer {
+  // Read by native code (`supa.program.abi`).
+  decltype(&supa_check) check = supa_check;
+  decltype(&supa_note) note = supa_note;
+
+  std::vector<Site> sites;
+  std::vector<SupaExtent> extents;
+  std::vector<std::unique_ptr<supa::Shadow>> shadows;
+  uint32_t first_number = 0;
+  bool ordered = false;  // some site acquires or releases
+  supa::Order order;
+  std::mutex mutex;
+  std::map<std::pair<int32_t, int32_t>, SupaFinding> findings;
+
+  explicit SupaSanitizer(int64_t blocks) : order(blocks) {}
+};
+
+namespace {
+
+struct Access {
+  SupaSanitizer *own;
+  const Site &site;
+  int32_t number;  // of the site
+  int64_t block;
+  uint64_t base;
+  const uint64_t *addresses;
+  int32_t element, step;
+  const int32_t *elements;
+
+  uint64_t address(int lane) const {
+    return addresses != nullptr ? addresses[lane] : base + static_cast<uint64_t>(lane) * static_cast<uint64_t>(site.facts.bytes);
+  }
+  int64_t element_of(int lane) const {
+    return elements != nullptr ? elements[lane] : int64_t{element} + int64_t{lane} * step;
+  }
+};
+
+void record(SupaSanitizer *own, int32_t site, int32_t problem, int64_t block, int64_t other, uint64_t address,
+            int64_t element) {
+  const supa::Unguarded lock_is_safe;
+  std::lock_guard<std::mutex> lock(own->mutex);
+  const auto [place, fresh] = own->findings.try_emplace({site, problem});
+  SupaFinding &finding = place->second;
+  const int64_t count = finding.count + 1;
+  if (fresh || std::pair(block, element) < std::pair(finding.block, finding.element))
+    finding = {site, problem, block, other, address, element, 0};
+  finding.count = count;
+}
+
+void record(const Access &access, int lane, int32_t problem, int64_t other = -1) {
+  record(access.own, access.number, problem, access.block, other, access.address(lane), access.element_of(lane));
+}
+
+// ---- races ----
+
+class Locked {
+ public:
+  explicit Locked(std::atomic_flag &flag) : flag_(flag) {
+    while (flag_.test_and_set(std::memory_order_acquire)) {
+    }
+  }
+  ~Locked() { flag_.clear(std::memory_order_release); }
+
+ private:
+  std::atomic_flag &flag_;
+};
+
+bool races(const Access &access, int64_t other) {
+  if (!access.own->ordered) return true;
+  const supa::Unguarded lock_is_safe;
+  return !access.own->order.before(other, access.block);
+}
+
+struct Conflict {
+  int32_t problem = -1;
+  int64_t other = -1;
+};
+
+// One cell, under its lock.
+template <bool kWrites>
+inline Conflict touch(SupaSanitizer *own, uint32_t &writer, uint32_t &reader, uint32_t me, uint32_t atomic) {
+  Conflict found;
+  const uint32_t first = own->first_number, wrote = writer >> 1, read = reader >> 1;
+  if (wrote >= first && wrote != me && !(atomic & writer & 1))
+    found = {kWrites ? SUPA_WRITE_WRITE : SUPA_READ_AFTER_WRITE, static_cast<int64_t>(wrote - first)};
+  if (kWrites) {
+    if (found.problem < 0 && read >= first) {
+      if (read != me) found = {SUPA_WRITE_AFTER_READ, static_cast<int64_t>(read - first)};
+      else if (reader & 1) found = {SUPA_WRITE_AFTER_READ, -1};
+    }
+    writer = me << 1 | atomic;
+  } else if (!atomic) {
+    if (read < first) reader = me << 1;
+    else if (read != me) reader |= 1;
+  }
+  return found;
+}
+
+template <bool kWrites>
+void track(const Access &access, supa::Shadow &shadow, int lane, uint64_t address, int64_t bytes, uint32_t atomic) {
+  const uint32_t me = access.own->first_number + static_cast<uint32_t>(access.block);
+  int64_t cell = static_cast<int64_t>(address - shadow.base) >> shadow.shift;
+  const int64_t end = cell + std::max<int64_t>(1, bytes >> shadow.shift);
+  while (cell < end) {
+    const int64_t stop = std::min(end, ((cell >> kStripeShift) + 1) << kStripeShift);
+    int64_t bad_cell = -1;
+    Conflict worst;
+    {
+      Locked lock(shadow.locks[(cell >> kStripeShift) & 63]);
+      for (int64_t at = cell; at < stop; ++at) {
+        const Conflict found = touch<kWrites>(access.own, shadow.writers[at], shadow.readers[at], me, atomic);
+        if (__builtin_expect(found.problem >= 0 && bad_cell < 0, 0)) bad_cell = at, worst = found;
+      }
+    }
+    if (__builtin_expect(bad_cell >= 0, 0) && races(access, worst.other)) {
+      const uint64_t where = shadow.base + (static_cast<uint64_t>(bad_cell) << shadow.shift);
+      const int further = static_cast<int>((where - address) / static_cast<uint64_t>(access.site.facts.bytes));
+      record(access, lane + further, worst.problem, worst.other);
+    }
+    cell = stop;
+  }
+}
+
+void track(const Access &access, int32_t group, int lane, uint64_t address, int64_t bytes) {
+  supa::Shadow &shadow = *access.own->shadows[static_cast<size_t>(group)];
+  if (shadow.writers == nullptr) return;
+  const SupaSite &site = access.site.facts;
+  if (site.kind == SUPA_LOAD)
+    track<false>(access, shadow, lane, address, bytes, (site.flags & SUPA_VOLATILE) != 0);
+  else
+    track<true>(access, shadow, lane, address, bytes, site.kind == SUPA_ATOMIC);
+}
+
+// ---- memory never written ----
+
+bool unwritten(uint64_t address, int32_t bytes) {
+  const auto *word = reinterpret_cast<const uint32_t *>(address & ~uint64_t{3});
+  return *word == kMark && (bytes < 8 || word[1] == kMark);
+}
+
+bool may_be_unwritten(uint64_t from, uint64_t to) {
+  uint64_t at = (from + 3) & ~uint64_t{3};
+#if defined(__x86_64__)
+  const __m128i mark = _mm_set1_epi32(static_cast<int>(kMark));
+  __m128i any = _mm_setzero_si128();
+  for (; at + 16 <= to; at += 16)
+    any = _mm_or_si128(any, _mm_cmpeq_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(at)), mark));
+  if (_mm_movemask_epi8(any) != 0) return true;
+#endif
+  for (; at + 4 <= to; at += 4)
+    if (*reinterpret_cast<const uint32_t *>(at) == kMark) return true;
+  return false;
+}
+
+// ---- bounds ----
+
+const SupaExtent *extent_of(SupaSanitizer *own, const SupaSite &site, uint64_t address) {
+  if (site.extent >= 0) return &own->extents[static_cast<size_t>(site.extent)];
+  for (const SupaExtent &each : own->extents)
+    if (address - each.base < static_cast<uint64_t>(each.bytes)) return &each;
+  return nullptr;
+}
+
+bool inside(const SupaExtent &extent, uint64_t address, int64_t bytes) {
+  const uint64_t offset = address - extent.base;
+  return offset < static_cast<uint64_t>(extent.bytes) && static_cast<uint64_t>(extent.bytes) - offset >= static_cast<uint64_t>(bytes);
+}
+
+// Memory that no argument told of: a device's must be allocated, the host's is not known.
+int32_t unknown_memory(uint64_t address, int64_t bytes) {
+  if (address < kNullPage) return SUPA_OUTSIDE;
+  const supa::Unguarded lock_is_safe;
+  static thread_local SupaPlace last{};
+  if (last.inside && address - last.start < static_cast<uint64_t>(last.bytes - bytes + 1)) return -1;
+  SupaPlace place;
+  supa_locate(address, &place);
+  if (place.region == nullptr) return -1;
+  if (place.inside && address + static_cast<uint64_t>(bytes) <= place.start + static_cast<uint64_t>(place.bytes)) return -1;
+  return SUPA_FREED;
+}
+
+bool good_lane(const Access &access, int lane) {
+  const SupaSite &site = access.site.facts;
+  const uint64_t address = access.address(lane);
+  const SupaExtent *extent = extent_of(access.own, site, address);
+  if (extent == nullptr) {
+    const int32_t problem = unknown_memory(address, site.bytes);
+    if (problem >= 0) record(access, lane, problem);
+    if (problem >= 0) return false;
+  } else if (extent->freed || !inside(*extent, address, site.bytes)) {
+    record(access, lane, extent->freed ? SUPA_FREED : SUPA_OUTSIDE);
+    return false;
+  }
+  if (address & static_cast<uint64_t>(site.bytes - 1)) {
+    record(access, lane, SUPA_MISALIGNED);
+    return false;
+  }
+  if (extent == nullptr) return true;
+  if (site.kind != SUPA_STORE && inside(*extent, address & ~uint64_t{3}, 4) && unwritten(address, site.bytes))
+    record(access, lane, SUPA_UNWRITTEN);
+  if (extent->group >= 0) track(access, extent->group, lane, address, site.bytes);
+  return true;
+}
+
+uint64_t each_lane(const Access &access, uint64_t lanes) {
+  uint64_t good = lanes;
+  for (uint64_t left = lanes; left != 0; left &= left - 1) {
+    const int lane = __builtin_ctzll(left);
+    if (!good_lane(access, lane)) good &= ~(uint64_t{1} << lane);
+  }
+  return good;
+}
+
+// Lanes side by side, all inside their memory and aligned; false where someone must look closer.
+bool together(const Access &access, uint64_t lanes) {
+  const SupaSite &site = access.site.facts;
+  const int first = __builtin_ctzll(lanes), count = 64 - __builtin_clzll(lanes) - first;
+  const uint64_t run = lanes >> first;
+  if ((run & (run + 1)) != 0) return false;  // with holes
+  const uint64_t from = access.address(first);
+  const int64_t bytes = int64_t{count} * site.bytes;
+  const SupaExtent *extent = extent_of(access.own, site, from);
+  if (extent == nullptr || extent->freed || !inside(*extent, from, bytes)) return false;
+  if (from & static_cast<uint64_t>(site.bytes - 1)) return false;
+  if (site.kind == SUPA_LOAD && may_be_unwritten(from, from + static_cast<uint64_t>(bytes))) return false;
+  if (extent->group >= 0) track(access, extent->group, first, from, bytes);
+  return true;
+}
+
+}  // namespace
+
+extern "C" {
+
+uint64_t supa_check(void *sanitizer, int32_t number, int64_t block, uint64_t base, const uint64_t *addresses,
+                    uint64_t lanes, int32_t element, int32_t step, const int32_t *elements) {
+  auto *own = static_cast<SupaSanitizer *>(sanitizer);
+  Site &site = own->sites[static_cast<size_t>(number)];
+  if (lanes == 0) {
+    if (site.facts.flags & SUPA_ACQUIRES && base != 0) {  // an atomic operation was performed
+      const supa::Unguarded lock_is_safe;
+      own->order.acquire(block, base);
+    } else if (!(site.reached & kReached)) {
+      __atomic_fetch_or(&site.reached, kReached, __ATOMIC_RELAXED);
+    }
+    return 0;
+  }
+  if (site.reached != (kReached | kActive)) __atomic_fetch_or(&site.reached, kReached | kActive, __ATOMIC_RELAXED);
+  const Access access{own, site, number, block, base, addresses, element, step, elements};
+  if (site.facts.flags & (SUPA_RELEASES | SUPA_VOLATILE) && addresses == nullptr) {
+    const supa::Unguarded lock_is_safe;
+    if (site.facts.flags & SUPA_RELEASES) own->order.release(block, base);
+    if (site.facts.flags & SUPA_VOLATILE) own->order.acquire(block, base);
+  }
+  if (addresses == nullptr && together(access, lanes)) return lanes;
+  return each_lane(access, lanes);
+}
+
+void supa_note(void *sanitizer, int32_t site, int64_t block, uint64_t lanes, int32_t element, int32_t step,
+               const int32_t *elements) {
+  const int lane = __builtin_ctzll(lanes);
+  record(static_cast<SupaSanitizer *>(sanitizer), site, SUPA_WRONG_VALUE, block, -1, 0,
+         elements != nullptr ? elements[lane] : int64_t{element} + int64_t{lane} * step);
+}
+
+SupaSanitizer *supa_sanitizer_open(const SupaSite *sites, int32_t site_count, const SupaExtent *extents,
+                                   int32_t extent_count, const SupaGroup *groups, int32_t group_count,
+                                   int64_t blocks) {
+  auto *own = new SupaSanitizer(blocks);
+  for (int32_t index = 0; index < site_count; ++index) {
+    own->sites.push_back({sites[index], 0});
+    own->ordered |= (sites[index].flags & (SUPA_ACQUIRES | SUPA_RELEASES)) != 0;
+  }
+  own->extents.assign(extents, extents + extent_count);
+  own->first_number = supa::take_numbers(blocks);
+  for (int32_t index = 0; index < group_count; ++index) own->shadows.push_back(supa::take_shadow(groups[index]));
+  return own;
+}
+
+void supa_sanitizer_close(SupaSanitizer *sanitizer) {
+  for (auto &shadow : sanitizer->shadows) supa::give_shadow(std::move(shadow));
+  delete sanitizer;
+}
+
+int64_t supa_sanitizer_result(SupaSanitizer *sanitizer, uint8_t *reached) {
+  for (size_t index = 0; index < sanitizer->sites.size(); ++index) reached[index] = sanitizer->sites[index].reached;
+  return static_cast<int64_t>(sanitizer->findings.size());
+}
+
+void supa_sanitizer_finding(SupaSanitizer *sanitizer, int64_t index, SupaFinding *out) {
+  auto place = sanitizer->findings.begin();
+  std::advance(place, index);
+  *out = place->second;
+}
+
+void supa_mark_unwritten(uint64_t address, int64_t bytes) {
+  auto *at = reinterpret_cast<uint8_t *>(address);
+  auto *words = reinterpret_cast<uint64_t *>(at);
+  const int64_t whole = (address & 7) == 0 ? bytes / 8 : 0;
+  std::fill(words, words + whole, kMark64);
+  for (int64_t index = whole * 8; index < bytes; ++index)
+    at[index] = static_cast<uint8_t>(kMark >> (8 * ((address + static_cast<uint64_t>(index)) & 3)));
+}
+
+}  // extern "C"
