@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import llvmlite.binding as llvm
 
+from supa.base.errors import CompileError
 from supa.compiler.native.half import CONVERSIONS
 from supa.compiler.native.host import Host, target_machine
 
@@ -22,12 +23,22 @@ class Built:
 
 
 def build(text: str, host: Host, *, listing: bool = False) -> Built:
-    """Optimise and emit; `listing` also gives the optimised IR and the assembly."""
+    """Optimise and emit; `listing` also gives the optimised IR and the assembly.
+
+    Raises `CompileError` for text that LLVM refuses.
+    """
     machine = target_machine(host)
     marks = [time.perf_counter()]
     if "+f16c" not in host.features and "half" in text:
         text += CONVERSIONS
-    module = llvm.parse_assembly(text)
+    try:
+        module = llvm.parse_assembly(text)
+        module.verify()  # the passes would abort the process on what it finds
+    except RuntimeError as error:
+        raise CompileError(
+            f"supa made LLVM IR that is not valid, a defect of supa: {error}",
+            hint="please report it with the kernel",
+        ) from None
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     marks.append(time.perf_counter())
     options = llvm.create_pipeline_tuning_options(speed_level=2)
