@@ -210,29 +210,32 @@ class _Reduction:
         return [register_type(type_) for type_ in self.types]
 
     def _across_lanes(self, evaluator: Evaluator, totals: list[Vec], level: int) -> list[Vec]:
-        """Combine all lanes: neighbours first where order matters, else halves, which shuffle faster."""
-        distances = [1 << step for step in range(evaluator.count.bit_length() - 1)]
+        """Combine all lanes: neighbours first where order matters, else halves, which shuffle faster.
+
+        The last two are combined as scalars: of a vector comparison whose first lane alone is wanted, LLVM 22 makes a
+        scalar comparison that may forget the shuffle of its operand.
+        """
+        count = evaluator.count
+        if count == 1:
+            return totals
+        distances = [1 << step for step in range(count.bit_length() - 1)]
+        *firsts, last = distances if self.in_order else distances[::-1]
         level = max([level, *(vec.level for vec in totals)])
-        for distance in distances if self.in_order else reversed(distances):
-            order = ", ".join(f"i32 {(lane + distance) % evaluator.count}" for lane in range(evaluator.count))
+        for distance in firsts:
+            order = ", ".join(f"i32 {(lane + distance) % count}" for lane in range(count))
             shifted = []
             for vec in totals:
                 type_ = evaluator.vector_type(vec.type)
-                name = evaluator.emit(
-                    level, f"shufflevector {type_} {vec.name}, {type_} poison, <{evaluator.count} x i32> <{order}>"
-                )
-                shifted.append(vector(vec.type, name, level))
+                text = f"shufflevector {type_} {vec.name}, {type_} poison, <{count} x i32> <{order}>"
+                shifted.append(vector(vec.type, evaluator.emit(level, text), level))
             totals = [evaluator.as_vector(vec) for vec in self._fold(evaluator, [*totals, *shifted])]
-        if evaluator.count == 1:
-            return totals
-        return [
-            uniform(
-                vec.type,
-                evaluator.emit(level, f"extractelement {evaluator.vector_type(vec.type)} {vec.name}, i64 0"),
-                level,
-            )
-            for vec in totals
-        ]
+        lanes = [self._lane(evaluator, vec, lane, level) for lane in (0, last) for vec in totals]
+        return self._fold(evaluator, lanes)
+
+    @staticmethod
+    def _lane(evaluator: Evaluator, vec: Vec, lane: int, level: int) -> Vec:
+        text = f"extractelement {evaluator.vector_type(vec.type)} {vec.name}, i64 {lane}"
+        return uniform(vec.type, evaluator.emit(level, text), level)
 
     def _write(self, evaluator: Evaluator, totals: list[Vec], index: Index) -> None:
         outer = index[: self.axis] + index[self.axis + 1 :]
