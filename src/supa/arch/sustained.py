@@ -21,6 +21,7 @@ class Sustained:
     kept: float = leaf(doc="share of the L2 that an operand keeps against another that streams by", at_most=1)
     loaded_latency_ps: int = leaf("ps", "added to an L2 miss while all CUs load")
     block_start_ps: int = leaf("ps", "from a block's first instruction to its first load")
+    matrix_hz: int = leaf("Hz", "T-core clock while power allows; printed peaks may be stated at a lower one")
     turn_cycles: int = leaf("cycles", "of a pipelined loop's turn: barrier, addresses, first operands", zero=True)
     sums_bytes_per_clock: int = leaf("B/clk", "results of one CU from its accumulators into L2")
     handover_ps: int = leaf("ps", "from a block's partial sums to the block that adds them: write, flag, read")

@@ -21,7 +21,9 @@ STAGES = ("ttir", "tile", "work", "llvm", "asm")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit code."""
-    chosen = make_parser().parse_args(arguments)
+    words, apart = _split_off(sys.argv[1:] if arguments is None else list(arguments))
+    chosen = make_parser().parse_args(words)
+    chosen.apart = apart
     action: Callable[[argparse.Namespace], int] = chosen.action
     try:
         return action(chosen)
@@ -31,6 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _split_off(words: list[str]) -> tuple[list[str], list[str]]:
+    """What follows the first "--" of a command whose options may follow the program: argparse would lose the mark."""
+    if words[:1] in (["compare"], ["what-if"]) and "--" in words:
+        place = words.index("--")
+        return words[:place], words[place + 1 :]
+    return words, []
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -213,7 +223,7 @@ def _late_options(chosen: argparse.Namespace, name: str) -> argparse.Namespace:
         count = 1 if "=" in rest[0] else 2
         ours, rest = ours + rest[:count], rest[count:]
     found = late.parse_args(ours)
-    rest = rest[1:] if rest[:1] == ["--"] else rest
+    rest += ["--"] * bool(rest and chosen.apart) + chosen.apart
     return argparse.Namespace(**{**vars(chosen), **vars(found), "arguments": rest})
 
 

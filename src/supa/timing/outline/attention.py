@@ -22,11 +22,12 @@ WIDTH = 2
 SOFTMAX_LANES = 12  # lane operations of a score: scale, mask, maximum, subtract, sum, rescale, convert, addresses
 CACHE_THREADS = 512  # most threads of the cache writer's block
 DEPENDENT_LOADS = 2  # of a block before its first product: page table, then keys
-PLANNED_LOADS = 4  # the same where blocks are planned: plan, lengths, page table, keys
-ALTERNATING = 2.0  # sharpness of the corner between memory and compute: one block waits for its own loads
-CACHE_LOADS = 5  # its chain: lengths, slot, keys, values, and their way into the cache
+PLANNED_LOADS = 3  # the same where blocks are planned: plan, page table, keys; with many new tokens queries before
+PLANNED_AT_ONCE = 31  # sequences that the planner's warp takes a turn, each turn behind its loads
+ALTERNATING = 3.0  # sharpness of the corner between memory and compute: one block waits for its own loads
+CACHE_LOADS = 5  # its chain: length, slot, keys, values, and their way into the cache
 PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-TAIL = 0.5  # of the longest block, by which the last block of a grid outlasts the mean
+TAIL, PLANNED_TAIL = 0.7, 0.2  # of the longest block, by which a grid outlasts its mean; planned: longest first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +69,8 @@ def attention(rates: Rates, shape: Heads) -> Estimate:
     energy += macs / shape.head_dim / 2 * (SOFTMAX_LANES * rates.vector_j + rates.special_j)
     memory = shape.moved_bytes / _bandwidth(rates)
     body = float(capped(rates, body, (compute / max(body, 1e-12)) ** 5 if compute < body else 1.0, energy))
-    launches = 3 if rates.direct else 2
     gathered = _gathered(rates, shape)
-    time = launches * rates.launch_s + body + _cache_write(rates, shape) + gathered
+    time = _launches(rates, shape.batch) + body + _cache_write(rates, shape) + gathered
     fixed = time - body
     bound = "launch" if fixed > body else "hbm" if memory > compute else "matrix"
     return Estimate(time_s=time, energy_j=energy + rates.static_w * time, bound_by=bound, schedule=schedule)
@@ -107,7 +107,7 @@ def _step_s(rates: Rates, shape: Heads, tile: _Tile) -> float:
 
 def _ends_s(rates: Rates, shape: Heads, tile: _Tile, rows: float) -> float:
     """A block before its first product and after its last one; `rows` of its queries are real."""
-    loads = PLANNED_LOADS if rates.direct else DEPENDENT_LOADS
+    loads = PLANNED_LOADS + (shape.new_tokens > 1) if rates.direct else DEPENDENT_LOADS
     width = shape.head_dim * WIDTH
     start = rates.block_start_s + loads * (rates.l2_latency_s + rates.loaded_latency_s)
     filled = (rows + min(tile.keys, shape.keys)) * width / rates.cu_fill_bytes_per_s
@@ -134,9 +134,10 @@ def _walk(rates: Rates, shape: Heads, tile: _Tile, packed: bool) -> tuple[float,
     step, start = _step_s(rates, shape, tile), _ends_s(rates, shape, tile, min(rows, tile.rows))
     longest = float(steps[-1]) * step + start
     total = grid * (float(steps.sum()) * step + blocks * start / _resident(rates))
-    compute = longest if grid * blocks <= rates.cus else max(longest, total / rates.cus + TAIL * longest)
+    tail = PLANNED_TAIL if rates.direct else TAIL
+    compute = longest if grid * blocks <= rates.cus else max(longest, total / rates.cus + tail * longest)
     macs = grid * float(steps.sum()) * 2 * tile.rows * tile.keys * shape.head_dim
-    body = float(joined(compute, shape.moved_bytes / _bandwidth(rates)))
+    body = float(joined(compute, shape.moved_bytes / _bandwidth(rates), sharpness=ALTERNATING))
     return body, compute, macs, f"{tile.rows} queries by {tile.keys} keys"
 
 
@@ -174,9 +175,18 @@ def _cache_write(rates: Rates, shape: Heads) -> float:
     return max(moved / _bandwidth(rates), max(tokens / (rates.cus * resident), 1.0) * block)
 
 
+def _launches(rates: Rates, batch: int) -> float:
+    """The cache writer's launch, the attention's behind it and, where blocks are planned, the planner between them."""
+    turns = 1 + -(-batch // PLANNED_AT_ONCE)
+    planner = rates.gap_s + rates.block_start_s + turns * (rates.l2_latency_s + rates.loaded_latency_s)
+    return rates.launch_s + rates.gap_s + (planner if rates.direct else 0.0)
+
+
 def _gathered(rates: Rates, shape: Heads) -> float:
     """Second generation, one new token, grouped heads: queries and results pass two kernels that reorder them."""
     if rates.direct or shape.new_tokens > 1 or shape.batch == 1 or shape.kv_heads == 1 or shape.group == 1:
         return 0.0
     moved = 4 * shape.batch * shape.heads * shape.head_dim * WIDTH
-    return 2 * (rates.launch_s + rates.l2_latency_s + rates.loaded_latency_s / 2) + moved / _bandwidth(rates)
+    return 2 * (
+        rates.gap_s + rates.block_start_s + 2 * (rates.l2_latency_s + rates.loaded_latency_s)
+    ) + moved / _bandwidth(rates)

@@ -23,7 +23,6 @@ DEEP_SPLIT = 8
 ADDRESS_REGISTERS = 56  # of a thread, beside its sums
 PRODUCER_REGISTERS = 128 * 40  # of a block whose copies have warps of their own
 DIRECT_MOST_SUMS = 40960  # sums of a block, two groups of warps with up to 160 registers of sums each
-OVERLAPPED = 0.15  # of a block's start and end, hidden behind a second block of its CU
 SMALL_SHARED = 64 << 10  # a block with less is given shallower turns as well
 DOT_COLUMNS = 2048  # of k, that a block of the one-row kernel reads before it waits
 
@@ -158,8 +157,7 @@ class _Turn:
         start = rates.block_start_s + rates.l2_latency_s + rates.hbm_latency_s
         width = np.where(space.parts > 1, 4, WIDTH)
         end = space.m * space.n * width / rates.cu_sums_bytes_per_s + rates.l2_latency_s
-        shown = 1 - OVERLAPPED * (blocks - 1) / blocks
-        return turns * self._turn(blocks) + (start + end * blocks) * shown
+        return turns * self._turn(blocks) + start + end * blocks
 
     def _turn(self, blocks: Any) -> Any:
         rates, space = self.rates, self.space

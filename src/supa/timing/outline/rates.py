@@ -76,7 +76,7 @@ def rates(device: Device, tensor_format: str = "bf16") -> Rates:
     return Rates(
         cus=chip.cu_count,
         core_hz=core,
-        cu_mac_per_s=chip.tcore.mac_per_clock(tensor_format) * chip.eu.tcore_count * eus * chip.clocks.matrix_hz,
+        cu_mac_per_s=chip.tcore.mac_per_clock(tensor_format) * chip.eu.tcore_count * eus * sustained.matrix_hz,
         cu_lanes_per_s=chip.vector.fp32_ops_per_clock * eus * core,
         cu_special_per_s=chip.vector.special_ops_per_clock * eus * core,
         cu_threads=chip.max_threads_per_cu,
