@@ -10,6 +10,7 @@ from supa.base.errors import DeviceError, OutOfMemoryError
 from supa.runtime import native
 from supa.runtime.native import core
 
+_fresh = {"marked": False}
 INSTANCE_ALIGNMENT_BYTES = 2 << 20  # instances share no huge page of the host
 
 
@@ -85,6 +86,8 @@ class Memory:
         if size_bytes <= self.capacity_bytes:
             status = core.supa_allocate(self.region, size_bytes, owner, ctypes.byref(address))
             if status == native.OK:
+                if _fresh["marked"]:
+                    core.supa_mark_unwritten(address.value, size_bytes)
                 return address.value
         raise self._exhausted(size_bytes)
 
@@ -128,6 +131,16 @@ class Memory:
                     f"{self.device_name}: {self.use().live_count} allocations are still in use; free them first"
                 )
             self._region = None
+
+
+def mark_fresh_memory(on: bool) -> None:
+    """Whether `allocate` fills memory with the mark by which the sanitizer knows what was never written."""
+    _fresh["marked"] = on
+
+
+def mark_unwritten(address: int, size_bytes: int) -> None:
+    """Fill memory with that mark."""
+    core.supa_mark_unwritten(address, size_bytes)
 
 
 def locate(address: int) -> Place | None:

@@ -71,7 +71,7 @@ def _add_run(commands: Any) -> None:
         help="run a Python program on a virtual device and report its launches",
         description="Run a Python program, unmodified, on a virtual device; then report what its kernels cost there.",
         usage="supa run [--device NAME | --devices NAMES] [--mode MODE] [--json FILE] [--report FILE] [--trace FILE] "
-        "(SCRIPT | -m MODULE) [ARGS ...]",
+        "[--sanitize | --sanitize-nan] (SCRIPT | -m MODULE) [ARGS ...]",
     )
     which = run.add_mutually_exclusive_group()
     which.add_argument("--device", metavar="NAME", help="a name of `supa chips` or a TOML file (default: bili100)")
@@ -82,6 +82,13 @@ def _add_run(commands: Any) -> None:
     run.add_argument("--json", metavar="FILE", type=Path, help="also write the report there, as JSON")
     run.add_argument("--report", metavar="FILE", type=Path, help="also write it as a page with plots (HTML)")
     run.add_argument("--trace", metavar="FILE", type=Path, help="also write the timeline, for Perfetto")
+    checks = run.add_mutually_exclusive_group()
+    checks.add_argument(
+        "--sanitize", action="store_const", const="1", default="", help="find wrong accesses, races, overflows"
+    )
+    checks.add_argument(
+        "--sanitize-nan", action="store_const", const="nan", dest="sanitize", help="and where NaNs are born"
+    )
     _add_program(run)
     run.set_defaults(action=_run)
 
@@ -169,13 +176,14 @@ def _run(chosen: argparse.Namespace) -> int:
 
     request = Request(
         devices=_devices(chosen.devices, chosen.device),
-        mode=_mode(chosen.mode),
+        mode=_mode(chosen.mode or ("execute" if chosen.sanitize else None)),
         target=chosen.program,
         arguments=tuple(chosen.arguments),
         is_module=chosen.is_module,
         json_path=chosen.json,
         page_path=chosen.report,
         trace_path=chosen.trace,
+        sanitize=chosen.sanitize,
     )
     return run(request)
 

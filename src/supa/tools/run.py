@@ -39,6 +39,7 @@ class Request:
     json_path: Path | None = None
     page_path: Path | None = None
     trace_path: Path | None = None
+    sanitize: str = ""  # what `SUPA_SANITIZE` says, "" for no checks
 
 
 def run(request: Request) -> int:
@@ -57,6 +58,7 @@ def run(request: Request) -> int:
     ending = watched_run(request, device)
     report = report_of(device, ending.words)
     print("\n" + as_text(report), end="", flush=True)
+    found = sanitizer_status(request)
     outputs: dict[Path, Callable[[], str]] = {}
     if request.json_path is not None:
         outputs[request.json_path] = lambda: json.dumps(as_json(report), indent=1) + "\n"
@@ -70,15 +72,28 @@ def run(request: Request) -> int:
         outputs[request.page_path] = lambda: as_page(device, report, command(request))
     with Progress(lambda: "writing " + ", ".join(str(path) for path in outputs)):
         complete = write_all(outputs)
-    return ending.code or (0 if complete else WRITE_ERROR)
+    return ending.code or found or (0 if complete else WRITE_ERROR)
 
 
 def watched_run(request: Request, device: Device) -> script.Ending:
     """Run the program on the current device with signs of life on a terminal; what it printed is flushed."""
     with environment(request), Progress(lambda: describe(device)):
+        if request.sanitize:
+            from supa.jit.sanitizer.process import begin
+
+            begin()
         ending = script.execute(request.target, request.arguments, request.is_module)
     sys.stdout.flush()
     return ending
+
+
+def sanitizer_status(request: Request) -> int:
+    """The sanitizer's summary, where it was asked for; returns the exit status, 0 without findings."""
+    if not request.sanitize:
+        return 0
+    from supa.jit.sanitizer.process import conclude
+
+    return conclude()
 
 
 def open_device(request: Request, others: Sequence[Description] = ()) -> Device:
@@ -105,6 +120,7 @@ def environment(request: Request, **more: str) -> Iterator[None]:
         "SUPA_DEVICE": request.devices[0],
         "SUPA_MODE": request.mode,
         "TRITON_DEFAULT_BACKEND": "supa",
+        **({"SUPA_SANITIZE": request.sanitize} if request.sanitize else {}),
     }
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)

@@ -14,7 +14,7 @@ from supa.compiler.native.origins import argument_of, offset_arithmetic
 from supa.compiler.native.vec import Vec, constant, uniform, vector
 from supa.ir import ops
 from supa.ir.core import Op
-from supa.ir.types import Scalar, element_of, shape_of, storage_bytes
+from supa.ir.types import Scalar, Type, element_of, shape_of, storage_bytes
 from supa.program.program import Site
 
 if TYPE_CHECKING:
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 _LOADS = (ops.Load, ops.DescriptorLoad, ops.DescriptorGather)
 _ATOMICS = (ops.AtomicRmw, ops.AtomicCas, ops.DescriptorReduce)
 _ACQUIRING, _RELEASING = ("acquire", "acq_rel"), ("release", "acq_rel")
-_EXPONENTS = {"float": ("i32", 0x7F800000), "double": ("i64", 0x7FF << 52), "half": ("i16", 0x7C00), "i16": ("i16", 0x7F80)}
+_EXPONENTS = {
+    "float": ("i32", 0x7F800000),
+    "double": ("i64", 0x7FF << 52),
+    "half": ("i16", 0x7C00),
+    "i16": ("i16", 0x7F80),
+}
 _FLOAT_CASTS = ("fptrunc", "sitofp", "uitofp")
 _ZERO = constant("i32", 0)
 
@@ -77,17 +82,18 @@ def performed(ev: Evaluator, op: Op, pointer: Vec, level: int) -> None:
         _call(ev, max(level, pointer.level), site, pointer.name, "null", "0", ("0", "0", "null"))
 
 
-def _value_type(op: Op) -> object:
-    return op.result.type if isinstance(op, _LOADS) else op.value.type  # type: ignore[attr-defined]
+def _value_type(op: Op) -> Type:
+    type_: Type = op.result.type if isinstance(op, _LOADS) else op.value.type  # type: ignore[attr-defined]
+    return type_
 
 
 def _access_site(known: Checks, op: Op) -> int:
-    element = element_of(_value_type(op))  # type: ignore[arg-type]
+    element = element_of(_value_type(op))
     is_atomic = isinstance(op, _ATOMICS)
     order = str(getattr(op, "order", "relaxed")) if is_atomic else ""
     volatile = isinstance(op, ops.Load) and (op.volatile or op.cache == "cv")
     kind = "atomic" if is_atomic else "load" if isinstance(op, _LOADS) else "store"
-    shape = shape_of(_value_type(op))  # type: ignore[arg-type]
+    shape = shape_of(_value_type(op))
     site = Site(
         kind=kind,
         what=op.name,
@@ -134,7 +140,10 @@ def _check_offset(ev: Evaluator, known: Checks, op: Op, args: Sequence[Vec], res
         return
     flags = []
     for lane in (0,) if result.is_uniform else (0, ev.count - 1):
-        wide = [uniform("i64", ev.emit(level, f"sext i32 {_lane(ev, vec, lane, level)} to i64"), level) for vec in (*args, result)]
+        wide = [
+            uniform("i64", ev.emit(level, f"sext i32 {_lane(ev, vec, lane, level)} to i64"), level)
+            for vec in (*args, result)
+        ]
         exact = ev.apply(function + " {t} {0}, {1}", wide[:2], "i64")
         flag = ev.apply("icmp ne {t} {0}, {1}", (exact, wide[2]), "i1")
         bit = ev.emit(level, f"select i1 {flag.name}, i64 {1 << lane}, i64 0")
@@ -183,7 +192,9 @@ def _not_finite(ev: Lanes, vec: Vec) -> Vec:
 
 def _site_of(op: Op, kind: str, what: str) -> Site:
     type_ = op.result.type
-    return Site(kind=kind, what=what, location=op.location or UNKNOWN, type=str(element_of(type_)), shape=shape_of(type_))
+    return Site(
+        kind=kind, what=what, location=op.location or UNKNOWN, type=str(element_of(type_)), shape=shape_of(type_)
+    )
 
 
 # ---- the calls ---------------------------------------------------------------------------------------------------
@@ -231,9 +242,7 @@ def _as_mask(ev: Lanes, bits: str, level: int) -> Vec:
     return vector("i1", ev.emit(level, f"bitcast i{ev.count} {bits} to {ev.vector_type('i1')}"), level)
 
 
-def _call(
-    ev: Lanes, level: int, site: int, base: str, addresses: str, lanes: str, where: tuple[str, str, str]
-) -> str:
+def _call(ev: Lanes, level: int, site: int, base: str, addresses: str, lanes: str, where: tuple[str, str, str]) -> str:
     ev.emitter.definitions["@supa.check"] = _CHECK
     first, step, elements = where
     return ev.emit(

@@ -34,7 +34,7 @@ def _argument(value: Value, func: ops.Func, seen: set[Value]) -> int:
     op = value.op
     if op is None:
         return _argument_of_block(value, func, seen | {value})
-    if isinstance(op, ops.AddPtr | ops.MakeDescriptor) or isinstance(op, _SHAPES):
+    if isinstance(op, (ops.AddPtr, ops.MakeDescriptor, *_SHAPES)):
         return _argument(op.operands[0], func, seen)  # type: ignore[arg-type]
     if isinstance(op, ops.Cast):
         source = op.source

@@ -14,6 +14,8 @@ from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
 
+from supa.jit.sanitizer.process import begin
+from supa.jit.sanitizer.settings import kinds
 from supa.jit.triton_backend.do_bench import install
 from supa.jit.triton_backend.neighbours import other_drivers
 
@@ -27,6 +29,8 @@ _CPP_TYPES = {
 if os.environ.get("SUPA_DEVICE"):  # asked for by name: it goes before a GPU that is present
     os.environ.setdefault("TRITON_DEFAULT_BACKEND", NAME)
 install()
+if kinds():  # before the program makes its first tensor
+    begin()
 
 
 class SupaDriver(DriverBase):  # type: ignore[misc]

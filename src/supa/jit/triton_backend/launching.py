@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from supa.jit.triton_backend.packing import compile_packer
+from supa.jit.sanitizer.settings import kinds
+from supa.jit.triton_backend.packing import compile_packer, slots
 
 _BODY = """
 def launch(grid_x, grid_y, grid_z, meter, kernel, packed, metadata, enter, exit, {parameters}):
@@ -29,6 +30,8 @@ def launch(grid_x, grid_y, grid_z, meter, kernel, packed, metadata, enter, exit,
         exit(metadata)
 """
 
+_CHECKED = "kernel, grid_x, grid_y, grid_z, slots"
+
 
 def make_launcher(source: Any, metadata: Any) -> Callable[..., None]:
     """Triton's `launcher_cls`: a function for `source.signature`. The kernel it is called with takes a grid and slots.
@@ -36,4 +39,10 @@ def make_launcher(source: Any, metadata: Any) -> Callable[..., None]:
     What Triton holds for a stream is None, or a `measuring.Meter` in the place of the device.
     Raises `TypeError` for a signature with a type that has no slot.
     """
-    return compile_packer(source.signature, _BODY, {})
+    if not kinds():
+        return compile_packer(source.signature, _BODY, {})
+    from supa.jit.sanitizer import process
+
+    pointers = "".join(f"{slot.value}, " for slot in slots(source.signature) if slot.type[0] == "*")
+    body = _BODY.replace("kernel(grid_x, grid_y, grid_z, slots)", f"checked({_CHECKED}, ({pointers}))")
+    return compile_packer(source.signature, body, {"checked": process.launch})

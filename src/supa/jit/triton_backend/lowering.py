@@ -47,6 +47,7 @@ def compiler_options(options: KernelOptions) -> Options:
         num_stages=options.num_stages,
         warp_size=options.warp_size,
         numerics=device.numerics,
+        sanitize=options.sanitize,
     )
 
 

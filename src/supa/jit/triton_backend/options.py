@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from supa.base.errors import UnsupportedError
+from supa.jit.sanitizer.settings import kinds
 
 WARP_SIZE = 32
 
@@ -40,6 +41,7 @@ class KernelOptions:
     default_dot_input_precision: str = "tf32"
     allowed_dot_input_precisions: tuple[str, ...] = ("tf32", "tf32x3", "ieee", "bf16x3", "bf16x6")
     max_num_imprecise_acc_default: int = 0
+    sanitize: tuple[str, ...] = ()  # checks in the code (`jit.sanitizer`)
     backend_name: str = "supa"
     arch: str = ""
 
@@ -75,4 +77,6 @@ def parse_options(given: dict[str, Any], arch: str, fp_fusion: bool) -> KernelOp
     for name in ("supported_fp8_dtypes", "deprecated_fp8_dot_operand_dtypes", "allowed_dot_input_precisions"):
         if name in known:
             known[name] = tuple(known[name])
+    if checks := kinds():  # with asserts, and with the sanitizer's own test for overflow
+        known |= {"sanitize": checks, "debug": True, "sanitize_overflow": False}
     return KernelOptions(**{"enable_fp_fusion": fp_fusion, **known, "arch": arch})
