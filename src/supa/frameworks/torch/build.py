@@ -63,7 +63,7 @@ def _compiler() -> list[str]:
         if command and shutil.which(command[0]):
             return command
     raise BuildError(
-        f"supa.torch needs a C++20 compiler for its one extension, once; found none of: {chosen or ', '.join(_COMPILERS)}\n"
+        f"supa.torch needs a C++20 compiler, once; found none of: {chosen or ', '.join(_COMPILERS)}\n"
         "  install one (Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++) or set CXX to its path"
     )
 

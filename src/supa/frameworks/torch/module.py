@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -290,3 +291,19 @@ class _Amp:
 
 
 amp = _Amp()
+
+_COMPILER = "torch._inductor.codegen"
+_GENERATORS = {
+    "Scheduling": (f"{_COMPILER}.triton", "TritonScheduling"),
+    "PythonWrapperCodegen": (f"{_COMPILER}.wrapper", "PythonWrapperCodegen"),
+    "CppWrapperCodegen": (f"{_COMPILER}.cpp_wrapper_gpu", "CppWrapperGpu"),
+    "WrapperFxCodegen": (f"{_COMPILER}.wrapper_fxir", "WrapperFxCodegen"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What torch's compiler asks for by name: its own code generators for Triton."""
+    if name in _GENERATORS:
+        module, attribute = _GENERATORS[name]
+        return getattr(import_module(module), attribute)
+    raise AttributeError(f"torch.{NAME} has no attribute {name!r}")

@@ -33,16 +33,20 @@ WEIGHTED = ("addcmul", "addcmul_", "addcdiv", "addcdiv_", "where.self", "masked_
             "clamp", "clamp_min", "clamp_", "relu", "relu_", "leaky_relu", "leaky_relu_", "leaky_relu_backward", "gelu",
             "gelu_backward", "softplus", "log_sigmoid_forward")  # fmt: skip
 
-OTHERS = ("sum", "sum.dim_IntList", "mean", "mean.dim", "amax", "amin", "mm", "bmm", "addmm", "baddbmm",
-          "_softmax", "_log_softmax", "_softmax_backward_data", "_log_softmax_backward_data", "native_layer_norm",
-          "native_layer_norm_backward", "convolution_overrideable", "convolution_backward_overrideable", "embedding_dense_backward", "index_select",
-          "native_dropout", "native_dropout_backward")  # fmt: skip
+OTHERS = (
+    "sum", "sum.dim_IntList", "mean", "mean.dim", "amax", "amin", "mm", "bmm", "addmm", "baddbmm", "mm.out", "bmm.out",
+    "addmm.out", "baddbmm.out", "_softmax", "_log_softmax", "_softmax_backward_data", "_log_softmax_backward_data",
+    "native_layer_norm", "native_layer_norm_backward", "convolution_overrideable", "convolution_backward_overrideable",
+    "embedding_dense_backward", "index_select", "native_dropout", "native_dropout_backward",
+)  # fmt: skip
 
 _UNARY_NAMES = tuple(form for name in UNARY for form in (name, f"{name}_", f"{name}.out"))
 
 NAMES = tuple(dict.fromkeys((*_UNARY_NAMES, *BINARY, *IN_PLACE, *WEIGHTED, *OTHERS)))
 """All names, as torch writes them."""
 
-OPEN = tuple(dict.fromkeys((*(name for name in (*BINARY, *IN_PLACE) if not name.startswith("pow")), "addcmul", "addcmul_", "addcdiv", "addcdiv_", "masked_fill.Scalar",
-                            "masked_fill_.Scalar", "leaky_relu", "leaky_relu_", "leaky_relu_backward")))  # fmt: skip
+OPEN = tuple(dict.fromkeys((
+    *(name for name in (*BINARY, *IN_PLACE) if not name.startswith("pow")), "addcmul", "addcmul_", "addcdiv", "addcdiv_",
+    "masked_fill.Scalar", "masked_fill_.Scalar", "leaky_relu", "leaky_relu_", "leaky_relu_backward",
+)))  # fmt: skip
 """Names whose numbers are a kernel's arguments: a call with other numbers is the same recipe."""

@@ -25,7 +25,7 @@ _DTYPE_NUMBERS = {
 }  # fmt: skip
 
 
-class Declined(Exception):
+class Declined(Exception):  # noqa: N818 (it is an answer, not an error)
     """The operator has no kernel for these arguments: it runs on the host."""
 
 
@@ -72,7 +72,7 @@ class Recorder:
         return view
 
     def run(self, kernel: Any, grid: int | tuple[int, ...], *arguments: Any, **constants: Any) -> None:
-        """Launch a Triton kernel; `arguments` are its leading parameters, `constants` the constexpr ones and options."""
+        """Launch a Triton kernel: `arguments` are its leading parameters, `constants` the constexprs and options."""
         shape = (grid,) if isinstance(grid, int) else grid
         values = [float(one.value) if isinstance(one, Number) else one for one in arguments]
         with torch.supa.device(self.device.index):  # type: ignore[attr-defined]
@@ -103,7 +103,7 @@ class Recorder:
         number = enter(compiled.function, grid, packed)
         words = [compiled.function.handle, *grid, number, len(needed), *struct.unpack(f"<{len(needed)}q", packed)]
         words += [len(pointers), *(word for pointer in pointers for word in pointer)]
-        return words + [len(holes), *(word for hole in holes for word in hole)]
+        return [*words, len(holes), *(word for hole in holes for word in hole)]
 
     def _source(self, tensor: torch.Tensor) -> tuple[int, int, int]:
         """Whose memory a kernel's tensor is: kind, position, bytes from its start."""

@@ -32,7 +32,7 @@ clock = _start()
 
 def finish() -> None:
     """After the module and the kernels are in place: host forms of the rest, methods of tensors and modules."""
-    from supa.frameworks.torch import module
+    from supa.frameworks.torch import inductor, module
     from supa.frameworks.torch.kernels import registered
 
     torch._register_device_module(NAME, module)
@@ -40,3 +40,4 @@ def finish() -> None:
     if library().supa_torch_register(" ".join(names).encode(), " ".join(open_names).encode()):
         raise RuntimeError("the host forms of torch's operators could not be registered")
     backend_registration.generate_methods_for_privateuse1_backend(for_storage=True)
+    inductor.install()

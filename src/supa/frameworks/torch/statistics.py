@@ -1,4 +1,4 @@
-"""Memory statistics of the devices and the count of operators that ran on the host. Not here: the allocator (`csrc`)."""
+"""Memory statistics of the devices, and how often operators ran on the host. Not here: the allocator (`csrc`)."""
 
 from __future__ import annotations
 

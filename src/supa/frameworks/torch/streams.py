@@ -30,7 +30,7 @@ class Event(torch.Event):
         return super().__new__(cls, NAME, enable_timing=enable_timing, blocking=blocking, interprocess=interprocess)
 
     def elapsed_time(self, end_event: torch.Event) -> float:  # torch's own refuses subclasses
-        """Milliseconds of the device's clock from here to `end_event`. Raises `RuntimeError` where one is not recorded."""
+        """Milliseconds of the device's clock from here to `end_event`; `RuntimeError` where one is not recorded."""
         numbers = self.event_id, end_event.event_id
         found = clock.elapsed_ms(*numbers) if all(numbers) else math.nan
         if math.isnan(found):

@@ -28,7 +28,7 @@ def flat(name: str, form: str) -> Any:
     """
     operation = OPERATIONS[name]
     lines = [
-        f"def {name}(out_ptr, {_parameters(operation, form)}n, COMPUTE: tl.constexpr, BLOCK: tl.constexpr):",
+        f"def elementwise_{name}(out_ptr, {_parameters(operation, form)}n, COMPUTE: tl.constexpr, BLOCK: tl.constexpr):",
         "    index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)",
         "    mask = index < n",
         *(f"    {one} = tl.load({one}_ptr + index, mask=mask).to(COMPUTE)" for one in _tensors(form)),
@@ -48,7 +48,7 @@ def tiled(name: str, form: str, row_loops: int) -> Any:
     sizes = [f"size{loop}" for loop in range(1, row_loops)]
     strides = [f"{one}_{part}" for one in moving for part in ["c", *(f"r{loop}" for loop in range(row_loops))]]
     lines = [
-        f"def {name}(out_ptr, {_parameters(operation, form)}rows, columns, "
+        f"def elementwise_{name}(out_ptr, {_parameters(operation, form)}rows, columns, "
         f"{''.join(f'{one}, ' for one in sizes + strides)}"
         "COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr):",
         "    blocks = tl.cdiv(columns, BLOCK_C)",
@@ -93,4 +93,4 @@ def _compiled(name: str, title: str, lines: list[str]) -> Any:
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     scope: dict[str, Any] = {"triton": triton, "tl": tl, "libdevice": libdevice, "__name__": __name__}
     exec(compile(text, file, "exec"), scope)
-    return scope[name]
+    return scope[f"elementwise_{name}"]

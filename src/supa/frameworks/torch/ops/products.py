@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import triton
 
@@ -49,40 +52,57 @@ def _check(a: Tensor, b: Tensor, rank: int, *more: Tensor) -> None:
         raise Declined
 
 
-@device_op("mm")
-def _mm(recorder: Recorder, a: Tensor, b: Tensor) -> Tensor:
-    _check(a, b, 2)
-    out = recorder.new((a.shape[0], b.shape[1]), a.dtype)
-    product(recorder, recorder.view(a[None], a), recorder.view(b[None], b), out[None])
+def _target(recorder: Recorder, out: Tensor | None, shape: tuple[int, ...], a: Tensor) -> Tensor:
+    if out is None:
+        return recorder.new(shape, a.dtype)
+    if tuple(out.shape) != shape or out.dtype != a.dtype:
+        raise Declined
     return out
 
 
-@device_op("bmm")
-def _bmm(recorder: Recorder, a: Tensor, b: Tensor) -> Tensor:
-    _check(a, b, 3)
-    out = recorder.new((a.shape[0], a.shape[1], b.shape[2]), a.dtype)
-    product(recorder, a, b, out)
-    return out
-
-
-@device_op("addmm")
-def _addmm(recorder: Recorder, added: Tensor, a: Tensor, b: Tensor, beta: float, alpha: float) -> Tensor:
-    _check(a, b, 2, added)
+def _single(
+    recorder: Recorder, a: Tensor, b: Tensor, out: Tensor | None, added: Tensor | None = None, beta: float = 1.0,
+    alpha: float = 1.0,
+) -> Tensor:  # fmt: skip
+    _check(a, b, 2, *([] if added is None else [added]))
     shape = (a.shape[0], b.shape[1])
-    if torch.broadcast_shapes(added.shape, shape) != shape:
+    if added is not None and torch.broadcast_shapes(added.shape, shape) != shape:
         raise Declined
-    out = recorder.new(shape, a.dtype)
+    target = _target(recorder, out, shape, a)
     first, second = recorder.view(a[None], a), recorder.view(b[None], b)
-    product(recorder, first, second, out[None], added=added, alpha=alpha, beta=beta)
-    return out
+    product(recorder, first, second, recorder.view(target[None], target), added=added, alpha=alpha, beta=beta)
+    return target
 
 
-@device_op("baddbmm")
-def _baddbmm(recorder: Recorder, added: Tensor, a: Tensor, b: Tensor, beta: float, alpha: float) -> Tensor:
-    _check(a, b, 3, added)
+def _batched(
+    recorder: Recorder, a: Tensor, b: Tensor, out: Tensor | None, added: Tensor | None = None, beta: float = 1.0,
+    alpha: float = 1.0,
+) -> Tensor:  # fmt: skip
+    _check(a, b, 3, *([] if added is None else [added]))
     shape = (a.shape[0], a.shape[1], b.shape[2])
-    if torch.broadcast_shapes(added.shape, shape) != shape:
+    if added is not None and torch.broadcast_shapes(added.shape, shape) != shape:
         raise Declined
-    out = recorder.new(shape, a.dtype)
-    product(recorder, a, b, out, added=added, alpha=alpha, beta=beta)
-    return out
+    target = _target(recorder, out, shape, a)
+    product(recorder, a, b, target, added=added, alpha=alpha, beta=beta)
+    return target
+
+
+def _enter(name: str, run: Callable[..., Tensor], adds: bool) -> None:
+    """`name` and `name.out`; with `adds`, torch's arguments begin with what is added and end with beta and alpha."""
+
+    @device_op(name)
+    def plain(recorder: Recorder, *values: Any) -> Tensor:
+        return with_out(recorder, *values, None)
+
+    @device_op(f"{name}.out")
+    def with_out(recorder: Recorder, *values: Any) -> Tensor:
+        if adds:
+            added, a, b, beta, alpha, out = values
+            return run(recorder, a, b, out, added, beta, alpha)
+        return run(recorder, *values)
+
+
+_enter("mm", _single, False)
+_enter("bmm", _batched, False)
+_enter("addmm", _single, True)
+_enter("baddbmm", _batched, True)

@@ -1,0 +1,158 @@
+"""`torch.compile` for the device: Inductor's own Triton code generation, told what it needs to know of supa.
+
+Registered when torch imports its compiler, not before. Not here: Triton's driver (`jit`), eager operators (`ops`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from supa.frameworks.torch import module as supa_module
+from supa.frameworks.torch.after_import import after_import
+from supa.frameworks.torch.registration import NAME, clock
+
+_ENOUGH_UNITS = 128  # what Inductor takes for a device worth tuning products on
+
+
+def install() -> None:
+    """Let both halves of the compiler know the device as soon as they are imported."""
+    _own_up_to_triton()
+    after_import("torch._dynamo.device_interface", _tell_dynamo)
+    after_import("torch._inductor.codegen.common", _tell_inductor)
+    after_import("torch._inductor.utils", lambda utils: utils.GPU_TYPES.append(NAME))
+    after_import("torch._inductor.runtime.benchmarking", _tell_benchmarks)
+
+
+def _own_up_to_triton() -> None:
+    """Torch asks only the devices that it knows whether Triton serves them; ours does. Goes with `GPU_TYPES`."""
+    from torch.utils import _triton
+
+    stock = _triton.has_triton
+
+    def has_triton() -> bool:
+        return True
+
+    for loaded in list(sys.modules.values()):
+        if getattr(loaded, "__dict__", {}).get("has_triton") is stock:
+            loaded.has_triton = has_triton  # type: ignore[attr-defined]
+
+
+def _tell_dynamo(dynamo: ModuleType) -> None:
+    class Worker:
+        """The device as Inductor's compiling processes see it: they have none."""
+
+        _chosen = 0
+
+        @staticmethod
+        def set_device(device: int) -> None:
+            Worker._chosen = device
+
+        @staticmethod
+        def current_device() -> int:
+            return Worker._chosen
+
+        @staticmethod
+        def get_device_properties(device: Any = None) -> Any:
+            return properties(device)
+
+    class SupaInterface(dynamo.DeviceInterface):  # type: ignore[misc, name-defined]
+        """The runtime of compiled programs: streams, events, the current device."""
+
+        device = supa_module.device
+        Event = supa_module.Event
+        Stream = supa_module.Stream
+        current_device = staticmethod(supa_module.current_device)
+        set_device = staticmethod(supa_module.set_device)
+        device_count = staticmethod(supa_module.device_count)
+        stream = staticmethod(supa_module.stream)
+        current_stream = staticmethod(supa_module.current_stream)
+        set_stream = staticmethod(supa_module.set_stream)
+        synchronize = staticmethod(supa_module.synchronize)
+        get_device_properties = staticmethod(lambda device=None: properties(device))
+        is_available = staticmethod(lambda: True)
+        exchange_device = staticmethod(supa_module._exchange_device)
+        maybe_exchange_device = staticmethod(supa_module._maybe_exchange_device)
+        memory_allocated = staticmethod(supa_module.memory_allocated)
+        get_raw_stream = staticmethod(raw_stream)
+        is_bf16_supported = staticmethod(lambda including_emulation=False: True)
+        is_dtype_supported = staticmethod(lambda dtype, including_emulation=False: True)
+        get_compute_capability = staticmethod(lambda device=None: _target())
+        is_triton_capable = staticmethod(lambda device=None: True)
+        raise_if_triton_unavailable = staticmethod(lambda device=None: None)
+        _set_stream_by_id = staticmethod(_choose_stream)
+
+    SupaInterface.Worker = Worker
+    dynamo.register_interface_for_device(NAME, SupaInterface)
+    for index in range(supa_module.device_count()):
+        dynamo.register_interface_for_device(f"{NAME}:{index}", SupaInterface)
+
+
+def _target() -> str:
+    """What Triton compiles for: the device's name and a digest of what it is."""
+    from supa.jit.triton_backend import devices
+
+    return devices.target(devices.current_number()).arch  # type: ignore[no-any-return]
+
+
+class properties:  # noqa: N801
+    """A device's description under the names that Inductor reads; plain numbers, for it sends them to its workers."""
+
+    def __init__(self, device: Any = None) -> None:
+        found = supa_module.get_device_properties(device if isinstance(device, (int, str, torch.device)) else None)
+        self.name, self.total_memory = found.name, found.total_memory
+        self.multi_processor_count = max(found.multi_processor_count, _ENOUGH_UNITS)
+        self.major, self.minor = found.major, found.minor
+        self.regs_per_multiprocessor = found.regs_per_multiprocessor
+        self.max_threads_per_multi_processor = found.max_threads_per_multi_processor
+        self.max_threads_per_block = found.max_threads_per_block
+        self.warp_size = found.warp_size
+        self.gcnArchName = found.name
+
+
+def raw_stream(device: int) -> Any:
+    """What compiled programs hand Triton's launcher as the stream: a meter while something is measured, else None."""
+    from supa.jit.triton_backend.measuring import current_meter
+
+    return current_meter(device)
+
+
+def _choose_stream(stream_id: int, device_index: int, device_type: int) -> None:
+    supa_module.set_stream(torch.Stream(stream_id=stream_id, device_index=device_index, device_type=device_type))
+
+
+def _tell_inductor(common: ModuleType) -> None:
+    class Overrides(common.DeviceOpOverrides):  # type: ignore[misc, name-defined]
+        """Lines of Python that compiled programs contain."""
+
+        def import_get_raw_stream_as(self, name: str) -> str:
+            return f"from supa.frameworks.torch.inductor import raw_stream as {name}"
+
+        def set_device(self, device_idx: int) -> str:
+            return f"torch.supa.set_device({device_idx})"
+
+        def synchronize(self) -> str:
+            return "torch.supa.synchronize()"
+
+        def device_guard(self, device_idx: int) -> str:
+            return f"torch.supa.device({device_idx})"
+
+        def current_stream(self) -> str:
+            return "torch.supa.current_stream()"
+
+    common.register_device_op_overrides(NAME, Overrides())
+    os.environ.setdefault("SUPA_DEVICE", clock.devices[0].description.name)  # for the processes that compile
+
+
+def _tell_benchmarks(benchmarking: ModuleType) -> None:
+    def benchmark(self: Any, call: Callable[[], Any], *, warmup: int = 0, rep: int = 0, **_: Any) -> float:
+        from supa.jit.triton_backend.measuring import tuning_time
+
+        return float(tuning_time(call))  # type: ignore[arg-type]
+
+    benchmarking.register_benchmarker(NAME, benchmark)
