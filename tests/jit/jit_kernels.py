@@ -46,7 +46,7 @@ def refused_kernel(x_ptr):
 @triton.jit
 def asm_kernel(x_ptr):
     x = tl.load(x_ptr)
-    y = tl.inline_asm_elementwise("bar.warp.sync $0, $1;", "=r,r", [x], dtype=tl.int32, is_pure=True, pack=1)
+    y = tl.inline_asm_elementwise("vote.sync.any.pred $0, $1;", "=r,r", [x], dtype=tl.int32, is_pure=True, pack=1)
     tl.store(x_ptr, y)
 
 

@@ -117,7 +117,7 @@ def test_an_unsupported_operation_names_the_users_line(on_device):
     x = torch.ones(1, dtype=torch.int32)
     with pytest.raises(SupaError, match=r"jit_kernels\.py:\d+") as caught:
         kernels.asm_kernel[(1,)](x)
-    assert "bar.warp.sync" in str(caught.value)
+    assert "vote.sync.any.pred" in str(caught.value)
     with pytest.raises(triton.CompilationError, match="add_rz is not supported yet") as refused:
         kernels.refused_kernel[(1,)](torch.ones(1))
     assert "libdevice.add_rz(tl.load(x_ptr), 1.0)" in str(refused.value)
