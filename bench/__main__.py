@@ -18,6 +18,7 @@ SECTIONS = {
     "launch": "bench.launch",
     "pricing": "bench.pricing",
     "maths": "bench.mathlib",
+    "sanitizer": "bench.sanitizer",
 }
 
 

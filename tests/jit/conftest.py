@@ -2,6 +2,7 @@
 
 import pytest
 import triton
+from sanitizer_runs import sanitized  # noqa: F401
 
 from supa.arch import load
 from supa.runtime import Device, current_device, set_current_device

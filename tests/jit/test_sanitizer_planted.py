@@ -2,7 +2,7 @@
 
 import sanitizer_kernels as kernels
 import torch
-from sanitizer_runs import RawTensor, bug_lines, sanitized  # noqa: F401
+from sanitizer_runs import RawTensor, bug_lines
 
 from supa.runtime import current_device
 
