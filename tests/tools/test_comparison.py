@@ -76,6 +76,7 @@ def test_a_wider_bus_is_never_slower(programs, capsys):
         (["what-if", "bili100", "--set", "hbm.bandwidth=2", "two.py"], "missing unit"),
         (["what-if", "bili100", "--set", "hbm.bandwidth=-2 TB/s", "two.py"], "more than zero"),
         (["what-if", "bili100", "--set", "die.spc_count=0", "two.py"], "more than zero"),
+        (["what-if", "bili100", "--set", "die.spc_count=1000000", "two.py"], "the model takes up to 16384"),
         (["what-if", "bili100", "--set", "die.spc_count=8", "--set", "die.spc_count=9", "two.py"], "set twice"),
         (["what-if", "bili10", "--set", "die.spc_count=8", "two.py"], "did you mean 'bili10"),
     ],

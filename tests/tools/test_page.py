@@ -136,6 +136,14 @@ def test_words_for_bounds_and_assumptions_are_there(written, reader):
     assert "* bili100: " in words and "are assumed, not published" in words
 
 
+def test_long_names_of_one_family_keep_apart():
+    vega = pytest.importorskip("supa.tools.page.vega")
+    names = [f"kernel_number_{number}_of_a_family" for number in (0, 10, 20)] + ["other"]
+    labels = vega.short_labels([*names, "other"])
+    assert list(labels) == names and len(set(labels.values())) == 4
+    assert labels["other"] == "other" and all(len(label) < 30 for label in labels.values())
+
+
 def test_a_page_without_predictions_or_launches(programs, capsys):
     assert main(["run", "--mode", "execute", "--report", "bare.html", "two.py"]) == 0
     text = (programs / "bare.html").read_text()

@@ -34,6 +34,7 @@ from supa.tools.text import comparison_table
 
 CHANGED = "changed"
 STANDARD_OUTPUT = "-"
+MAX_CU_COUNT = 16384  # its state grows with them; a hundred times today's largest chips
 
 
 class ComparisonError(SupaError):
@@ -52,6 +53,11 @@ def what_if(request: Request, settings: Sequence[str]) -> int:
     base = load(request.devices[0])
     overrides = read_settings(base, settings)
     changed = replace(with_overrides(base, overrides), name=f"{base.name} {CHANGED}")
+    if changed.chip.cu_count > MAX_CU_COUNT:
+        raise ComparisonError(
+            f"what-if: this makes a device of {changed.chip.cu_count} CUs (die.count x die.spc_count x spc.cu_count); "
+            f"the model takes up to {MAX_CU_COUNT}"
+        )
     changes = {path: {"from": base.figures[path].text, "to": text} for path, text in overrides.items()}
     return _run(request, (changed,), changes)
 

@@ -149,5 +149,17 @@ def by_time(report: Report) -> list[Line]:
     return sorted(report.lines, key=time_us, reverse=True)
 
 
+def top_lines(report: Report, count: int) -> list[Line]:
+    """The first `count` kernels by time; where more than one is left, those as one line."""
+    lines = by_time(report)
+    if len(lines) <= count + 1:
+        return lines
+    top, rest = lines[:count], lines[count:]
+    indices = range(len(report.devices)) if rest[0].costs else range(0)
+    costs = tuple(total for index in indices if (total := total_on(rest, index)) is not None)
+    summed = sum_of_host(rest, f"({len(rest)} others)")
+    return [*top, Line(name=summed.name, launches=summed.launches, host_us=summed.host_us, costs=costs)]
+
+
 def _host(line: Line) -> dict[str, Any]:
     return {"launches": line.launches, "host_us": line.host_us}

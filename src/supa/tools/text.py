@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from supa.tools.bounds import explained
 from supa.tools.quantities import duration, energy, plural, power, share, three
-from supa.tools.report import Cost, Line, Report, by_time, cost_on, sum_of_host, total_on
+from supa.tools.report import Cost, Line, Report, cost_on, sum_of_host, top_lines, total_on
 from supa.tools.table import table
 
 TOP_KERNELS = 20
@@ -23,7 +23,7 @@ def as_text(report: Report) -> str:
     if report.lines:
         parts.append(_execute_table(report) if report.mode == "execute" else _device_table(report))
     if report.lines and report.mode != "execute":
-        bounds = [cost.bound_by for line in _shown(report) if (cost := cost_on(line, 0))]
+        bounds = [cost.bound_by for line in top_lines(report, TOP_KERNELS) if (cost := cost_on(line, 0))]
         parts.append("\n".join(f"bound by {line}" for line in explained(bounds)))
         if len(report.devices) > 1:
             parts.append("predicted device time\n" + comparison_table(report))
@@ -36,7 +36,7 @@ def comparison_table(report: Report) -> str:
     head = ["kernel", report.marked(first)]
     for name in others:
         head += [report.marked(name), "ratio"]
-    rows = [head, *(_compared(line.name, line.costs) for line in _shown(report))]
+    rows = [head, *(_compared(line.name, line.costs) for line in top_lines(report, TOP_KERNELS))]
     totals = [total_on(report.lines, index) for index in range(len(report.devices))]
     return table([*rows, _compared("total", [total for total in totals if total is not None])])
 
@@ -49,22 +49,10 @@ def _compared(name: str, costs: Sequence[Cost]) -> list[str]:
     return cells
 
 
-def _shown(report: Report) -> list[Line]:
-    """The top kernels; those below them as one line."""
-    lines = by_time(report)
-    if len(lines) <= TOP_KERNELS + 1:
-        return lines
-    top, rest = lines[:TOP_KERNELS], lines[TOP_KERNELS:]
-    count = range(len(report.devices)) if rest[0].costs else range(0)
-    costs = tuple(total for index in count if (total := total_on(rest, index)) is not None)
-    summed = sum_of_host(rest, f"({len(rest)} others)")
-    return [*top, Line(name=summed.name, launches=summed.launches, host_us=summed.host_us, costs=costs)]
-
-
 def _execute_table(report: Report) -> str:
     whole = sum_of_host(report.lines)
     rows = [["kernel", "launches", "host", "share"]]
-    for line in (*_shown(report), whole):
+    for line in (*top_lines(report, TOP_KERNELS), whole):
         rows.append([line.name, str(line.launches), duration(line.host_us), share(line.host_us, whole.host_us)])
     return table(rows)
 
@@ -73,7 +61,7 @@ def _device_table(report: Report) -> str:
     total = total_on(report.lines, 0)
     assert total is not None
     rows = [list(_HEAD)]
-    for line in _shown(report):
+    for line in top_lines(report, TOP_KERNELS):
         cost = cost_on(line, 0)
         assert cost is not None
         rows.append(_row(line, cost, total.device_us))
@@ -85,7 +73,7 @@ def _row(line: Line, cost: Cost, total_us: float) -> list[str]:
     return [
         line.name,
         str(line.launches),
-        duration(line.host_us),
+        duration(line.host_us) if line.host_us else "-",
         duration(cost.device_us),
         share(cost.device_us, total_us),
         energy(cost.energy_j),

@@ -12,13 +12,14 @@ from typing import Any
 import altair as alt
 
 from supa.runtime import MemoryPoint, Span
-from supa.tools.page.vega import NAME_WIDTH, Spec, chart_of, finished, legend, time_unit
-from supa.tools.quantities import duration, energy, plural, power, share, shortened
-from supa.tools.report import Report, by_time
+from supa.tools.page.vega import Spec, chart_of, finished, legend, short_labels, time_unit
+from supa.tools.quantities import duration, energy, plural, power, share
+from supa.tools.report import Report, by_time, top_lines
 
 MAX_DRAWN_SPANS = 1500
 DETAILED_KERNELS = 8
 SHOWN_ENGINES = 6
+DRAWN_KERNELS = 11
 _LABEL_PIXELS = 92  # the same left margin for plots that stand above each other
 
 
@@ -28,9 +29,10 @@ def streams(spans: Sequence[Span], kernels: Sequence[str]) -> Spec | None:
     if not drawn:
         return None
     unit, scale = time_unit(drawn[-1].end_ps)
-    rows = [_span_row(span, scale) for span in drawn]
+    labels = short_labels([*kernels, *(span.name for span in drawn)])
+    rows = [_span_row(span, scale, labels[span.name]) for span in drawn]
     chart = chart_of(rows).mark_bar(height=18, stroke="transparent")
-    names = list(dict.fromkeys([shortened(name, NAME_WIDTH) for name in kernels] + [row["kernel"] for row in rows]))
+    names = list(labels.values())
     chart = chart.encode(
         x=_time_axis(unit),
         x2="end",
@@ -58,7 +60,7 @@ def engines(spans: Sequence[Span]) -> Spec | None:
             "start": span.start_ps / scale,
             "end": span.end_ps / scale,
             "busy": round(busy, 4),
-            "kernel": shortened(span.name, NAME_WIDTH),
+            "kernel": span.name,
         }
         for span in drawn
         for name in names
@@ -93,13 +95,14 @@ def devices(report: Report) -> Spec | None:
     """Device time on each device of the report, stacked by kernel."""
     if len(report.devices) < 2 or not report.lines:
         return None
-    lines = by_time(report)
+    lines = top_lines(report, DRAWN_KERNELS)
+    labels = short_labels(line.name for line in (*by_time(report), *lines))
     longest = max(sum(line.costs[index].device_us for line in lines) for index in range(len(report.devices)))
     unit, scale = time_unit(round(longest * 1e6))
     rows = [
         {
             "device": report.marked(name),
-            "kernel": shortened(line.name, NAME_WIDTH),
+            "kernel": labels[line.name],
             "time": line.costs[index].device_us * 1e6 / scale,
             "order": place,
             "device time": duration(line.costs[index].device_us),
@@ -114,9 +117,7 @@ def devices(report: Report) -> Spec | None:
 
 def parts(values: Mapping[str, Mapping[str, float]], measure: str) -> Spec | None:
     """For each kernel a bar of the whole's shares: `values` is kernel -> part -> amount."""
-    labels = {kernel: shortened(kernel, NAME_WIDTH) for kernel in values}
-    if len(set(labels.values())) < len(labels):
-        labels = {kernel: f"{place}. {label}" for place, (kernel, label) in enumerate(labels.items(), 1)}
+    labels = short_labels(values)
     rows = [
         {"name": labels[kernel], "kernel": part, "time": amount / whole, "order": order, measure: share(amount, whole)}
         for kernel, amounts in values.items()
@@ -167,9 +168,9 @@ def _stacked(
     )
 
 
-def _span_row(span: Span, scale: float) -> dict[str, Any]:
+def _span_row(span: Span, scale: float, label: str) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "kernel": shortened(span.name, NAME_WIDTH),
+        "kernel": label,
         "stream": span.stream,
         "start": span.start_ps / scale,
         "end": span.end_ps / scale,

@@ -13,8 +13,8 @@ from typing import Any
 import altair as alt
 
 from supa.arch import Device as Description
-from supa.tools.page.vega import NAME_WIDTH, Spec, chart_of, finished, legend
-from supa.tools.quantities import duration, rate, share, shortened
+from supa.tools.page.vega import Spec, chart_of, finished, legend, short_labels
+from supa.tools.quantities import duration, rate, share
 from supa.tools.report import Cost, Line, Report, by_time, cost_on
 
 LABELLED_KERNELS = 8
@@ -52,12 +52,19 @@ class _Frame:
         """Whether a place is so far to the right that its label must stand to the left of it."""
         return log10(intensity / self.left) > 0.62 * log10(self.right / self.left)
 
+    def is_apart(self, one: Row, other: Row) -> bool:
+        """Whether two labels are a line or a fifth of the width from each other."""
+        across = abs(log10(one["intensity"] / other["intensity"])) / log10(self.right / self.left)
+        up = abs(log10(one["TFLOPS"] / other["TFLOPS"])) / log10(self.high / self.low)
+        return across > 0.2 or up > 0.05
+
 
 def roofline(report: Report, machine: Description) -> Spec | None:
     """Every kernel with floating point operations on the first device of the report; None where there is none."""
     drawn = [line for line in by_time(report) if on_roofline(cost_on(line, 0))]
     total_us = sum(cost.device_us for line in report.lines if (cost := cost_on(line, 0)))
-    points = [_point(line, total_us) for line in drawn]
+    labels = short_labels(line.name for line in by_time(report))
+    points = [_point(line, total_us, labels[line.name]) for line in drawn]
     if not points:
         return None
     roofs = _roofs(machine, [cost.peak_flops for line in drawn if (cost := cost_on(line, 0))])
@@ -79,11 +86,11 @@ def on_roofline(cost: Cost | None) -> bool:
     return cost is not None and bool(cost.flops and cost.bytes and cost.device_us)
 
 
-def _point(line: Line, total_us: float) -> Row:
+def _point(line: Line, total_us: float, label: str) -> Row:
     cost = line.costs[0]
     return {
         "kernel": line.name,
-        "label": shortened(line.name, NAME_WIDTH),
+        "label": label,
         "intensity": cost.flops / cost.bytes,
         "TFLOPS": cost.flops_per_s / 1e12,
         "share": cost.device_us / total_us,
@@ -136,7 +143,7 @@ def _labels(points: Sequence[Row], roofs: Mapping[float, str], frame: _Frame) ->
         "TFLOPS": middle * frame.bytes_per_s / 1e12,
         "label": f"HBM {rate(frame.bytes_per_s, 'B/s')}",
     }
-    named = points[:LABELLED_KERNELS]
+    named = _apart(points, frame)[:LABELLED_KERNELS]
     right = [point for point in named if frame.is_right(point["intensity"])]
     left = [point for point in named if not frame.is_right(point["intensity"])]
     layers = [
@@ -148,6 +155,15 @@ def _labels(points: Sequence[Row], roofs: Mapping[float, str], frame: _Frame) ->
     if left:
         layers.append(chart_of(left).mark_text(align="left", dx=10, dy=4, fontSize=11))
     return layers
+
+
+def _apart(points: Sequence[Row], frame: _Frame) -> list[Row]:
+    """Those whose labels do not stand on the label of one with more time."""
+    kept: list[Row] = []
+    for point in points:
+        if all(frame.is_apart(point, other) for other in kept):
+            kept.append(point)
+    return kept
 
 
 def _dots(points: Sequence[Row]) -> Any:

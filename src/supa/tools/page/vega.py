@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
+
+from supa.tools.quantities import shortened
 
 Spec = dict[str, Any]
 NAME_WIDTH = 22  # of kernels in labels and legends
@@ -17,6 +19,16 @@ def time_unit(longest_ps: int) -> tuple[str, float]:
         if longest_ps < 2000 * scale:
             return unit, scale
     return "s", 1e12
+
+
+def short_labels(names: Iterable[str]) -> dict[str, str]:
+    """Name -> a label of few letters, different for each."""
+    whole = list(dict.fromkeys(names))
+    short = [shortened(name, NAME_WIDTH) for name in whole]
+    return {
+        name: label if short.count(label) == 1 else f"{place}. {label}"
+        for place, (name, label) in enumerate(zip(whole, short, strict=True), 1)
+    }
 
 
 def chart_of(rows: Sequence[Mapping[str, Any]]) -> Any:
