@@ -76,19 +76,46 @@ def launch_checked(kernel: Kernel, grid: Grid, slots: bytes, extents: Sequence[E
     A kernel that fails (an assert, a fault) leaves its error in the result.
     """
     program = kernel.program
-    sites = _array(native.Site, _core_sites(program, extents))
-    groups, group_of = _groups(program.sites, extents)
-    known = _array(
-        native.Extent,
-        [(one.base, one.bytes, group, one.freed) for one, group in zip(extents, group_of, strict=True)],
-    )
-    cells = _array(native.Group, groups)
-    sanitizer = core.supa_sanitizer_open(sites, len(sites), known, len(known), cells, len(cells), prod(grid))
+    facts = _facts(program, tuple(extents))
+    sites, known, groups = facts.sites, facts.extents, facts.groups
+    sanitizer = core.supa_sanitizer_open(sites, len(sites), known, len(known), groups, len(groups), prod(grid))
     try:
         error = kernel.launch_checked(*grid, slots, sanitizer)
         return _result(sanitizer, program, grid, error)
     finally:
         core.supa_sanitizer_close(sanitizer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Facts:
+    """What the core is told of one program on some memory, as C arrays."""
+
+    program: Program  # kept alive: its identity is the key
+    sites: Any
+    extents: Any
+    groups: Any
+
+
+_MOST_FACTS = 256
+_known_facts: dict[tuple[int, tuple[Extent, ...]], _Facts] = {}
+
+
+def _facts(program: Program, extents: tuple[Extent, ...]) -> _Facts:
+    """The same program is launched on the same memory again and again."""
+    key = (id(program), extents)
+    found = _known_facts.get(key)
+    if found is None:
+        if len(_known_facts) >= _MOST_FACTS:
+            _known_facts.clear()
+        groups, group_of = _groups(program.sites, extents)
+        rows = [(one.base, one.bytes, group, one.freed) for one, group in zip(extents, group_of, strict=True)]
+        found = _known_facts[key] = _Facts(
+            program=program,
+            sites=_array(native.Site, _core_sites(program, extents)),
+            extents=_array(native.Extent, rows),
+            groups=_array(native.Group, groups),
+        )
+    return found
 
 
 def _array(type_: type[ctypes.Structure], rows: Sequence[tuple[Any, ...]]) -> Any:

@@ -116,6 +116,37 @@ struct Conflict {
   int64_t other = -1;
 };
 
+// Cells [from, to), under their lock; false where some cell needs a closer look, and then nothing was changed.
+template <bool kWrites>
+inline bool touch_quickly(SupaSanitizer *own, supa::Shadow &shadow, int64_t from, int64_t to, uint32_t me,
+                          uint32_t atomic) {
+#if defined(__x86_64__)
+  // Numbers are below 2^31 and stand above a flag: an entry without its flag compares as a signed integer.
+  const __m128i before = _mm_set1_epi32(static_cast<int>(own->first_number)), mine = _mm_set1_epi32(static_cast<int>(me));
+  __m128i bad = _mm_setzero_si128(), strange = bad;
+  if ((to - from) % 4 != 0) return false;
+  for (int64_t at = from; at < to; at += 4) {
+    const __m128i writer = _mm_loadu_si128(reinterpret_cast<const __m128i *>(shadow.writers + at));
+    const __m128i reader = _mm_loadu_si128(reinterpret_cast<const __m128i *>(shadow.readers + at));
+    const __m128i wrote = _mm_srli_epi32(writer, 1), read = _mm_srli_epi32(reader, 1);
+    // fine: written before this launch, or by this block
+    bad = _mm_or_si128(bad, _mm_andnot_si128(_mm_or_si128(_mm_cmpgt_epi32(before, wrote), _mm_cmpeq_epi32(wrote, mine)),
+                                             _mm_set1_epi32(-1)));
+    const __m128i own_only = _mm_cmpeq_epi32(reader, _mm_set1_epi32(static_cast<int>(me << 1)));
+    strange = _mm_or_si128(strange, _mm_andnot_si128(_mm_or_si128(_mm_cmpgt_epi32(before, read), own_only),
+                                                     _mm_set1_epi32(-1)));
+  }
+  if (_mm_movemask_epi8(_mm_or_si128(bad, strange)) != 0) return false;
+  const __m128i entry = _mm_set1_epi32(static_cast<int>(me << 1 | (kWrites ? atomic : 0)));
+  uint32_t *const target = kWrites ? shadow.writers : shadow.readers;
+  for (int64_t at = from; at < to; at += 4) _mm_storeu_si128(reinterpret_cast<__m128i *>(target + at), entry);
+  return true;
+#else
+  (void)own, (void)shadow, (void)from, (void)to, (void)me, (void)atomic;
+  return false;
+#endif
+}
+
 // One cell, under its lock.
 template <bool kWrites>
 inline Conflict touch(SupaSanitizer *own, uint32_t &writer, uint32_t &reader, uint32_t me, uint32_t atomic) {
@@ -147,7 +178,8 @@ void track(const Access &access, supa::Shadow &shadow, int lane, uint64_t addres
     Conflict worst;
     {
       Locked lock(shadow.locks[(cell >> kStripeShift) & 63]);
-      for (int64_t at = cell; at < stop; ++at) {
+      const bool quick = (kWrites || !atomic) && touch_quickly<kWrites>(access.own, shadow, cell, stop, me, atomic);
+      for (int64_t at = cell; !quick && at < stop; ++at) {
         const Conflict found = touch<kWrites>(access.own, shadow.writers[at], shadow.readers[at], me, atomic);
         if (__builtin_expect(found.problem >= 0 && bad_cell < 0, 0)) bad_cell = at, worst = found;
       }
