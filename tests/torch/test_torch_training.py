@@ -5,7 +5,7 @@ that the models spend their time in.
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 STEPS = 5
 
@@ -25,7 +25,7 @@ class Block(nn.Module):
         q, k, v = (
             one.unflatten(-1, (self.heads, -1)).transpose(1, 2) for one in self.attention(self.first(x)).chunk(3, -1)
         )
-        found = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        found = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.out(found.transpose(1, 2).flatten(2))
         return x + self.mlp(self.second(x))
 
@@ -75,7 +75,7 @@ def losses(case, optimizer, device):
     stepper = OPTIMIZERS[optimizer](model.parameters())
     found = []
     for _ in range(STEPS):
-        loss = F.cross_entropy(model(x), y)
+        loss = functional.cross_entropy(model(x), y)
         stepper.zero_grad()
         loss.backward()
         stepper.step()
@@ -100,7 +100,7 @@ def test_autocast_trains_in_the_lower_type(dtype):
     with torch.autocast("supa", dtype=dtype):
         found = ours(x.to("supa"))
         assert found.dtype == dtype
-        loss = F.mse_loss(found.float(), torch.zeros(17, 5, device="supa"))
+        loss = functional.mse_loss(found.float(), torch.zeros(17, 5, device="supa"))
     loss.backward()
     assert ours[0].weight.grad.dtype == torch.float32
     torch.testing.assert_close(found.float().cpu(), exact, rtol=0.05, atol=0.05)

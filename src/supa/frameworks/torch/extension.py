@@ -73,6 +73,7 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "register": (_I32, (ctypes.c_char_p, ctypes.c_char_p)),
     "may_learn": (_I32, ()),
     "learn": (None, (_P,)),
+    "decline": (None, ()),
     "recipes": (_I64, ()),
     "clock": (None, (_P,)),
     "strict": (None, (_I32,)),

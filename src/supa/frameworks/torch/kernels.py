@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
+from supa.frameworks.torch.extension import library
 from supa.frameworks.torch.names import NAMES, OPEN
 
-_HOST = torch._C.DispatchKeySet(torch._C.DispatchKey.PrivateUse3)
 _implementations: dict[str, Callable[..., Any]] = {}
 _loading = threading.RLock()
 _kept: list[torch.library.Library] = []
@@ -44,20 +44,20 @@ def implementations() -> dict[str, Callable[..., Any]]:
 
 def registered() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Registers every name in the table; all names, and those whose numbers are a kernel's arguments."""
-    library = torch.library.Library("aten", "IMPL")
-    _kept.append(library)
+    entered = torch.library.Library("aten", "IMPL")
+    _kept.append(entered)
     for name in NAMES:
-        library.impl(name, _asked(name), "PrivateUse2")
+        entered.impl(name, _asked(name), "PrivateUse2")
     return NAMES, OPEN
 
 
 def _asked(name: str) -> Callable[..., Any]:
     packet, _, overload = name.partition(".")
     operator = getattr(getattr(torch.ops.aten, packet), overload or "default")
-    schema = operator._schema.arguments
+    schema, returns = operator._schema.arguments, len(operator._schema.returns)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        from supa.frameworks.torch.recorder import Declined, Recorder, teach_host
+        from supa.frameworks.torch.recorder import Declined, Recorder
 
         values = [
             args[index] if index < len(args) else kwargs.get(argument.name, argument.default_value)
@@ -70,8 +70,8 @@ def _asked(name: str) -> Callable[..., Any]:
             recorder = Recorder(tensors)
             returned = implementations()[name](recorder, *values)
         except Declined:
-            teach_host()
-            return operator.redispatch(_HOST, *args, **kwargs)
+            library().supa_torch_decline()
+            return None if returns == 1 else (None,) * returns  # dropped: the extension goes on with the host's form
         recorder.finish(returned)
         return returned
 

@@ -31,7 +31,7 @@ IN_PLACE = ("add_.Tensor", "sub_.Tensor", "mul_.Tensor", "div_.Tensor", "pow_.Sc
 
 WEIGHTED = ("addcmul", "addcmul_", "addcdiv", "addcdiv_", "where.self", "masked_fill.Scalar", "masked_fill_.Scalar",
             "clamp", "clamp_min", "clamp_", "relu", "relu_", "leaky_relu", "leaky_relu_", "leaky_relu_backward", "gelu",
-            "gelu_backward", "softplus", "log_sigmoid_forward")  # fmt: skip
+            "gelu_backward", "softplus")  # fmt: skip
 
 OTHERS = (
     "sum", "sum.dim_IntList", "mean", "mean.dim", "amax", "amin", "mm", "bmm", "addmm", "baddbmm", "mm.out", "bmm.out",
@@ -46,7 +46,8 @@ NAMES = tuple(dict.fromkeys((*_UNARY_NAMES, *BINARY, *IN_PLACE, *WEIGHTED, *OTHE
 """All names, as torch writes them."""
 
 OPEN = tuple(dict.fromkeys((
-    *(name for name in (*BINARY, *IN_PLACE) if not name.startswith("pow")), "addcmul", "addcmul_", "addcdiv", "addcdiv_",
+    *(name for name in (*BINARY, *IN_PLACE) if not name.startswith("pow")),
+    "addcmul", "addcmul_", "addcdiv", "addcdiv_",
     "masked_fill.Scalar", "masked_fill_.Scalar", "leaky_relu", "leaky_relu_", "leaky_relu_backward",
 )))  # fmt: skip
 """Names whose numbers are a kernel's arguments: a call with other numbers is the same recipe."""

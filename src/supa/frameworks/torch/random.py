@@ -32,7 +32,8 @@ class _DefaultGenerators:
     def __getitem__(self, index: int) -> torch.Generator:
         if not 0 <= index < len(self):
             raise IndexError(f"supa:{index} does not exist; there are {len(self)} devices")
-        return torch.ops.supa.default_generator(index)
+        found: torch.Generator = torch.ops.supa.default_generator(index)
+        return found
 
 
 default_generators = _DefaultGenerators()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,12 +151,3 @@ class Recorder:
 def teach(words: list[int]) -> None:
     """Hand a recipe to the extension."""
     library().supa_torch_learn((ctypes.c_int64 * len(words))(*words))
-
-
-def teach_host() -> None:
-    """From now on calls with this key run on the host without asking Python."""
-    if library().supa_torch_may_learn():
-        teach([1, 0, 0, 0])
-
-
-Operator = Callable[..., Any]

@@ -19,7 +19,7 @@ NAME = "supa"
 
 
 def _start() -> TorchClock:
-    torch.utils.rename_privateuse1_backend(NAME)
+    backend_registration.rename_privateuse1_backend(NAME)
     loaded, devices = library(), cards()
     facts = (DeviceFacts * len(devices))(*(facts_of(device) for device in devices))
     strict = os.environ.get("SUPA_STRICT", "") not in ("", "0")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -88,9 +87,7 @@ class StreamContext:
             self._before = torch.accelerator.current_stream(self.stream.device)
             torch.accelerator.set_stream(self.stream)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.stream is not None:
             torch.accelerator.set_stream(self._before)
             torch.accelerator.set_device_index(self._device)

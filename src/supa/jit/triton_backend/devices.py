@@ -44,6 +44,8 @@ def target(number: int) -> GPUTarget:
 
 def description(arch: str) -> Description:
     """What the device of a target is; raises `DeviceError` for a target of another process's device."""
+    if arch not in _descriptions:
+        current_number()  # a process that only compiles has not met its device yet
     try:
         return _descriptions[arch]
     except KeyError:

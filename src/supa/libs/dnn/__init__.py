@@ -1,1 +1,1 @@
-"""Layers of neural networks: softmax, norms, embeddings, dropout, windows of convolutions. Not here: products (`blas`)."""
+"""Layers of neural networks: softmax, norms, lookups, dropout, windows of convolutions. Not here: products (`blas`)."""

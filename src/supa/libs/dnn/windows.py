@@ -12,7 +12,7 @@ def unfold_windows(
     KERNEL_H: tl.constexpr, KERNEL_W: tl.constexpr, STRIDE_H: tl.constexpr, STRIDE_W: tl.constexpr,
     PAD_H: tl.constexpr, PAD_W: tl.constexpr, STEP_H: tl.constexpr, STEP_W: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """out[image, (channel, kernel row, kernel column), place] from x[image, channel, row, column], 0 beyond its edge."""
+    """out[image, (channel, kernel row, kernel column), place] from x[image, channel, row, column], 0 beyond edges."""
     image, line = tl.program_id(2).to(tl.int64), tl.program_id(1)
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     channel = line // (KERNEL_H * KERNEL_W)

@@ -28,7 +28,8 @@ def flat(name: str, form: str) -> Any:
     """
     operation = OPERATIONS[name]
     lines = [
-        f"def elementwise_{name}(out_ptr, {_parameters(operation, form)}n, COMPUTE: tl.constexpr, BLOCK: tl.constexpr):",
+        f"def elementwise_{name}(out_ptr, {_parameters(operation, form)}n, COMPUTE: tl.constexpr, "
+        "BLOCK: tl.constexpr):",
         "    index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)",
         "    mask = index < n",
         *(f"    {one} = tl.load({one}_ptr + index, mask=mask).to(COMPUTE)" for one in _tensors(form)),
@@ -40,8 +41,8 @@ def flat(name: str, form: str) -> Any:
 
 @cache
 def tiled(name: str, form: str, row_loops: int) -> Any:
-    """kernel(out, operands.., numbers.., rows, columns, sizes of the inner row loops.., then for out and each tensor its
-    column stride and its row strides, COMPUTE, BLOCK_R, BLOCK_C).
+    """kernel(out, operands.., numbers.., rows, columns, sizes of the inner row loops.., then for out and each tensor
+    its column stride and its row strides, COMPUTE, BLOCK_R, BLOCK_C).
     """
     operation = OPERATIONS[name]
     moving = ["out", *_tensors(form)]

@@ -47,7 +47,6 @@ OPERATIONS: dict[str, Operation] = {
         "mish": "x * libdevice.tanh(tl.where(x > 20.0, x, libdevice.log1p(tl.exp(x))))",
         "hardswish": "x * tl.minimum(tl.maximum(x + 3.0, 0.0), 6.0) / 6.0",
         "hardsigmoid": "tl.minimum(tl.maximum(x + 3.0, 0.0), 6.0) / 6.0",
-        "log_sigmoid": "tl.minimum(x, 0.0) - libdevice.log1p(tl.exp(-tl.abs(x)))",
     }),
     **_table("same", 1, 0, {
         "neg": "-x", "abs": "tl.abs(x)", "relu": "tl.where(x < 0, x * 0, x)", "copy": "x",
@@ -62,7 +61,8 @@ OPERATIONS: dict[str, Operation] = {
     }),
     **_table("float", 1, 2, {"softplus": "tl.where(x * s > t, x, libdevice.log1p(tl.exp(x * s)) / s)"}),
     **_table("same", 2, 0, {
-        "mul": "x * y", "maximum": "tl.where((x != x) | (x > y), x, y)", "minimum": "tl.where((x != x) | (x < y), x, y)",
+        "mul": "x * y", "maximum": "tl.where((x != x) | (x > y), x, y)",
+        "minimum": "tl.where((x != x) | (x < y), x, y)",
     }),
     **_table("same", 2, 1, {"add": "x + s * y", "sub": "x - s * y"}),
     **_table("float", 2, 0, {"div": "tl.div_rn(x, y)", "pow": "libdevice.pow(x, y)", "atan2": "libdevice.atan2(x, y)"}),

@@ -86,7 +86,8 @@ inline Recipes recipes;
 
 // The calls that Python is asked for on this thread, the innermost last; what it learns belongs to that one.
 struct Asked {
-  const Key *key;
+  const Key *key;        // null: nothing can be taught
+  bool declined = false;  // Python has no kernel for it
 };
 
 inline thread_local std::vector<Asked> asked;
@@ -179,11 +180,16 @@ inline void run_on_device(const c10::OperatorHandle &op, torch::jit::Stack *stac
       return replay(*recipe, key, stack, count);
     }
   }
+  const std::vector<c10::IValue> arguments(stack->end() - static_cast<std::ptrdiff_t>(count), stack->end());
   asked.push_back({learns ? &key : nullptr});
   struct Done {
     ~Done() { asked.pop_back(); }
   } done;
   op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::PrivateUse2), stack);  // Python's
+  if (!asked.back().declined) return;
+  torch::jit::drop(*stack, op.schema().returns().size());
+  stack->insert(stack->end(), arguments.begin(), arguments.end());
+  op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::PrivateUse3), stack);
 }
 
 // Reads a recipe as Python writes it: a row of numbers, see `recorder.py`.

@@ -6,6 +6,8 @@ Not here: which operators there are (`unary`, `binary`, `weighted`), the operati
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from typing import Any
 
 import torch
 import triton
@@ -37,23 +39,16 @@ def operand(value: object, argument: int) -> Operand:
     raise Declined
 
 
-def promoted(*values: object) -> torch.dtype:
-    """The type that torch computes in for these tensors and numbers; `values` are torch's own arguments."""
-    found = values[0]
-    dtype = (
-        found.dtype if isinstance(found, torch.Tensor) else torch.result_type(torch.empty((), dtype=torch.bool), found)
-    )
-    for index, value in enumerate(values[1:], 1):
-        pair = torch.result_type(values[0], value)  # type: ignore[call-overload]
-        dtype = pair if index == 1 else torch.promote_types(dtype, pair)
-    return dtype
+def promoted(first: Any, *others: Any) -> torch.dtype:
+    """The type that torch computes in for these tensors and numbers; they are torch's own arguments."""
+    return reduce(torch.promote_types, [torch.result_type(first, other) for other in others])
 
 
 def apply(
     recorder: Recorder,
     name: str,
     operands: Sequence[Operand],
-    numbers: Sequence[Number] = (),
+    numbers: Sequence[Operand] = (),
     *,
     dtype: torch.dtype,
     out: torch.Tensor | None = None,

@@ -92,7 +92,8 @@ def _enter(name: str, run: Callable[..., Tensor], adds: bool) -> None:
 
     @device_op(name)
     def plain(recorder: Recorder, *values: Any) -> Tensor:
-        return with_out(recorder, *values, None)
+        found: Tensor = with_out(recorder, *values, None)
+        return found
 
     @device_op(f"{name}.out")
     def with_out(recorder: Recorder, *values: Any) -> Tensor:

@@ -26,9 +26,8 @@ def reduce(
     """`kind`, one of sum, mean, max, min, over `dims` (all if None or empty). Raises `Declined` for other layouts."""
     if tensor.dtype not in FLOATS or (dtype or tensor.dtype) not in FLOATS or tensor.numel() == 0:
         raise Declined
-    chosen = (
-        sorted({dim % max(tensor.dim(), 1) for dim in dims}) if dims and tensor.dim() else list(range(tensor.dim()))
-    )
+    rank = tensor.dim()
+    chosen = sorted({dim % rank for dim in dims}) if dims and rank else list(range(rank))
     shape = list(tensor.shape)
     sizes = [1 if dim in chosen else size for dim, size in enumerate(shape)]
     out = recorder.new(sizes if keep else [size for dim, size in enumerate(shape) if dim not in chosen],

@@ -133,9 +133,3 @@ def _gelu_backward(recorder: Recorder, grad: Tensor, tensor: Tensor, approximate
 @device_op("softplus")
 def _softplus(recorder: Recorder, tensor: Tensor, beta: float, threshold: float) -> Tensor:
     return _activation(recorder, "softplus", tensor, None, Number(beta), Number(threshold))
-
-
-@device_op("log_sigmoid_forward")
-def _log_sigmoid(recorder: Recorder, tensor: Tensor) -> tuple[Tensor, Tensor]:
-    out = _activation(recorder, "log_sigmoid", tensor, None)
-    return out, recorder.new((0,), tensor.dtype)
