@@ -218,7 +218,7 @@ def test_the_catalogue_is_listed(capsys):
 
 
 def test_every_command_has_help():
-    for line in (["--help"], ["run", "--help"], ["dump", "--help"]):
+    for command in ([], ["run"], ["compare"], ["what-if"], ["dump"], ["doctor"]):
         with pytest.raises(SystemExit) as ended:
-            make_parser().parse_args(line)
+            make_parser().parse_args([*command, "--help"])
         assert ended.value.code == 0
