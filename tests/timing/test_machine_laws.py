@@ -79,7 +79,7 @@ FASTER = {
     "lsc": {"lsc.bandwidth": "256 B/clk"},
     "slices": {"l2.slice_bandwidth": "256 B/clk"},
     "matrix": {"tcore.bf16": "2048 MAC/clk"},
-    "latency": {"hbm.latency": "50 ns"},
+    "latency": {"hbm.latency": "50 ns", "sustained.loaded_latency": "50 ns"},
     "launch": {"launch.latency": "1 us"},
 }
 

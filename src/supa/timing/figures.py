@@ -37,12 +37,14 @@ def machine_figures(device: Device, setting: Setting) -> dict[str, int]:
     lscs = chip.lscs_per_cu
     atomics = max(chip.l2.slice_atomics_ops_per_clock, chip.near_memory.slice_reductions_ops_per_clock)
     slices, slice_group = _grouped(chip.l2.slice_count // partitions)
+    slice_hz = Fraction(l2_hz) * slice_group
+    sums = chip.sustained.sums_bytes_per_clock
     channels, channel_group = _grouped(chip.hbm.channel_count)
     channel = Fraction(chip.hbm.bandwidth_bytes_per_s, chip.hbm.channel_count) * Fraction(chip.hbm.peak_efficiency)
     return dict(
         cu_count=chip.cu_count,
         dispatch_ps=_ps(Fraction(1, chip.launch.dispatch_blocks_per_clock), core),
-        block_latency_ps=_ps(chip.launch.block_latency_cycles, core),
+        block_latency_ps=_ps(chip.launch.block_latency_cycles, core) + chip.sustained.block_start_ps,
         line_shift=_log2(chip.l2.line_bytes),
         sector_shift=_log2(chip.l2.sector_bytes),
         sets=_sets(device, setting),
@@ -52,8 +54,8 @@ def machine_figures(device: Device, setting: Setting) -> dict[str, int]:
         local_homes=int(setting.placement == "numa"),
         partitions=partitions,
         slices=slices,
-        slice_read_cost=_cost(Fraction(chip.l2.slice_bandwidth_bytes_per_clock) * l2_hz * slice_group),
-        slice_write_cost=_cost(Fraction(chip.l2.slice_write_bandwidth_bytes_per_clock) * l2_hz * slice_group),
+        slice_read_cost=_cost(slice_hz * chip.l2.slice_bandwidth_bytes_per_clock),
+        slice_write_cost=_cost(slice_hz * chip.l2.slice_write_bandwidth_bytes_per_clock),
         slice_atomic_cost=_cost(Fraction(atomics) * l2_hz * slice_group),
         atomic_chain_ps=_ps(chip.l2.atomic_same_address_cycles, l2_hz),
         channels=channels,
@@ -66,7 +68,7 @@ def machine_figures(device: Device, setting: Setting) -> dict[str, int]:
         access_bytes=chip.hbm.access_bytes,
         lsc_cost=_cost(Fraction(chip.lsc.bandwidth_bytes_per_clock * lscs) * core),
         fill_cost=_cost(Fraction(chip.lsc.fill_bandwidth_bytes_per_clock * lscs) * core),
-        write_cost=_cost(Fraction(chip.lsc.write_bandwidth_bytes_per_clock * lscs) * core),
+        write_cost=_cost(Fraction(min(chip.lsc.write_bandwidth_bytes_per_clock * lscs, sums)) * core),
         outstanding_lines=chip.lsc.outstanding_lines * lscs,
         spc_cost=_cost(Fraction(chip.noc.spc_bandwidth_bytes_per_clock) * l2_hz),
         crossing_cost=_cost(Fraction(chip.l2.crossing_bandwidth_bytes_per_clock) * l2_hz)
@@ -76,7 +78,7 @@ def machine_figures(device: Device, setting: Setting) -> dict[str, int]:
         die_cost=_cost(Fraction(chip.die_to_die.bandwidth_bytes_per_s)) if chip.die_to_die.bandwidth_bytes_per_s else 0,
         die_latency_ps=chip.die_to_die.latency_ps,
         l2_latency_ps=_ps(chip.l2.latency_cycles, l2_hz),
-        hbm_latency_ps=chip.hbm.latency_ps,
+        hbm_latency_ps=max(chip.hbm.latency_ps, chip.sustained.loaded_latency_ps),
         tda_issue_ps=_ps(chip.tda.issue_cycles, core),
     )
 

@@ -79,6 +79,11 @@ def tilings(rates: Rates) -> Space:
     return Space(**dict(zip(("m", "n", "k", "stages", "warps", "parts"), np.array(rows, float).T, strict=True)))
 
 
+def _fetches_ahead(rates: Rates) -> bool:
+    """With little shared memory a good library asks for tiles into the L2 first: stages hide its latency alone."""
+    return rates.multicast and rates.shared_per_block_bytes < SMALL_SHARED
+
+
 def _tiles(rates: Rates) -> list[tuple[int, int]]:
     if rates.direct:
         widths = (*range(8, 33, 8), 48, *range(64, 257, 16))
@@ -121,7 +126,12 @@ def times_of(rates: Rates, m: Any, n: Any, k: Any, space: Space) -> tuple[np.nda
     rounds = np.floor(per_cu / together)
     left = per_cu - rounds * together
     loads = _Turn(
-        rates=rates, space=space, operand_bytes=operand_bytes, carried=carried, busy=np.minimum(tiles, rates.cus)
+        rates=rates,
+        space=space,
+        operand_bytes=operand_bytes,
+        carried=carried,
+        far_s=0.0 if _fetches_ahead(rates) else rates.loaded_latency_s,
+        busy=np.minimum(tiles, rates.cus),
     )
     compute = rounds * loads.group(turns, together) + (left > 0) * loads.group(turns, np.maximum(left, 1))
     read = _traffic(rates, m, n, k, tiles / space.parts, together, space)
@@ -150,6 +160,7 @@ class _Turn:
     space: Space
     operand_bytes: Any
     carried: Any
+    far_s: float
     busy: Any
 
     def group(self, turns: Any, blocks: Any) -> Any:
@@ -169,7 +180,7 @@ class _Turn:
         shared = self.busy * self.carried / (rates.l2_bytes_per_s * rates.l2_share)
         chain = space.k / 16 * (rates.chain_s / 2 if rates.direct else rates.chain_s)
         alone = np.maximum(matrix, chain) + rates.turn_s
-        latency = (rates.l2_latency_s + rates.loaded_latency_s) / np.maximum(space.stages - 1, 1)
+        latency = (rates.l2_latency_s + self.far_s) / np.maximum(space.stages - 1, 1)
         return np.maximum(np.maximum(blocks * engine, blocks * shared), np.maximum(alone, latency))
 
 
