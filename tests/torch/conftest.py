@@ -10,6 +10,7 @@ import supa.torch
 def kernel_cache(tmp_path_factory, monkeypatch):
     """One kernel cache for the run of the tests, not the user's."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "kernels"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "inductor"))
 
 
 @pytest.fixture(autouse=True)

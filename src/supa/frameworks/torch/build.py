@@ -36,13 +36,14 @@ def extension_path(torch_folder: Path, torch_version: str) -> Path:
     content = [path.read_bytes() for path in sorted(SOURCES.iterdir())]
     told = "\0".join((torch_version, str(torch_folder), str(CORE), *_FLAGS)).encode()
     digest = hashlib.sha256(b"\0".join([told, core_header, *content])).hexdigest()[:20]
-    target = _folder() / f"libsupa_torch-{digest}.so"
+    target = cache_folder() / f"libsupa_torch-{digest}.so"
     if not target.exists():
         _build(target, torch_folder)
     return target
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
+    """The user's own folder for what this machine builds (`SUPA_CACHE_DIR`); `BuildError` where others may write."""
     chosen = os.environ.get("SUPA_CACHE_DIR")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = Path(chosen) if chosen else base / "supa"

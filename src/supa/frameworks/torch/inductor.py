@@ -15,6 +15,7 @@ import torch
 
 from supa.frameworks.torch import module as supa_module
 from supa.frameworks.torch.after_import import after_import
+from supa.frameworks.torch.build import cache_folder
 from supa.frameworks.torch.registration import NAME, clock
 
 _ENOUGH_UNITS = 128  # what Inductor takes for a device worth tuning products on
@@ -146,6 +147,9 @@ def _tell_inductor(common: ModuleType) -> None:
             return "torch.supa.current_stream()"
 
     common.register_device_op_overrides(NAME, Overrides())
+    os.environ.setdefault(
+        "TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "inductor" / _target())
+    )  # one for each device
     os.environ.setdefault("SUPA_DEVICE", clock.devices[0].description.name)  # for the processes that compile
 
 

@@ -17,6 +17,11 @@ from triton.language.extra import libdevice
 from supa.libs.elementwise.table import OPERATIONS, Operation
 
 MOST_ROW_LOOPS = 4
+COMPUTE = {
+    "f32": tl.float32, "u8": tl.uint8, "i8": tl.int8, "i16": tl.int16, "i32": tl.int32, "i64": tl.int64, "i1": tl.int1,
+}  # fmt: skip
+"""The types that kernels compute in, by our names."""
+
 _OPERANDS, _NUMBERS = "xyz", "st"
 
 

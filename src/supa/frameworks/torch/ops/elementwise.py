@@ -10,17 +10,17 @@ from functools import reduce
 from typing import Any
 
 import torch
-import triton
-import triton.language as tl
 
 from supa.frameworks.torch.recorder import Declined, Number, Recorder
-from supa.libs.elementwise.pointwise import MOST_ROW_LOOPS, flat, tiled
+from supa.libs.elementwise.pointwise import COMPUTE, MOST_ROW_LOOPS, flat, tiled
 from supa.libs.elementwise.table import OPERATIONS
+from supa.libs.sizes import cdiv, next_power_of_2
 
 Operand = torch.Tensor | Number
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
-_INTEGERS = {torch.uint8: tl.uint8, torch.int8: tl.int8, torch.int16: tl.int16, torch.int32: tl.int32,
-             torch.int64: tl.int64, torch.bool: tl.int1}  # fmt: skip
+_INTEGERS = {
+    torch.uint8: "u8", torch.int8: "i8", torch.int16: "i16", torch.int32: "i32", torch.int64: "i64", torch.bool: "i1",
+}  # fmt: skip
 _FLAT_BLOCK, _LARGE_BLOCK, _LARGE = 1024, 4096, 1 << 20
 
 
@@ -63,7 +63,7 @@ def apply(
         raise Declined
     compute = _compute_type(operation.kind, dtype)
     result_dtype = torch.bool if operation.kind == "bool" else dtype
-    if compute is not tl.float32 and (numbers or len(tensors) != len(operands)):
+    if compute != "f32" and (numbers or len(tensors) != len(operands)):
         numbers, operands = _exact(recorder, numbers), _exact(recorder, operands)
     sizes = torch.broadcast_shapes(*(one.shape for one in tensors))
     if out is None:
@@ -75,11 +75,11 @@ def apply(
     return out
 
 
-def _compute_type(kind: str, dtype: torch.dtype) -> tl.dtype:
+def _compute_type(kind: str, dtype: torch.dtype) -> str:
     if dtype in FLOATS and kind != "bits":
-        return tl.float32
+        return "f32"
     if dtype in _INTEGERS and kind != "float":
-        return tl.int8 if dtype == torch.bool and kind == "same" else _INTEGERS[dtype]
+        return "i8" if dtype == torch.bool and kind == "same" else _INTEGERS[dtype]
     raise Declined
 
 
@@ -116,16 +116,16 @@ def _strides_like(tensors: Sequence[torch.Tensor], sizes: Sequence[int]) -> tupl
 
 
 def _launch(
-    recorder: Recorder, name: str, out: torch.Tensor, operands: list[Operand], numbers: list[Operand], compute: tl.dtype
+    recorder: Recorder, name: str, out: torch.Tensor, operands: list[Operand], numbers: list[Operand], compute: str
 ) -> None:
     form = "".join("p" if isinstance(one, torch.Tensor) else "n" for one in operands)
     moving = [out, *(one for one in operands if isinstance(one, torch.Tensor))]
     loops = loops_of(list(out.shape), [strides_over(one, out.shape) for one in moving])
     count = out.numel()
     if len(loops) == 1 and all(stride == 1 for stride in loops[0][1]):
-        block = _LARGE_BLOCK if count >= _LARGE else min(_FLAT_BLOCK, triton.next_power_of_2(count))
-        grid = triton.cdiv(count, block)
-        recorder.run(flat(name, form), grid, out, *operands, *numbers, count, COMPUTE=compute, BLOCK=block)
+        block = _LARGE_BLOCK if count >= _LARGE else min(_FLAT_BLOCK, next_power_of_2(count))
+        grid = cdiv(count, block)
+        recorder.run(flat(name, form), grid, out, *operands, *numbers, count, COMPUTE=COMPUTE[compute], BLOCK=block)
         return
     if len(loops) > MOST_ROW_LOOPS + 1:
         raise Declined
@@ -133,15 +133,15 @@ def _launch(
         loops.insert(0, (1, [0] * len(moving)))
     rows, columns = loops[:-1], loops[-1]
     row_count = count // columns[0]
-    block_c = min(_FLAT_BLOCK, triton.next_power_of_2(columns[0]))
-    block_r = max(1, min(_FLAT_BLOCK // block_c, triton.next_power_of_2(row_count)))
+    block_c = min(_FLAT_BLOCK, next_power_of_2(columns[0]))
+    block_r = max(1, min(_FLAT_BLOCK // block_c, next_power_of_2(row_count)))
     strides = [
         stride for index in range(len(moving)) for stride in [columns[1][index], *(row[1][index] for row in rows)]
     ]
-    grid = triton.cdiv(row_count, block_r) * triton.cdiv(columns[0], block_c)
+    grid = cdiv(row_count, block_r) * cdiv(columns[0], block_c)
     recorder.run(
         tiled(name, form, len(rows)), grid, out, *operands, *numbers, row_count, columns[0],
-        *(row[0] for row in rows[1:]), *strides, COMPUTE=compute, BLOCK_R=block_r, BLOCK_C=block_c,
+        *(row[0] for row in rows[1:]), *strides, COMPUTE=COMPUTE[compute], BLOCK_R=block_r, BLOCK_C=block_c,
     )  # fmt: skip
 
 

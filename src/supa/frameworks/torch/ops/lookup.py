@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import torch
-import triton
 
 from supa.frameworks.torch.extension import library
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS, apply
 from supa.frameworks.torch.recorder import Declined, Recorder
 from supa.libs.dnn import lookup
+from supa.libs.sizes import cdiv, next_power_of_2
 
 Tensor = torch.Tensor
 _BLOCK = 1024
@@ -25,8 +25,8 @@ def _index_select(recorder: Recorder, table: Tensor, dim: int, index: Tensor) ->
     columns = table.numel() // table.shape[0]
     out = recorder.new((index.numel(), *table.shape[1:]), table.dtype)
     if index.numel():
-        block = min(_BLOCK, triton.next_power_of_2(columns))
-        recorder.run(lookup.take_rows, (index.numel(), triton.cdiv(columns, block)), out, table, index, table.shape[0],
+        block = min(_BLOCK, next_power_of_2(columns))
+        recorder.run(lookup.take_rows, (index.numel(), cdiv(columns, block)), out, table, index, table.shape[0],
                      columns, columns, BLOCK=block)  # fmt: skip
     return out
 
@@ -34,7 +34,7 @@ def _index_select(recorder: Recorder, table: Tensor, dim: int, index: Tensor) ->
 def _zeros(recorder: Recorder, shape: tuple[int, ...]) -> Tensor:
     made = recorder.new(shape, torch.float32)
     count = made.numel()
-    recorder.run(lookup.fill, triton.cdiv(count, _BLOCK), made, 0.0, count, BLOCK=_BLOCK)
+    recorder.run(lookup.fill, cdiv(count, _BLOCK), made, 0.0, count, BLOCK=_BLOCK)
     return made
 
 
@@ -48,8 +48,8 @@ def _embedding_backward(
         raise Declined
     columns = grad.shape[-1]
     total = _zeros(recorder, (height, columns))
-    block = min(_BLOCK, triton.next_power_of_2(columns))
-    grid = (index.numel(), triton.cdiv(columns, block))
+    block = min(_BLOCK, next_power_of_2(columns))
+    grid = (index.numel(), cdiv(columns, block))
     recorder.run(lookup.add_rows, grid, total, grad, index, columns, padding, BLOCK=block)
     if grad.dtype == torch.float32:
         return total
@@ -65,7 +65,7 @@ def _dropout(recorder: Recorder, x: Tensor, share: float, train: bool | None) ->
     seed = int(library().supa_torch_seed(index)) & 0x7FFFFFFF
     offset = int(library().supa_torch_draw(index, x.numel())) & 0x7FFFFFFF
     out, kept = recorder.new(x.shape, x.dtype), recorder.new(x.shape, torch.bool)
-    grid = triton.cdiv(x.numel(), _BLOCK)
+    grid = cdiv(x.numel(), _BLOCK)
     recorder.run(lookup.dropout, grid, out, kept, x, float(share), seed, offset, x.numel(), BLOCK=_BLOCK)
     return out, kept
 

@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 
 import torch
-import triton
 
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS
 from supa.frameworks.torch.recorder import Declined, Recorder
 from supa.libs.dnn import layer_norm as norms
 from supa.libs.dnn import softmax as softmaxes
+from supa.libs.sizes import cdiv, next_power_of_2
 
 Tensor = torch.Tensor
 
@@ -37,7 +37,7 @@ def _softmax(recorder: Recorder, x: Tensor, dim: int, half_to_float: bool, log: 
     columns = x.shape[-1]
     rows = _rows(x, columns)
     out = recorder.new(x.shape, x.dtype)
-    block = triton.next_power_of_2(columns)
+    block = next_power_of_2(columns)
     recorder.run(softmaxes.softmax, rows, out, x, columns, LOG=log, BLOCK=block, num_warps=warps(block))
     return out
 
@@ -60,7 +60,7 @@ def _softmax_backward(recorder: Recorder, grad: Tensor, y: Tensor, dim: int, dty
     if _rows(grad, columns) != rows:
         raise Declined
     out = recorder.new(y.shape, y.dtype)
-    block = triton.next_power_of_2(columns)
+    block = next_power_of_2(columns)
     recorder.run(softmaxes.softmax_backward, rows, out, grad, y, columns, LOG=log, BLOCK=block, num_warps=warps(block))
     return out
 
@@ -93,7 +93,7 @@ def _layer_norm(
     lead = [*x.shape[: x.dim() - len(shape)], *[1] * len(shape)]
     kept = torch.float32 if weight is None or weight.dtype == x.dtype == torch.float32 else x.dtype
     out, mean, rstd = recorder.new(x.shape, x.dtype), recorder.new(lead, kept), recorder.new(lead, kept)
-    block = triton.next_power_of_2(columns)
+    block = next_power_of_2(columns)
     recorder.run(
         norms.layer_norm, rows, out, mean, rstd, x, weight if weight is not None else x,
         bias if bias is not None else x, columns, float(eps), SCALES=weight is not None, SHIFTS=bias is not None,
@@ -112,7 +112,7 @@ def _layer_norm_backward(
     if _rows(grad, columns) != rows:
         raise Declined
     _plain_weights(x, weight, bias)
-    block = triton.next_power_of_2(columns)
+    block = next_power_of_2(columns)
     grad_x = grad_weight = grad_bias = None
     if mask[0]:
         grad_x = recorder.new(x.shape, x.dtype)
@@ -123,7 +123,7 @@ def _layer_norm_backward(
     if (mask[1] or mask[2]) and weight is not None:
         grad_weight, grad_bias = recorder.new(shape, weight.dtype), recorder.new(shape, weight.dtype)
         recorder.run(
-            norms.layer_norm_weights_backward, triton.cdiv(columns, 64), grad_weight, grad_bias, grad, x, mean, rstd,
+            norms.layer_norm_weights_backward, cdiv(columns, 64), grad_weight, grad_bias, grad, x, mean, rstd,
             rows, columns, BLOCK_R=32, BLOCK_C=64,
         )  # fmt: skip
     elif mask[1] or mask[2]:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import triton
 
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS, strides_over
 from supa.frameworks.torch.recorder import Declined, Recorder
 from supa.frameworks.torch.registration import clock
 from supa.libs.blas.product import choose, matrix_product
+from supa.libs.sizes import cdiv
 
 Tensor = torch.Tensor
 _PRECISIONS = {"highest": "ieee", "high": "tf32", "medium": "bf16"}
@@ -35,7 +35,7 @@ def product(
     d = added if added is not None and adds else out
     d_strides = strides_over(d, out.shape)
     precision = _PRECISIONS[torch.get_float32_matmul_precision()] if a.dtype == torch.float32 else "ieee"
-    grid = (triton.cdiv(m, tile.m) * triton.cdiv(n, tile.n), batch)
+    grid = (cdiv(m, tile.m) * cdiv(n, tile.n), batch)
     recorder.run(
         matrix_product, grid, a, b, d, out, float(alpha), float(beta), m, n, depth, *a.stride(), *b.stride(),
         *d_strides, *out.stride(), ADDS=adds, PRECISION=precision, BLOCK_M=tile.m, BLOCK_N=tile.n, BLOCK_K=tile.k,

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import triton
 
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS, loops_of
 from supa.frameworks.torch.recorder import Declined, Recorder
 from supa.libs.elementwise.reduction import reduce_columns, reduce_rows
+from supa.libs.sizes import cdiv, next_power_of_2
 
 Tensor = torch.Tensor
 _TILE = 2048
@@ -73,9 +73,9 @@ def _launch(
     kernel = reduce_columns if inner_stride == 1 and step != 1 and inner > 1 else reduce_rows
     splits = 1
     if columns >= _LONG and rows < _ENOUGH_BLOCKS:
-        splits = min(triton.cdiv(columns, _TILE), _ENOUGH_BLOCKS)
-    chunk = triton.cdiv(columns, splits)
-    splits = triton.cdiv(columns, chunk)
+        splits = min(cdiv(columns, _TILE), _ENOUGH_BLOCKS)
+    chunk = cdiv(columns, splits)
+    splits = cdiv(columns, chunk)
     target = out if splits == 1 else recorder.new((splits, rows), torch.float32)
     _run(recorder, kernel, target, tensor, (rows, columns, inner, outer_stride, inner_stride, step, chunk), splits,
          scale if splits == 1 else 1.0, name)  # fmt: skip
@@ -90,12 +90,12 @@ def _run(
 ) -> None:  # fmt: skip
     rows, chunk = facts[0], facts[-1]
     if kernel is reduce_columns:
-        block_r = min(256, triton.next_power_of_2(rows))
-        block_c = min(triton.next_power_of_2(chunk), max(1, _TILE // block_r))
+        block_r = min(256, next_power_of_2(rows))
+        block_c = min(next_power_of_2(chunk), max(1, _TILE // block_r))
     else:
-        block_c = min(1024, triton.next_power_of_2(chunk))
-        block_r = min(triton.next_power_of_2(rows), max(1, _TILE // block_c))
-    recorder.run(kernel, (triton.cdiv(rows, block_r), splits), out, tensor, *facts, scale, KIND=name, BLOCK_R=block_r,
+        block_c = min(1024, next_power_of_2(chunk))
+        block_r = min(next_power_of_2(rows), max(1, _TILE // block_c))
+    recorder.run(kernel, (cdiv(rows, block_r), splits), out, tensor, *facts, scale, KIND=name, BLOCK_R=block_r,
                  BLOCK_C=block_c)  # fmt: skip
 
 

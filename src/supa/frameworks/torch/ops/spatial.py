@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import triton
 
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS
@@ -13,6 +12,7 @@ from supa.frameworks.torch.ops.products import product
 from supa.frameworks.torch.ops.reductions import reduce
 from supa.frameworks.torch.recorder import Declined, Recorder
 from supa.libs.dnn.windows import fold_windows, unfold_windows
+from supa.libs.sizes import cdiv
 
 Tensor = torch.Tensor
 _BLOCK = 256
@@ -36,7 +36,7 @@ def _windows(recorder: Recorder, x: Tensor, weight: Tensor, place: tuple[int, in
     """(images, channels * kernel, places)."""
     lines = weight[0].numel()
     columns = recorder.new((x.shape[0], lines, place[0] * place[1]), x.dtype)
-    grid = (triton.cdiv(place[0] * place[1], _BLOCK), lines, x.shape[0])
+    grid = (cdiv(place[0] * place[1], _BLOCK), lines, x.shape[0])
     recorder.run(unfold_windows, grid, columns, x, x.shape[2], x.shape[3], *place, *x.stride(), lines, **options,
                  BLOCK=_BLOCK)  # fmt: skip
     return columns
@@ -82,7 +82,7 @@ def _convolution_backward(
         columns = recorder.new((x.shape[0], matrix.shape[2], flat.shape[2]), x.dtype)
         product(recorder, recorder.view(matrix.transpose(1, 2), weight), flat, columns)
         grad_x = recorder.new(x.shape, x.dtype)
-        grid = (triton.cdiv(x.shape[2] * x.shape[3], _BLOCK), x.shape[1], x.shape[0])
+        grid = (cdiv(x.shape[2] * x.shape[3], _BLOCK), x.shape[1], x.shape[0])
         recorder.run(fold_windows, grid, grad_x, columns, x.shape[1], x.shape[2], x.shape[3], *place, matrix.shape[2],
                      **options, BLOCK=_BLOCK)  # fmt: skip
     if mask[1]:
