@@ -25,9 +25,9 @@ from supa.ir import ops
 from supa.ir.core import Op, Value
 from supa.ir.types import Scalar, Tile, element_of, shape_of
 
-_REDUCTION_COPIES = (
-    4  # independent accumulators hide the combining instruction's latency; columns: longer runs of memory
-)
+# Independent accumulators hide the combining instruction's latency; along columns they make longer runs of memory.
+_REDUCTION_COPIES = 4
+_BUSY_COPIES = 2  # where a body has work enough to hide the latency, and copies would only be code
 
 
 @emits(Nest)
@@ -35,7 +35,9 @@ def emit_nest(generator: Generator, nest: Nest) -> None:
     """Emit the loops of `nest` and everything its roots do."""
     space = choose_space(nest.shape, nest.axis, generator.width)
     in_order = any(isinstance(root.op, ops.Reduce) and not is_commutative(root.op) for root in nest.roots)
-    copies = _REDUCTION_COPIES if nest.axis is not None and not in_order else 1
+    copies = 1
+    if nest.axis is not None and not in_order:
+        copies = _BUSY_COPIES if generator.planner.is_busy(nest) else _REDUCTION_COPIES
     loops = Loops(generator.emitter, generator.environment, nest.shape, space, copies)
     buffers = {root: _destination(generator, nest, root) for root in nest.roots if root.kind == "keep"}
     reductions = {root: _Reduction(generator, loops, root) for root in nest.roots if root.kind == "reduce"}

@@ -209,6 +209,23 @@ class Planner:
         grouping.close()
         return [action for action in grouping.actions if isinstance(action, Nest)]
 
+    def is_busy(self, nest: Nest) -> bool:
+        """Whether the nest computes something expensive at each index."""
+        waiting = [value for root in nest.roots for value in _present(root.op.operands)]
+        waiting += [root.value for root in nest.roots if root.value is not None]
+        inside = {root.value for root in nest.roots}
+        seen: set[Value] = set()
+        while waiting:
+            value = waiting.pop()
+            op = value.op
+            if value in seen or op is None or not is_virtual(op) or (value in self.kept and value not in inside):
+                continue
+            seen.add(value)
+            if isinstance(op, ops.Map) and isinstance(value.type, Tile) and _own_cost(op, 0) >= _EXPENSIVE:
+                return True
+            waiting.extend(_present(op.operands))
+        return False
+
     def last_reads(self, actions: list[Nest | Op]) -> dict[Value, int]:
         """For each kept tile that `actions` read, the position of the last one that does."""
         last: dict[Value, int] = {}
