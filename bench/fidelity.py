@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench import measured
-from supa.tools.price import estimate
+from supa.tools.price import ELEMENTWISE, estimate
 
 TABLES = {
     "gemm_bf16": "gemm",
@@ -19,17 +19,37 @@ TABLES = {
     "attention_decode_bf16": "attention_decode",
     "llm_layer_ops_fp16": "llm_layer_ops",
     "collectives_nccl": "collectives",
+    "triton_and_native_ops_a100": "elementwise",
 }
 EDGES_US = (0.0, 5.0, 20.0, 100.0, 1000.0, float("inf"))
+STEADY_W = 20.0  # the meter's average is of a run long enough when its maximum is this near
 MESSAGE_BYTES = 64 << 10  # shorter collectives are reported apart
 
 
 def errors(table: str, half: str = "check") -> Iterator[tuple[str, str, float, float]]:
     """Op, device, measured microseconds, relative error of every row."""
-    for row in measured.rows(table, half):
+    for row in _priced_rows(table, half):
         truth = measured.time_us(row)
         found = estimate(TABLES[table], row).time_us
         yield _kind(table, row), row["device"], truth, found / truth - 1
+
+
+def _priced_rows(table: str, half: str) -> list[measured.Row]:
+    """Rows that the workload knows; of the operators only those that stream whole tensors."""
+    rows = measured.rows(table, half)
+    if table != "triton_and_native_ops_a100":
+        return rows
+    return [row for row in rows if row["op"] in ELEMENTWISE and row["implementation"] == "triton"]
+
+
+def power(half: str = "check") -> None:
+    """Average board power of long runs of streaming Triton kernels."""
+    found: list[float] = []
+    for row in _priced_rows("triton_and_native_ops_a100", half):
+        if float(row["max_power_w"]) - float(row["avg_power_w"]) < STEADY_W:
+            priced = estimate("elementwise", row)
+            found.append(priced.energy_j / priced.time_s / float(row["avg_power_w"]) - 1)
+    line("board power", "a100-sxm-40", "all", np.array(found))
 
 
 def _kind(table: str, row: measured.Row) -> str:
@@ -42,6 +62,8 @@ def report(table: str, half: str = "check") -> None:
     groups: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for op, device, truth, error in errors(table, half):
         groups[op, device].append((truth, error))
+        if table == "triton_and_native_ops_a100":
+            groups["all element-wise", device].append((truth, error))
         if table == "llm_layer_ops_fp16":
             groups["all products" if "proj" in op else "all row kernels", device].append((truth, error))
     for (op, device), found in sorted(groups.items()):
@@ -70,6 +92,8 @@ def main(tables: list[str]) -> int:
     print(f"{'what':32}{'device':13}{'measured':14}{'rows':>6}{'mean':>9}{'median':>10}{'90th':>10}")
     for table in tables or list(TABLES):
         report(table)
+    if not tables:
+        power()
     return 0
 
 

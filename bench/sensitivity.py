@@ -6,6 +6,8 @@ Every assumed figure is halved and doubled, one at a time, and the headline oper
 import sys
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 from supa.arch import Device, load, with_overrides
 from supa.base.errors import SupaError
 from supa.base.units import parse_number
@@ -63,7 +65,10 @@ def main(name: str) -> int:
     print("|---|---|" + "---|" * len(HEADLINES))
     print("| predicted, µs | | " + " | ".join(f"{time:.4g}" for time in times_us(device)) + " |")
     quiet = []
+    squares = np.zeros((2, len(HEADLINES)))
     for path, text, both in changes(device):
+        for half in both:
+            squares += [np.maximum(half, 0) ** 2, np.minimum(half, 0) ** 2] if half else 0
         if all(abs(change) < LEAST_CHANGE for half in both for change in half):
             quiet.append(f"`{path}`")
             continue
@@ -72,6 +77,9 @@ def main(name: str) -> int:
             pair = [f"{100 * half[place]:+.0f}" if half else "–" for half in both]
             cells.append(" / ".join(pair))
         print(f"| `{path}` | {text} | " + " | ".join(cells) + " |")
+    slower, faster = 100 * np.sqrt(squares)
+    cells = " | ".join(f"+{up:.0f} / -{down:.0f}" for up, down in zip(slower, faster, strict=True))
+    print(f"| all, as if independent | | {cells} |")
     print("\nNo headline moves by 1 %: " + ", ".join(quiet) + ".")
     return 0
 

@@ -129,7 +129,9 @@ def _add_price(commands: Any) -> None:
         usage="supa price WORKLOAD --table IN.csv --out OUT.csv [--chips DIR]",
     )
     price.add_argument(
-        "workload", metavar="WORKLOAD", help="gemm, attention_prefill, attention_decode, llm_layer_ops, collectives"
+        "workload",
+        metavar="WORKLOAD",
+        help="gemm, attention_prefill, attention_decode, llm_layer_ops, collectives, elementwise",
     )
     price.add_argument("--table", metavar="IN", type=Path, required=True, help="columns as docs/command-line.md says")
     price.add_argument("--out", metavar="OUT", type=Path, required=True, help="the same table, priced")

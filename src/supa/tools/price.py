@@ -130,10 +130,34 @@ LAYER_OPS: Mapping[str, Callable[[Rates, _Layer], Estimate]] = {
     "mlp_down_proj": lambda r, x: _kernel_only(r, x.tokens, x.hidden, x.ffn),
 }
 
+ELEMENTWISE: Mapping[str, tuple[int, int]] = {
+    **dict.fromkeys(("add", "sub", "rsub"), (2, -1)),
+    **dict.fromkeys(("mul", "pow", "rsqrt"), (1, -1)),
+    **dict.fromkeys(("ge", "gt", "le", "ne"), (2, 1)),
+    "isnan": (1, 1),
+    **dict.fromkeys(("sum", "mean", "prod", "max", "min"), (1, 0)),
+}
+"""Op -> tensors read, bytes of a result's element: -1 as the operand's, 0 where all is reduced to one value."""
+
+
+def _elementwise(rates: Rates, row: Row) -> Estimate:
+    if row["op"] not in ELEMENTWISE:
+        raise ValueError(f"unknown element-wise op {row['op']!r}: expected one of {', '.join(ELEMENTWISE)}")
+    inputs, result = ELEMENTWISE[row["op"]]
+    unit, _, count = row["shape"].partition(":")
+    if unit not in ("Melements", "M") or not count.strip().isdigit():
+        raise ValueError(f"shape: expected 'Melements: N' for a tensor (N, 1024, 1024), found {row['shape']!r}")
+    width = DTYPE_BYTES[row["dtype"].upper()]
+    return outline.stream(rates, int(count) << 20, inputs=inputs, width=width, result=width if result < 0 else result)
+
+
+DTYPE_BYTES: Mapping[str, int] = {"FP32": 4, "FP16": 2, "BF16": 2}
+
 WORKLOADS: Mapping[str, Callable[[Rates, Row], Estimate]] = {
     "gemm": _gemm,
     "attention_prefill": _attention,
     "attention_decode": _attention,
     "llm_layer_ops": _layer,
     "collectives": _collective,
+    "elementwise": _elementwise,
 }

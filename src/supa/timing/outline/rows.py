@@ -35,9 +35,9 @@ class RowKernel:
     working_bytes: int  # different ones
 
 
-def stream(rates: Rates, elements: int, *, inputs: int, outputs: int = 1, width: int = WIDTH) -> Estimate:
-    """Element-wise: `inputs` and `outputs` tensors of `elements`."""
-    moved = elements * (inputs + outputs) * width
+def stream(rates: Rates, elements: int, *, inputs: int, width: int = WIDTH, result: int | None = None) -> Estimate:
+    """Element-wise: `inputs` tensors of `elements` in, one out; `result` bytes an element where not `width`, or 0."""
+    moved = elements * (inputs * width + (width if result is None else result))
     far = _far(rates, moved)
     start = rates.block_start_s + rates.l2_latency_s + rates.hbm_latency_s * far
     memory = moved * (far / rates.hbm_stream_bytes_per_s + (1 - far) / _near_bandwidth(rates))
