@@ -172,5 +172,5 @@ def test_a_process_ends_with_status_1_where_something_was_found(command, tmp_pat
     assert wrong.stdout.startswith("sum 60.0\n")
     assert sound.stderr == "supa sanitizer: nothing found, 1 launch checked\n"
     assert "program.py:8:43, in kernel fill\n    | tl.store(x_ptr + tl.arange(0, BLOCK), 1.0)\n" in wrong.stderr
-    assert "writes just past the end of x_ptr (float32, shape (60), 60 elements)\n" in wrong.stderr
+    assert "writes just past the end of x_ptr (float32, shape (60,), 60 elements)\n" in wrong.stderr
     assert "supa sanitizer: 1 finding, 1 launch checked\n" in wrong.stderr

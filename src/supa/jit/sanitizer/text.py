@@ -132,7 +132,7 @@ def _tensor(finding: Finding) -> str:
 
 
 def _index(values: Sequence[int]) -> str:
-    return f"({', '.join(map(str, values))})"
+    return str(tuple(values))
 
 
 def _hint(finding: Finding) -> str:
