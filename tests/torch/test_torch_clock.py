@@ -81,3 +81,14 @@ def test_the_streams_of_torch():
 def test_an_event_never_recorded_has_no_time():
     with pytest.raises(RuntimeError, match="must be recorded"):
         torch.supa.Event(enable_timing=True).elapsed_time(torch.supa.Event(enable_timing=True))
+
+
+def test_a_long_ledger_is_settled_without_being_asked():
+    from supa.frameworks.torch.extension import library
+
+    one = torch.ones(3, device="supa")
+    for _ in range(6000):
+        one.add(1)
+        one.mul(2)
+        one.relu()
+    assert library().supa_torch_pending(0) <= (1 << 14) + 1

@@ -235,6 +235,7 @@ inline void run_on_host(const c10::OperatorHandle &op, torch::jit::Stack *stack)
   const size_t results = op.schema().returns().size(), base = stack->size() - results;
   for (size_t index = 0; index < results; ++index) (*stack)[base + index] = given(call, (*stack)[base + index]);
   call.note(took_ns);
+  settle_if_long(call.index());
 }
 
 }  // namespace supa_torch

@@ -162,6 +162,7 @@ inline void replay(const Recipe &recipe, const Key &key, torch::jit::Stack *stac
       results.push_back(std::move(out));
     }
   }
+  settle_if_long(key.index);
   torch::jit::drop(*stack, count);
   for (at::Tensor &result : results) stack->emplace_back(std::move(result));
 }

@@ -118,6 +118,7 @@ inline at::Scalar single_value(const at::Tensor &self) {
   TORCH_CHECK_NOT_IMPLEMENTED(state.compute, "In mode time there are no values: the program asked for one of a tensor on ",
                               self.device(), " (item, a condition, printing). Run it in mode both.");
   note_transfer(self.device().index(), kDown, static_cast<int64_t>(self.element_size()), false);
+  settle_if_long(self.device().index());
   return at::native::_local_scalar_dense_cpu(host_alias(self));
 }
 
