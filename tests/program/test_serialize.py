@@ -27,7 +27,10 @@ def make_program(**changes):
             location=INNER,
         ),
         Loop(body=(Branch(then=(Barrier(id=3),), otherwise=(Exchange(id=4, scope="block", bytes=512, rounds=5),)),)),
-        Vector(id=5, counts=(Count(kind="special", format="f32", elements=9), Count(kind="fma", format="f16", elements=1))),
+        Vector(
+            id=5,
+            counts=(Count(kind="special", format="f32", elements=9), Count(kind="fma", format="f16", elements=1)),
+        ),
         Access(id=6, kind="atomic", element_bytes=8, returns=False, location=OUTER),
     )  # fmt: skip
     values = {

@@ -126,9 +126,7 @@ class Kernel:
         self._calls.append(call)
         return stream
 
-    def launch_checked(
-        self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, sanitizer: int
-    ) -> LaunchError | None:
+    def launch_checked(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, sanitizer: int) -> LaunchError | None:
         """Launch a kernel with checks under a sanitizer of the core (`checked`), on the host's time.
 
         What fails is returned, not raised: what the sanitizer found belongs to it.
@@ -156,9 +154,7 @@ class Kernel:
         self._calls.append(call)
         return elapsed_ns
 
-    def _lay_out(
-        self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, report: int, sanitizer: int = 0
-    ) -> _Call:
+    def _lay_out(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, report: int, sanitizer: int = 0) -> _Call:
         if len(slots) != self._slots_bytes:
             raise LaunchError(
                 f"{self.program.name}: expected {self._slots_bytes // 8} argument slots, found {len(slots) / 8:g}"
@@ -168,7 +164,8 @@ class Kernel:
         except IndexError:
             call = _Call(self._call_bytes)
         try:
-            self._write(call.buffer, 0, grid_x, grid_y, grid_z, 0, report, 0, sanitizer, self._handle, call.outcome, slots)
+            fields = (grid_x, grid_y, grid_z, 0, report, 0, sanitizer, self._handle, call.outcome, slots)
+            self._write(call.buffer, 0, *fields)
         except struct.error:
             raise self._wrong_grid(grid_x, grid_y, grid_z) from None
         return call

@@ -28,7 +28,7 @@ class Clock:
         self.free_ps: dict[str, int] = {}
         self.streams: list[Stream] = []
         self.settle: Callable[[], None] | None = None
-        """Submits what others keep for later (a framework's transfers), before anything that follows it on the clock."""
+        """Submits what others keep for later (a framework's transfers), before what follows it on the clock."""
 
     def caught_up(self) -> None:
         """Let whoever keeps work back submit it now."""

@@ -1,5 +1,5 @@
 """The Triton kernels behind the golden `*.mlir` texts: one per thing that TTIR can say. Not tests; see `make.py`."""
-# ruff: noqa: N803
+# Arguments are named as in Triton programs.
 
 import triton
 import triton.language as tl

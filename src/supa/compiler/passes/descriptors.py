@@ -42,9 +42,7 @@ class _Spread:
     parts: dict[Value, list[Value]] = field(default_factory=dict)
     made: dict[Value, ops.MakeDescriptor] = field(default_factory=dict)
     flows: dict[Value, list[tuple[Op, int]]] = field(default_factory=dict)
-    borders: list[tuple[Op, int]] = field(
-        default_factory=list
-    )  # (operation that hands on, its first such operand)
+    borders: list[tuple[Op, int]] = field(default_factory=list)  # (operation that hands on, its first such operand)
 
     def declare(self, op: Op) -> None:
         """Give an operation's descriptor arguments and results their parts."""
