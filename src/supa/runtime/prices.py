@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from supa.arch import Device as Description
 from supa.program.program import Program
-from supa.runtime.fitting import fitted
 from supa.runtime.peaks import peak_flops
 from supa.runtime.placement import neutral_slots, pointer_indices, reads_memory
 
@@ -63,9 +62,11 @@ class Prices:
     def pricer(self) -> Pricer:
         """The timing plane, imported when first asked for: who only executes never loads it."""
         if self._pricer is None:
-            from supa.timing import price
+            from supa.timing import fitted, price
 
-            self._pricer = lambda device, program, grid, stream: price(device, *fitted(program, device), grid, stream)
+            self._pricer = lambda device, program, grid, stream: price(
+                device, *fitted(program.work, program.resources, device), grid, stream
+            )
         return self._pricer
 
     def queued_ps(self, prediction: Prediction) -> int:

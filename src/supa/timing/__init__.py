@@ -4,8 +4,9 @@ Not here: answers (the functional plane computes them), hardware figures (`arch`
 `price` loads the compiled machine on its first call.
 """
 
+from supa.timing.fitting import fitted
 from supa.timing.occupancy import Occupancy, occupancy
 from supa.timing.prediction import Prediction, StepTime
 from supa.timing.pricing import price
 
-__all__ = ["Occupancy", "Prediction", "StepTime", "occupancy", "price"]
+__all__ = ["Occupancy", "Prediction", "StepTime", "fitted", "occupancy", "price"]
