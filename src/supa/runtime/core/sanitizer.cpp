@@ -239,16 +239,24 @@ bool inside(const SupaExtent &extent, uint64_t address, int64_t bytes) {
 }
 
 // Memory that no argument told of: a device's must be allocated, the host's is not known.
-int32_t unknown_memory(uint64_t address, int64_t bytes) {
+int32_t unknown_memory(const SupaSanitizer *own, uint64_t address, int64_t bytes) {
   if (address < kNullPage) return SUPA_OUTSIDE;
-  const supa::Unguarded lock_is_safe;
+  // Nothing is freed while a launch runs: the allocation found last is good until the next launch's numbers.
   static thread_local SupaPlace last{};
-  if (last.inside && address - last.start < static_cast<uint64_t>(last.bytes - bytes + 1)) return -1;
+  static thread_local uint32_t found_in = 0;
+  const auto holds = [&](const SupaPlace &place) {
+    return place.inside && address >= place.start && bytes <= place.bytes &&
+           address - place.start <= static_cast<uint64_t>(place.bytes - bytes);
+  };
+  if (found_in == own->first_number && holds(last)) return -1;
+  const supa::Unguarded lock_is_safe;
   SupaPlace place;
   supa_locate(address, &place);
   if (place.region == nullptr) return -1;
-  if (place.inside && address + static_cast<uint64_t>(bytes) <= place.start + static_cast<uint64_t>(place.bytes)) return -1;
-  return SUPA_FREED;
+  if (!holds(place)) return SUPA_FREED;
+  last = place;
+  found_in = own->first_number;
+  return -1;
 }
 
 bool good_lane(const Access &access, int lane) {
@@ -256,7 +264,7 @@ bool good_lane(const Access &access, int lane) {
   const uint64_t address = access.address(lane);
   const SupaExtent *extent = extent_of(access.own, site, address);
   if (extent == nullptr) {
-    const int32_t problem = unknown_memory(address, site.bytes);
+    const int32_t problem = unknown_memory(access.own, address, site.bytes);
     if (problem >= 0) record(access, lane, problem);
     if (problem >= 0) return false;
   } else if (extent->freed || !inside(*extent, address, site.bytes)) {
