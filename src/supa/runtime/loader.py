@@ -53,7 +53,10 @@ def _link(program: Program, content: str) -> LoadedProgram:
     if not _linker:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
-        _linker.append(llvm.create_lljit_compiler(llvm.Target.from_default_triple().create_target_machine()))
+        machine = llvm.Target.from_default_triple().create_target_machine()
+        # JITLink keeps a program's sections in one piece; the older linker may put them beyond 2 GiB of each other,
+        # where a device's memory divides the address space, and then aborts the process.
+        _linker.append(llvm.create_lljit_compiler(machine, use_jit_link=True))
     builder = llvm.JITLibraryBuilder().add_object_img(program.object_code).add_current_process()
     builder.export_symbol(program.entry_symbol).export_symbol(program.work_symbol)
     try:
