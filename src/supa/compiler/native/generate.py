@@ -39,7 +39,7 @@ def generate(func: ops.Func, host: Host, rounding: Rounding, sanitize: tuple[str
             raise UnsupportedError("a kernel argument that is a tile", func.location)
         _load_argument(generator, index, argument)
     generator.emit_block(body, [])
-    symbol = func.sym_name
+    symbol = f"{func.sym_name}.entry"  # a bare name may be one of the C library: sin, exit
     lines = [_HEAD.format(name=symbol), *emitter.entry, _LOOP, *emitter.sink, _TAIL]
     text = "\n".join([*emitter.definitions.values(), "\n".join(lines), *sorted(emitter.declarations)])
     return NativeModule(
