@@ -86,7 +86,7 @@ def _fetches_ahead(rates: Rates) -> bool:
 
 def _tiles(rates: Rates) -> list[tuple[int, int]]:
     if rates.direct:
-        widths = (*range(8, 33, 8), 48, *range(64, 257, 16))
+        widths = range(8, 257, 8)
         tall = [(m, n) for m in (64, 128, 192, 256, 320) for n in widths if m * n <= DIRECT_MOST_SUMS]
         return sorted({*tall, *((n, m) for m, n in tall)})
     sizes = (16, 32, 64, 128, 256)
