@@ -21,7 +21,8 @@ def test_triton_finds_the_plug_in(driver):
     assert type(driver).__name__ == "SupaDriver"
     target = driver.get_current_target()
     assert (target.backend, target.warp_size) == ("supa", 32)
-    assert driver.get_active_torch_device() == torch.device("cpu")
+    expected = torch.device("supa", 0) if hasattr(torch, "supa") else torch.device("cpu")
+    assert driver.get_active_torch_device() == expected
 
 
 @pytest.mark.parametrize(
