@@ -37,6 +37,9 @@ class Vec:
     flat: Flat | None = None
     parts: tuple[Vec, Vec] | None = field(default=None, compare=False)  # a vector that is uniform + vector
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.kind))  # names are nearly unique: hashing every field would take longer
+
     @property
     def is_uniform(self) -> bool:
         """One value for all lanes."""

@@ -361,7 +361,7 @@ class Emitter:
         done.end = "ret i64 %answer"
         text = "\n".join(f"{b.label}:\n  " + "\n  ".join([*b.lines, b.end]) for b in self.blocks)
         parameters = "ptr %args, ptr %launch, i64 %first, i64 %last, ptr %out, i64 %capacity"
-        return f'define i64 @"{name}.work"({parameters}) {{\n{text}\n}}\n'
+        return f'define i64 @"{name}.work"({parameters}) noinline optnone {{\n{text}\n}}\n'
 
     def _setup(self) -> list[str]:
         """Stack slots and the grid's extents."""
