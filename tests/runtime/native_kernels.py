@@ -270,14 +270,20 @@ def divides() -> Program:
 
 
 def overflows_stack() -> Program:
-    """Takes more stack than any thread has."""
+    """Takes `bytes` of stack and writes it page by page, downwards, as deep calls would."""
     return make(
         "overflows_stack",
         (("bytes", "i64"),),
         """
   %memory = alloca i8, i64 %bytes
-  store volatile i8 1, ptr %memory
-  br label %next
+  br label %page
+page:
+  %left = phi i64 [ %bytes, %loop ], [ %left.next, %page ]
+  %left.next = sub i64 %left, 4096
+  %at = getelementptr i8, ptr %memory, i64 %left.next
+  store volatile i8 1, ptr %at
+  %deeper = icmp sge i64 %left.next, 4096
+  br i1 %deeper, label %page, label %next
 """,
     )
 
