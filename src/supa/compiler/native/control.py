@@ -5,13 +5,11 @@ from __future__ import annotations
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.emitter import register_type
 from supa.compiler.native.generator import Generator, emits
-from supa.compiler.native.plan import Root
+from supa.compiler.native.plan import Root, keeps_index
 from supa.compiler.native.tiles import is_virtual
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
 from supa.ir.types import Tile, element_of, shape_of
-
-_SAME_INDEX = (ops.Map, ops.Cast, ops.AddPtr, ops.MapRegion)
 
 
 class _Places:
@@ -141,7 +139,7 @@ def _reads(value: Value, argument: Value, only_moved: bool, moved: bool = False)
     op = value.op
     if op is None or not is_virtual(op):
         return False
-    moved = moved or not isinstance(op, _SAME_INDEX)
+    moved = moved or not keeps_index(op)
     return any(_reads(operand, argument, only_moved, moved) for operand in op.operands if operand is not None)
 
 

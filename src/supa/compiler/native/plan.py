@@ -370,13 +370,16 @@ class _Grouping:
             return False
         if root.axis is not None and nest.axis is not None and root.axis != nest.axis:
             return False
+        stores = root.kind == "store" or nest.store_order is not None
+        if stores and (root.axis is not None or nest.axis is not None):
+            return False  # a reduction's loops may leave row-major order, in which repeated addresses are written
         seen: set[tuple[Value, bool]] = set()
         if root.kind == "keep" and root.target is None:  # computed here: what matters is what it is computed from
-            keeps_index = isinstance(root.op, _SAME_INDEX)
+            same_index = keeps_index(root.op)
             if root.op.reads_memory and nest.store_order is not None:
                 return False
             operands = [operand for operand in root.op.operands if operand is not None]
-            return all(self._reads_well(operand, keeps_index, nest, seen) for operand in operands)
+            return all(self._reads_well(operand, same_index, nest, seen) for operand in operands)
         return all(self._reads_well(value, True, nest, seen) for value in root.inputs)
 
     def _reads_well(self, value: Value, same_index: bool, nest: Nest, seen: set[tuple[Value, bool]]) -> bool:
@@ -392,8 +395,13 @@ class _Grouping:
             return True
         if op.reads_memory and nest.store_order is not None and self.planner.order[op] > nest.store_order:
             return False
-        keeps_index = same_index and isinstance(op, _SAME_INDEX)
-        return all(self._reads_well(operand, keeps_index, nest, seen) for operand in op.operands if operand is not None)
+        same_index = same_index and keeps_index(op)
+        return all(self._reads_well(operand, same_index, nest, seen) for operand in op.operands if operand is not None)
+
+
+def keeps_index(op: Op) -> bool:
+    """Whether the result at an index needs the operands at that index only: not so for packs of neighbours."""
+    return isinstance(op, _SAME_INDEX) and not (isinstance(op, ops.MapRegion) and op.pack > 1)
 
 
 def _present(operands: list[Value | None]) -> Iterator[Value]:
