@@ -15,7 +15,7 @@ help:
 	@echo "make demo    run the example kernels on virtual devices and print the report"
 	@echo "make test    run all tests"
 	@echo "make bench   measure the host speed, side by side with the alternatives"
-	@echo "make fuzz    run the property tests with many more examples"
+	@echo "make fuzz    run the property tests with many more examples, and random kernels for ten minutes"
 	@echo "make check   ruff and mypy"
 	@echo "make golden  write the golden texts of the compiler's stages again"
 
@@ -51,6 +51,7 @@ bench: $(READY)
 
 fuzz: $(READY)
 	@HYPOTHESIS_PROFILE=fuzz $(PY) -m pytest -m hypothesis
+	@$(PY) -m bench.fuzz --workers $$(nproc) --seconds 600 --seed $$(date +%s)00000
 
 check: $(READY)
 	@$(VENV)/bin/ruff check .

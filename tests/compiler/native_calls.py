@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +52,11 @@ class Area:
         return bool((self.raw[: self.start] == _GUARD).all() and (self.raw[end:] == _GUARD).all())
 
 
+def build_as_shipped(text: str, host: Host) -> bytes:
+    """The object that the product makes."""
+    return build(text, host).object_code
+
+
 @dataclass
 class Native:
     """One kernel's machine code in this process."""
@@ -59,6 +64,7 @@ class Native:
     func: ops.Func
     host: Host = field(default_factory=detect)
     rounding: Rounding = field(default_factory=Rounding)
+    to_object: Callable[[str, Host], bytes] = build_as_shipped
 
     def __post_init__(self) -> None:
         self.module = generate(self.func, self.host, self.rounding)
@@ -67,8 +73,7 @@ class Native:
             llvm.initialize_native_asmprinter()
             _LINKER.append(llvm.create_lljit_compiler(llvm.Target.from_default_triple().create_target_machine()))
         _COUNT[0] += 1
-        llvm.parse_assembly(self.module.text).verify()
-        linked = llvm.JITLibraryBuilder().add_object_img(build(self.module.text, self.host).object_code)
+        linked = llvm.JITLibraryBuilder().add_object_img(self.to_object(self.module.text, self.host))
         linked.add_current_process().export_symbol(self.module.symbol)
         self.tracker = linked.link(_LINKER[0], f"differential.{_COUNT[0]}")
         make = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -94,3 +95,19 @@ def fill(element: DType, count: int, generator: np.random.Generator) -> np.ndarr
     whole = from_float64(small / 2, element)
     kind = generator.integers(0, 10, count)
     return np.select([kind < 4, kind < 6, kind < 8], [normal, whole, special], bits).astype(storage)
+
+
+POOL_ELEMENTS = 1 << 16
+
+
+@functools.cache
+def _pool(element: DType) -> np.ndarray:
+    return fill(element, POOL_ELEMENTS, np.random.default_rng(ELEMENTS.index(element)))
+
+
+def some_elements(element: DType, count: int, start: int) -> np.ndarray:
+    """`count` stored elements out of a pool that is filled once, from a place that `start` chooses."""
+    pool = _pool(element)
+    repeats = 1 + -(-count // POOL_ELEMENTS)
+    start %= POOL_ELEMENTS
+    return (np.tile(pool, repeats) if start + count > POOL_ELEMENTS else pool)[start : start + count]

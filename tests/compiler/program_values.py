@@ -19,7 +19,7 @@ from program_choices import (
     INTEGER_TESTS,
     MOST_ELEMENTS,
     Chooser,
-    fill,
+    some_elements,
 )  # fmt: skip
 
 from supa.base.dtypes import BF16, F8E4M3FN, F8E5M2, F16, F32, F64, I1, I8, I16, I32, I64, DType
@@ -40,8 +40,10 @@ class Program:
 
     def areas(self, seed: int) -> list[Any]:
         """Fresh arguments: areas filled with ordinary and special values."""
-        generator = np.random.default_rng(seed)
-        return [Area(fill(arg[0], arg[1], generator)) if isinstance(arg, tuple) else arg for arg in self.arguments]
+        return [
+            Area(some_elements(*arg, 101 * seed + 7919 * index)) if isinstance(arg, tuple) else arg
+            for index, arg in enumerate(self.arguments)
+        ]
 
 
 class ValueWriter:

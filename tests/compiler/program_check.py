@@ -1,0 +1,120 @@
+"""One seed is one random kernel and one way to compile it; both ways of running must leave the same memory. Not tests.
+
+The oracle runs the kernel as it was generated, native code after the passes too. A seed also chooses the width of
+the host and how hard LLVM optimises: as in the product, or little, which is a different and much faster check of the
+same text.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+from dataclasses import dataclass
+from unittest import mock
+
+import llvmlite.binding as llvm
+from native_calls import Difference, Native, build_as_shipped, compare
+from program_choices import Chooser
+from program_generator import generate_program
+from program_values import Program
+
+from supa.base.errors import UnsupportedError
+from supa.compiler.native.half import CONVERSIONS
+from supa.compiler.native.host import Host, detect, target_machine
+from supa.compiler.passes import simplify
+from supa.ir import ops
+from supa.ir.parser import parse_function
+from supa.ir.text import print_function
+from supa.ir.verify import verify
+
+WIDTHS = (512, 512, 256, 128)
+STATEMENTS = (1, 2, 3, 4, 6, 8)
+PERCENT_OPTIMISED = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """How one kernel is made and compiled."""
+
+    vector_bits: int
+    passes: bool
+    optimised: bool
+    statements: int
+
+    @staticmethod
+    def of(seed: int) -> Setting:
+        """The setting of a seed; independent of the kernel's own decisions."""
+        choose = random.Random(f"setting {seed}")
+        return Setting(
+            vector_bits=choose.choice(WIDTHS),
+            passes=choose.random() < 0.5,
+            optimised=choose.random() * 100 < PERCENT_OPTIMISED,
+            statements=choose.choice(STATEMENTS),
+        )
+
+
+def program_of(seed: int) -> Program:
+    """The kernel of a seed."""
+    return generate_program(Chooser(seed), Setting.of(seed).statements)
+
+
+@functools.cache
+def host_of(bits: int) -> Host:
+    """This host, as if its vector registers had no more than `bits`."""
+    with mock.patch.dict(os.environ, SUPA_HOST_VECTOR_BITS=str(bits)):
+        return detect.__wrapped__()
+
+
+@functools.cache
+def _machine(host: Host) -> object:
+    return target_machine(host)
+
+
+def build_quickly(text: str, host: Host) -> bytes:
+    """The object with few optimisations, in about half the time of the product's."""
+    machine = _machine(host)
+    if "+f16c" not in host.features and "half" in text:
+        text += CONVERSIONS
+    module = llvm.parse_assembly(text)
+    module.verify()
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
+    return machine.emit_object(module)
+
+
+def difference_of(func: ops.Func, target: ops.Func, program: Program, seed: int, setting: Setting) -> Difference | None:
+    """Where memory differs after the oracle ran `func` and native code `target`, a copy that is changed here."""
+    if setting.passes:
+        simplify(target)
+    verify(target)
+    try:
+        native = Native(
+            target, host_of(setting.vector_bits), to_object=build_as_shipped if setting.optimised else build_quickly
+        )
+    except UnsupportedError:
+        return None
+    return compare(func, native, program.grid, program.areas(seed))
+
+
+def check_seed(seed: int) -> Difference | None:
+    """The difference that the kernel of a seed shows, None if there is none."""
+    setting, program = Setting.of(seed), program_of(seed)
+    verify(program.func)
+    return difference_of(program.func, program_of(seed).func, program, seed, setting)
+
+
+def check_text(text: str, program: Program, seed: int, setting: Setting) -> Difference | None:
+    """The same for the text of a kernel with the grid and the arguments of `program`."""
+    func, target = parse_function(text), parse_function(text)
+    verify(func)
+    return difference_of(func, target, program, seed, setting)
+
+
+def text_of(seed: int) -> str:
+    """The kernel of a seed as text."""
+    return print_function(program_of(seed).func)
