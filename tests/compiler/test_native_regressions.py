@@ -6,6 +6,7 @@ from native_calls import Area, Native, compare
 
 from supa.base.dtypes import DTYPES
 from supa.compiler.native.host import detect
+from supa.compiler.passes import simplify
 from supa.ir.oracle.formats import storage_of
 from supa.ir.parser import parse_function
 from supa.ir.verify import verify
@@ -13,12 +14,12 @@ from supa.ir.verify import verify
 SMALL_FLOATS = ("f16", "bf16", "f8E4M3FN", "f8E5M2", "f8E4M3FNUZ", "f8E5M2FNUZ", "f8E4M3B11FNUZ")
 
 
-def agree(text, grid, *args):
-    """Both ways of running leave the same memory; gives the arrays."""
-    func = parse_function(text)
+def agree(text, grid, *args, passes=False):
+    """Both ways of running leave the same memory, native code after the passes if wanted; gives the arrays."""
+    func, target = parse_function(text), parse_function(text)
     verify(func)
     bound = [Area(arg) if isinstance(arg, np.ndarray) else arg for arg in args]
-    difference = compare(func, Native(func), grid, bound)
+    difference = compare(func, Native(simplify(target) if passes else target), grid, bound)
     assert difference is None, str(difference)
     return [area.array for area in bound if isinstance(area, Area)]
 
@@ -66,6 +67,17 @@ def test_division_by_zero_and_of_the_minimum_by_minus_one(function, element):
 def test_constants_of_small_floats_are_rounded_once_and_saturate(element, value):
     body = f"    %99 = constant {{value={value!r}}} : () -> tile<4x{element}>"
     agree(elementwise(body, element, 4), (1,), random_bits(element, 4), 0)
+
+
+@pytest.mark.parametrize("value", [0.1, -0.0, -1e-30, 1e30])
+@pytest.mark.parametrize("element", SMALL_FLOATS)
+def test_constants_are_rounded_before_they_are_folded(element, value):
+    body = f"""    %5 = constant {{value={value!r}}} : () -> tile<4x{element}>
+    %6 = map %5, %5 {{function="fadd"}} : (tile<4x{element}>, tile<4x{element}>) -> tile<4x{element}>
+    %7 = cast %5 {{kind="fpext"}} : (tile<4x{element}>) -> tile<4xf32>
+    %8 = cast %6 {{kind="fpext"}} : (tile<4x{element}>) -> tile<4xf32>
+    %99 = map %7, %8 {{function="fsub"}} : (tile<4xf32>, tile<4xf32>) -> tile<4xf32>"""
+    agree(elementwise(body, "f32", 4), (1,), np.zeros(4, np.float32), 0, passes=True)
 
 
 @pytest.mark.parametrize("element", SMALL_FLOATS)
@@ -291,3 +303,72 @@ def test_f16_where_the_host_has_no_instruction_for_it(monkeypatch):
     area = Area(np.arange(65536).astype(np.uint16).view(np.float16))
     difference = compare(func, Native(func, detect.__wrapped__()), (1,), [area, 0])
     assert difference is None, str(difference)
+
+
+# ---- loops shared by what computes and what stores ---------------------------------------------------------------
+
+
+def test_a_tile_updated_in_place_while_neighbours_are_still_read():
+    text = """func {sym_name="k"} {
+  body(%0: ptr<i32>):
+    %1 = range {start=0, end=64} : () -> tile<64xi32>
+    %2 = splat %0 : (ptr<i32>) -> tile<64xptr<i32>>
+    %3 = addptr %2, %1 : (tile<64xptr<i32>>, tile<64xi32>) -> tile<64xptr<i32>>
+    %4 = load %3, _, _ : (tile<64xptr<i32>>) -> tile<64xi32>
+    %5 = constant {value=0} : () -> i32
+    %6 = constant {value=3} : () -> i32
+    %7 = constant {value=1} : () -> i32
+    %8 = for %5, %6, %7, %4 : (i32, i32, i32, tile<64xi32>) -> tile<64xi32> {
+      body(%10: i32, %11: tile<64xi32>):
+        %12 = map_region %11 {pack=2} : (tile<64xi32>) -> tile<64xi32> {
+          body(%20: i32, %21: i32):
+            %22 = map %20, %21 {function="sub"} : (i32, i32) -> i32
+            %23 = map %20, %21 {function="add"} : (i32, i32) -> i32
+            yield %22, %23 : (i32, i32) -> ()
+        }
+        yield %12 : (tile<64xi32>) -> ()
+    }
+    store %3, %8, _ : (tile<64xptr<i32>>, tile<64xi32>) -> ()
+    return
+}
+"""
+    array = np.random.default_rng(0).integers(-1000, 1000, 64).astype(np.int32)
+    (found,) = agree(text, (1,), array)
+    expected = array.copy()
+    for _ in range(3):
+        even, odd = expected[::2].copy(), expected[1::2].copy()
+        expected[::2], expected[1::2] = even - odd, even + odd
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_repeated_addresses_are_stored_in_order_beside_a_reduction(axis):
+    left = 16 if axis == 0 else 8
+    text = f"""func {{sym_name="k"}} {{
+  body(%0: ptr<i32>, %1: ptr<i32>, %2: ptr<i32>):
+    %3 = range {{start=0, end=128}} : () -> tile<128xi32>
+    %4 = reshape %3 : (tile<128xi32>) -> tile<8x16xi32>
+    %5 = splat %0 : (ptr<i32>) -> tile<8x16xptr<i32>>
+    %6 = addptr %5, %4 : (tile<8x16xptr<i32>>, tile<8x16xi32>) -> tile<8x16xptr<i32>>
+    %7 = load %6, _, _ : (tile<8x16xptr<i32>>) -> tile<8x16xi32>
+    %8 = constant {{value=3}} : () -> tile<8x16xi32>
+    %9 = map %4, %8 {{function="and"}} : (tile<8x16xi32>, tile<8x16xi32>) -> tile<8x16xi32>
+    %10 = splat %1 : (ptr<i32>) -> tile<8x16xptr<i32>>
+    %11 = addptr %10, %9 : (tile<8x16xptr<i32>>, tile<8x16xi32>) -> tile<8x16xptr<i32>>
+    store %11, %7, _ : (tile<8x16xptr<i32>>, tile<8x16xi32>) -> ()
+    %12 = reduce %7 {{axis={axis}}} : (tile<8x16xi32>) -> tile<{left}xi32> {{
+      combine(%20: i32, %21: i32):
+        %22 = map %20, %21 {{function="add"}} : (i32, i32) -> i32
+        yield %22 : (i32) -> ()
+    }}
+    %13 = range {{start=0, end={left}}} : () -> tile<{left}xi32>
+    %14 = splat %2 : (ptr<i32>) -> tile<{left}xptr<i32>>
+    %15 = addptr %14, %13 : (tile<{left}xptr<i32>>, tile<{left}xi32>) -> tile<{left}xptr<i32>>
+    store %15, %12, _ : (tile<{left}xptr<i32>>, tile<{left}xi32>) -> ()
+    return
+}}
+"""
+    array = np.random.default_rng(0).integers(-1000, 1000, 128).astype(np.int32)
+    _, stored, sums = agree(text, (1,), array, np.zeros(4, np.int32), np.zeros(left, np.int32))
+    assert np.array_equal(stored, array[-4:])
+    assert np.array_equal(sums, array.reshape(8, 16).sum(axis))

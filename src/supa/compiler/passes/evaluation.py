@@ -49,9 +49,10 @@ def as_constant(value: Number, dtype: DType) -> Number:
 
 
 def evaluate(function: str, values: list[Number], dtype: DType) -> Number | None:
-    """`function` of constants of type `dtype`; None where it is not folded."""
+    """`function` of constants of type `dtype`, which may be written with more digits; None where it is not folded."""
     if dtype.is_float:
-        return _evaluate_float(function, [float(value) for value in values], dtype)
+        rounded = [_rounded(float(value), dtype) for value in values]
+        return _evaluate_float(function, [value for value in rounded if value is not None], dtype)
     if len(values) != 2:
         return None
     left, right = (int(value) for value in values)
@@ -82,7 +83,7 @@ def _divide(function: str, left: int, right: int, dtype: DType) -> Number | None
 
 def _evaluate_float(function: str, values: list[float], dtype: DType) -> float | None:
     found = _FLOATS.get(function)
-    if found is None or (function == "fdiv" and values[1] == 0):
+    if found is None or len(values) != 2 or (function == "fdiv" and values[1] == 0):
         return None
     return _rounded(found(*values), dtype)
 
@@ -103,7 +104,7 @@ def convert(kind: str, value: Number, before: DType, after: DType) -> Number | N
     if kind == "zext":
         return as_constant(unsigned(int(value), before), after)
     if kind == "fpext":
-        return float(value) if math.isfinite(value) else None
+        return _rounded(float(value), before)
     if kind in ("sitofp", "uitofp"):
         number = (signed if kind == "sitofp" else unsigned)(int(value), before)
         exact = abs(number) < 1 << (after.mantissa_bits + 1)

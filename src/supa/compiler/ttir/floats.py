@@ -59,7 +59,7 @@ def round_to(dtype: DType, value: float) -> float:
 
     Raises `OverflowError` if a finite value is beyond the format: no printed constant is.
     """
-    if dtype.name == "f64" or value == 0.0 or not math.isfinite(value):
+    if dtype.name == "f64" or not math.isfinite(value):
         return value
     lowest_exponent = 1 - _bias(dtype)
     exponent = max(math.frexp(value)[1] - 1, lowest_exponent)
@@ -67,6 +67,8 @@ def round_to(dtype: DType, value: float) -> float:
     rounded = round(value / quantum) * quantum
     if abs(rounded) > largest(dtype):
         raise OverflowError(f"{value} does not fit {dtype}")
+    if rounded == 0 and dtype.name.endswith("FNUZ"):
+        return 0.0  # the only zero
     return math.copysign(rounded, value)
 
 
