@@ -18,17 +18,25 @@ without one they are signed integers. After an assert `launch.stopped` is 1 and 
 A loop in which a block may wait for another one calls `launch.yield_(launch)`, unless it is null, once an iteration:
 other blocks of the grid run meanwhile. A program with such a loop says so (`Program.waits`).
 
-A kernel compiled with checks (`Program.sites`) asks `launch.sanitizer`, unless it is null. It points to two functions::
+`launch.read(launch, what)`, unless it is null, gives what a kernel may ask of the device: 0 nanoseconds of a clock that
+never falls, 1 the same clock's cycles, 2 the number of the host thread that runs the block, 3 how many there are.
+
+A kernel compiled with checks (`Program.sites`) asks `launch.sanitizer`, unless it is null. It points to four functions::
 
     uint64_t check(void *sanitizer, int32_t site, int64_t block, uint64_t base, const uint64_t *addresses,
                    uint64_t lanes, int32_t element, int32_t step, const int32_t *elements);
     void     note (void *sanitizer, int32_t site, int64_t block, uint64_t lanes,
                    int32_t element, int32_t step, const int32_t *elements);
+    void     origin (void *sanitizer, uint64_t address);
+    void     product(void *sanitizer, int32_t site, int64_t block, const uint8_t *left, const uint8_t *right,
+                     const uint8_t *sums, const uint8_t *result, const int64_t *sizes);
 
 `check` is called before an access of the lanes that are set in `lanes`, lane i at addresses[i] or, where that is null,
 at base + i * size; it returns those that may be performed. Lane i is element elements[i] of the tile (row-major), or,
 where that is null, element + i * step. After a scalar atomic operation `check` is called again with no lanes and base
-set to its address. `note` reports lanes whose arithmetic went wrong.
+set to its address. `note` reports lanes whose arithmetic went wrong. `origin` tells, right before `check`, what the address that is checked
+was made of, where that is no argument. `product` reports results of result = sums + left @ right that are not finite
+though all their operands are; sizes are batch, m, n, k, the tiles hold for each element a byte, 0 where it is finite.
 """
 
 from __future__ import annotations
@@ -45,6 +53,7 @@ REPORT = ctypes.CFUNCTYPE(
     ctypes.POINTER(ctypes.c_int64),
 )
 
+READ = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int32)
 YIELD = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
@@ -57,4 +66,5 @@ class Launch(ctypes.Structure):
         ("report", REPORT),  # offset 16
         ("yield_", YIELD),  # offset 24
         ("sanitizer", ctypes.c_void_p),  # offset 32
+        ("read", READ),  # offset 40
     )

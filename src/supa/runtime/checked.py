@@ -20,19 +20,22 @@ from supa.runtime.native import core
 
 PROBLEMS = (
     "outside", "freed", "misaligned", "unwritten", "write-write", "read-after-write", "write-after-read", "wrong value",
+    "waits",
 )  # fmt: skip
 """What a finding may be, in the order of `supa_core.h`."""
 
 _KINDS = {"load": 0, "store": 1, "atomic": 2, "overflow": 3, "not_finite": 4}
 _VOLATILE, _ACQUIRES, _RELEASES = 1, 2, 4
 _MOST_CELL_BYTES = 8
+DEFAULT_WAIT_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:
     """The memory that an argument gives: [base, base + bytes), of elements of `type` in this shape (None: not known).
 
-    `freed`: the address is a device's, and no allocation lives there.
+    `freed`: no one owns it any more. `written`: the address of a bit for each byte from `written_base` on that kernels
+    wrote since it was marked, 0: not kept.
     """
 
     argument: str
@@ -42,6 +45,8 @@ class Extent:
     element_bytes: int = 1
     shape: tuple[int, ...] | None = None
     freed: bool = False
+    written_base: int = 0
+    written: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +75,25 @@ class Checked:
     error: LaunchError | None
 
 
-def launch_checked(kernel: Kernel, grid: Grid, slots: bytes, extents: Sequence[Extent]) -> Checked:
-    """Run all blocks of `grid` under the sanitizer; `extents` say what the arguments' memory is.
+def launch_checked(
+    kernel: Kernel,
+    grid: Grid,
+    slots: bytes,
+    extents: Sequence[Extent],
+    others: Sequence[Extent] = (),
+    wait_s: float = DEFAULT_WAIT_S,
+) -> Checked:
+    """Run all blocks of `grid` under the sanitizer; `extents` say what the arguments' memory is, `others` what else
+    addresses may lead to. Blocks that have done nothing but wait for `wait_s` seconds are stopped.
 
     A kernel that fails (an assert, a fault) leaves its error in the result.
     """
     program = kernel.program
-    facts = _facts(program, tuple(extents))
+    facts = _facts(program, tuple(extents), tuple(sorted(others, key=lambda one: one.base)))
     sites, known, groups = facts.sites, facts.extents, facts.groups
-    sanitizer = core.supa_sanitizer_open(sites, len(sites), known, len(known), groups, len(groups), prod(grid))
+    sanitizer = core.supa_sanitizer_open(
+        sites, len(sites), known, len(known), len(extents), groups, len(groups), prod(grid), int(wait_s * 1e9)
+    )
     try:
         error = kernel.launch_checked(*grid, slots, sanitizer)
         return _result(sanitizer, program, grid, error)
@@ -97,21 +112,25 @@ class _Facts:
 
 
 _MOST_FACTS = 256
-_known_facts: dict[tuple[int, tuple[Extent, ...]], _Facts] = {}
+_known_facts: dict[tuple[int, tuple[Extent, ...], tuple[Extent, ...]], _Facts] = {}
 
 
-def _facts(program: Program, extents: tuple[Extent, ...]) -> _Facts:
+def _facts(program: Program, arguments: tuple[Extent, ...], others: tuple[Extent, ...]) -> _Facts:
     """The same program is launched on the same memory again and again."""
-    key = (id(program), extents)
+    key = (id(program), arguments, others)
     found = _known_facts.get(key)
     if found is None:
         if len(_known_facts) >= _MOST_FACTS:
             _known_facts.clear()
+        extents = (*arguments, *others)
         groups, group_of = _groups(program.sites, extents)
-        rows = [(one.base, one.bytes, group, one.freed) for one, group in zip(extents, group_of, strict=True)]
+        rows = [
+            (one.base, one.bytes, group, one.freed, one.written_base, one.written)
+            for one, group in zip(extents, group_of, strict=True)
+        ]
         found = _known_facts[key] = _Facts(
             program=program,
-            sites=_array(native.Site, _core_sites(program, extents)),
+            sites=_array(native.Site, _core_sites(program, arguments)),
             extents=_array(native.Extent, rows),
             groups=_array(native.Group, groups),
         )

@@ -88,6 +88,10 @@ def failure(program: Program, grid: Grid, outcome_address: int, doing: str = "")
     outcome = native.Outcome.from_address(outcome_address)
     if outcome.status == native.STOPPED:
         return _assert_failure(program, grid, outcome_address)
+    if outcome.status == native.INTERRUPTED:
+        return LaunchError(
+            f"{program.name}: interrupted while it ran\n  what the launch wrote so far is not to be trusted"
+        )
     if outcome.status == native.NO_HOST_MEMORY:
         return LaunchError(
             f"{program.name}: the host has no memory for {doing or 'its scratch'} "

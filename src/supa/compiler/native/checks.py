@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from supa.base.dtypes import DType
 from supa.base.location import UNKNOWN
-from supa.compiler.native.origins import argument_of, offset_arithmetic
+from supa.compiler.native.formats import to_f32
+from supa.compiler.native.origins import argument_of, computed_origin_of, offset_arithmetic
 from supa.compiler.native.vec import Vec, constant, uniform, vector
 from supa.ir import ops
 from supa.ir.core import Op
@@ -61,6 +62,7 @@ def access(ev: Evaluator, op: Op, pointer: Vec, mask: Vec | None, index: Index) 
         return mask
     site, level = _access_site(known, op), max(pointer.level, mask.level if mask is not None else 0)
     where = _elements(ev, shape_of(_value_type(op)), index, level)
+    _tell_origin(ev, known, op, level)
     if pointer.is_uniform and (mask is None or mask.is_uniform):
         lanes = "1" if mask is None else ev.emit(level, f"zext i1 {mask.name} to i64")
         found = _call(ev, level, site, pointer.name, "null", lanes, where)
@@ -80,6 +82,15 @@ def performed(ev: Evaluator, op: Op, pointer: Vec, level: int) -> None:
     site = _access_site(known, op)
     if known.sites[site].acquires:
         _call(ev, max(level, pointer.level), site, pointer.name, "null", "0", ("0", "0", "null"))
+
+
+def _tell_origin(ev: Evaluator, known: Checks, op: Op, level: int) -> None:
+    """Right before the call of an access: what its addresses are made of, where the site does not say it."""
+    origin = computed_origin_of(known.func, op)
+    name = ev.environment.scalars.get(origin) if origin is not None else None
+    if name is not None:
+        ev.emitter.definitions["@supa.origin"] = _ORIGIN
+        ev.run(level, f"call void @supa.origin(ptr %launch, i64 {name})")
 
 
 def _value_type(op: Op) -> Type:
@@ -129,7 +140,7 @@ def _check_offset(ev: Evaluator, known: Checks, op: Op, args: Sequence[Vec], res
     function = str(op.function)  # type: ignore[attr-defined]
     if all(arg.constant is not None for arg in args):
         return
-    site = known.site(op, "overflow", _site_of(op, "overflow", function))
+    site = known.site(op, "overflow", site_of(op, "overflow", function))
     level = max(result.level, *(arg.level for arg in args))
     where = _elements(ev, shape_of(op.result.type), index, level)
     if result.kind == "vector" or any(arg.kind == "vector" for arg in args):
@@ -162,14 +173,14 @@ def _lane(ev: Lanes, vec: Vec, lane: int, level: int) -> str:
 
 def _check_finite(ev: Evaluator, known: Checks, op: Op, args: Sequence[Vec], result: Vec, index: Index) -> None:
     """A result that is NaN or infinite though all operands are finite."""
-    if not _makes_float(op) or result.type not in _EXPONENTS:
+    if not _makes_float(op):
         return
-    site = known.site(op, "not_finite", _site_of(op, "not_finite", str(getattr(op, "function", "") or op.kind)))  # type: ignore[attr-defined]
-    bad = _not_finite(ev, result)
+    site = known.site(op, "not_finite", site_of(op, "not_finite", str(getattr(op, "function", "") or op.kind)))  # type: ignore[attr-defined]
+    bad = not_finite(ev, result, element_of(op.result.type))
     for operand, arg in zip(op.operands, args, strict=True):
         element = element_of(operand.type) if operand is not None else None
-        if isinstance(element, DType) and element.is_float and arg.type in _EXPONENTS:
-            finite = ev.apply("xor {t} {0}, {1}", (_not_finite(ev, arg), uniform("i1", "true")), "i1")
+        if isinstance(element, DType) and element.is_float:
+            finite = ev.apply("xor {t} {0}, {1}", (not_finite(ev, arg, element), uniform("i1", "true")), "i1")
             bad = ev.apply("and {t} {0}, {1}", (bad, finite), "i1")
     where = _elements(ev, shape_of(op.result.type), index, bad.level)
     bits = ev.emit(bad.level, f"zext i1 {bad.name} to i64") if bad.is_uniform else _lane_bits(ev, bad, bad.level)
@@ -178,20 +189,24 @@ def _check_finite(ev: Evaluator, known: Checks, op: Op, args: Sequence[Vec], res
 
 def _makes_float(op: Op) -> bool:
     element: Scalar = element_of(op.result.type)
-    if not (isinstance(element, DType) and element.is_float and element.bits > 8):
+    if not (isinstance(element, DType) and element.is_float):
         return False
     return isinstance(op, ops.Map) or (isinstance(op, ops.Cast) and op.kind in _FLOAT_CASTS)
 
 
-def _not_finite(ev: Lanes, vec: Vec) -> Vec:
+def not_finite(ev: Lanes, vec: Vec, element: Scalar) -> Vec:
+    """Lanes of a float format that hold NaN or infinity, i1."""
+    if isinstance(element, DType) and element.bits == 8:
+        vec = to_f32(ev, vec, element)
     bits, exponent = _EXPONENTS[vec.type]
     raw = vec if vec.type == bits else ev.apply("bitcast {t} {0} to {r}", (vec,), bits)
     mask = constant(bits, exponent)
     return ev.apply("icmp eq {t} {0}, {1}", (ev.apply("and {t} {0}, {1}", (raw, mask), bits), mask), "i1")
 
 
-def _site_of(op: Op, kind: str, what: str) -> Site:
-    type_ = op.result.type
+def site_of(op: Op, kind: str, what: str) -> Site:
+    """A site that is no access."""
+    type_ = op.results[0].type
     return Site(
         kind=kind, what=what, location=op.location or UNKNOWN, type=str(element_of(type_)), shape=shape_of(type_)
     )
@@ -275,6 +290,21 @@ go:
   ret i64 %good
 skip:
   ret i64 %lanes
+}
+"""
+
+_ORIGIN = """define internal void @supa.origin(ptr %launch, i64 %address) nounwind {
+  %at = getelementptr i8, ptr %launch, i64 32
+  %sanitizer = load ptr, ptr %at
+  %none = icmp eq ptr %sanitizer, null
+  br i1 %none, label %done, label %go
+go:
+  %telling = getelementptr i8, ptr %sanitizer, i64 16
+  %tell = load ptr, ptr %telling
+  call void %tell(ptr %sanitizer, i64 %address)
+  br label %done
+done:
+  ret void
 }
 """
 

@@ -12,6 +12,7 @@ from supa.base.dtypes import BF16, F32, F64, I8, I16, I32, DType
 from supa.base.errors import UnsupportedError
 from supa.compiler.native import kernels
 from supa.compiler.native.buffers import Buffer
+from supa.compiler.native.finite import ProductWatch
 from supa.compiler.native.formats import from_f32, to_f32
 from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.kernels import KernelSpec
@@ -55,6 +56,7 @@ def emit_dot(generator: Generator, op: ops.Dot) -> None:
     with generator.scope():
         sums = target if element is spec.sum_type else generator.new_buffer(result.type.shape, spec.sum_type)
         from_zero = _is_zero(op.accumulator)
+        watch = ProductWatch(generator, op, from_zero)
         if not from_zero and sums is not target:
             _convert_into(generator, op.accumulator, sums)
         elif not from_zero:
@@ -65,7 +67,8 @@ def emit_dot(generator: Generator, op: ops.Dot) -> None:
         generator.environment.buffers[result] = sums
         if sums is not target:
             _convert_into(generator, result, target)
-    generator.environment.buffers[result] = target
+        generator.environment.buffers[result] = target
+        watch.finish()
 
 
 def _accumulator_roots(generator: Generator, op: ops.Dot, target: Buffer) -> list[Root]:

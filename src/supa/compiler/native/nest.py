@@ -7,6 +7,7 @@ from supa.compiler.native import checks, memory
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.combination import identity_function, identity_value, is_commutative
 from supa.compiler.native.elements import apply_function
+from supa.compiler.native.finite import watch_reductions
 from supa.compiler.native.formats import from_f32, to_f32
 from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.literals import literal
@@ -64,6 +65,7 @@ def emit_nest(generator: Generator, nest: Nest) -> None:
             generator.environment.buffers[root.value] = buffer
     for reduction in reductions.values():
         reduction.publish()
+    watch_reductions(generator, nest)
 
 
 def _evaluated(root: Root) -> list[Value]:

@@ -8,73 +8,105 @@ from __future__ import annotations
 from supa.base.dtypes import I32
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
-from supa.ir.types import Pointer, element_of
+from supa.ir.types import Pointer, Tile, element_of
 
 _SHAPES = (ops.Splat, ops.Broadcast, ops.ExpandDims, ops.Reshape, ops.Transpose)
 _EXACT = ("add", "sub", "mul")
-_UNKNOWN = -1
-_SAME = -2  # the value itself again, around a loop
+
+
+class _Same:
+    """The value itself again, around a loop."""
+
+
+_SAME = _Same()
+_Origin = Value | _Same | None
 
 
 def argument_of(func: ops.Func, op: Op) -> str:
     """The name of the argument whose memory `op` accesses, "" where that is not known."""
-    pointer = op.operands[0]
-    assert pointer is not None
-    position = _argument(pointer, func, set())
-    if position < 0:
+    origin = _of_access(op)
+    if origin is None or not _is_argument(origin, func):
         return ""
     names = func.arg_names
-    return str(names[position]) if position < len(names) else f"arg{position}"
+    return str(names[origin.index]) if origin.index < len(names) else f"arg{origin.index}"
 
 
-def _argument(value: Value, func: ops.Func, seen: set[Value]) -> int:
-    """The position of the argument that a pointer or a descriptor is made of."""
+def computed_origin_of(func: ops.Func, op: Op) -> Value | None:
+    """The scalar that the addresses of `op` are made of, where it is no argument but computed or loaded before."""
+    origin = _of_access(op)
+    if origin is None or _is_argument(origin, func) or isinstance(origin.type, Tile):
+        return None
+    return origin if _encloses(origin, op) else None
+
+
+def _is_argument(origin: Value, func: ops.Func) -> bool:
+    return isinstance(origin.owner, Block) and origin.owner.parent is func
+
+
+def _encloses(origin: Value, op: Op) -> bool:
+    """Whether `origin` stands in a block around `op`, not in one beside it."""
+    home = origin.owner if isinstance(origin.owner, Block) else origin.owner.parent
+    block = op.parent
+    while block is not None and block is not home:
+        outer = block.parent
+        block = outer.parent if outer is not None else None
+    return block is not None
+
+
+def _of_access(op: Op) -> Value | None:
+    pointer = op.operands[0]
+    assert pointer is not None
+    origin = _origin(pointer, set())
+    return None if isinstance(origin, _Same) else origin
+
+
+def _origin(value: Value, seen: set[Value]) -> _Origin:
+    """What a pointer or a descriptor is made of: where following it ends."""
     if value in seen:
         return _SAME
     op = value.op
     if op is None:
-        return _argument_of_block(value, func, seen | {value})
+        return _origin_of_block(value, seen | {value})
     if isinstance(op, (ops.AddPtr, ops.MakeDescriptor, *_SHAPES)):
-        return _argument(op.operands[0], func, seen)  # type: ignore[arg-type]
-    if isinstance(op, ops.Cast):
-        source = op.source
-        return _argument(source, func, seen) if isinstance(element_of(source.type), Pointer) else _UNKNOWN
+        return _origin(op.operands[0], seen)  # type: ignore[arg-type]
+    if isinstance(op, ops.Cast) and isinstance(element_of(op.source.type), Pointer):
+        return _origin(op.source, seen)
     if isinstance(op, ops.Map) and op.function == "select":
-        return _common([_argument(side, func, seen) for side in op.operands[1:] if side is not None])
+        return _common([_origin(side, seen) for side in op.operands[1:] if side is not None])
     if isinstance(op, ops.If):
         ends = [block.terminator.operands[value.index] for block in op.regions]
-        return _common([_argument(end, func, seen) for end in ends if end is not None])
+        return _common([_origin(end, seen) for end in ends if end is not None])
     if isinstance(op, ops.For):
-        return _argument(op.regions[0].args[value.index + 1], func, seen)
+        return _origin(op.regions[0].args[value.index + 1], seen)
     if isinstance(op, ops.While):
-        return _argument(op.regions[0].terminator.values[value.index], func, seen)  # type: ignore[attr-defined]
-    return _UNKNOWN
+        return _origin(op.regions[0].terminator.values[value.index], seen)  # type: ignore[attr-defined]
+    return value
 
 
-def _argument_of_block(value: Value, func: ops.Func, seen: set[Value]) -> int:
+def _origin_of_block(value: Value, seen: set[Value]) -> _Origin:
     block = value.owner
     assert isinstance(block, Block)
-    if block.parent is func:
-        return value.index
     loop = block.parent
     if isinstance(loop, ops.For) and value.index > 0:
         first, again = loop.inits[value.index - 1], block.terminator.operands[value.index - 1]
         assert again is not None
-        return _common([_argument(first, func, seen), _argument(again, func, seen)])
+        return _common([_origin(first, seen), _origin(again, seen)])
     if isinstance(loop, ops.While):
         before, after = loop.regions
         if block is after:
             handed = before.terminator.values[value.index]  # type: ignore[attr-defined]
-            return _argument(handed, func, seen)
+            return _origin(handed, seen)
         again = after.terminator.operands[value.index]
         assert again is not None
-        return _common([_argument(loop.inits[value.index], func, seen), _argument(again, func, seen)])
-    return _UNKNOWN
+        return _common([_origin(loop.inits[value.index], seen), _origin(again, seen)])
+    return value
 
 
-def _common(positions: list[int]) -> int:
-    found = {position for position in positions if position != _SAME}
-    return found.pop() if len(found) == 1 else _SAME if not found else _UNKNOWN
+def _common(origins: list[_Origin]) -> _Origin:
+    found = [origin for origin in origins if not isinstance(origin, _Same)]
+    if not found:
+        return _SAME
+    return found[0] if all(origin is found[0] for origin in found) else None
 
 
 def offset_arithmetic(func: ops.Func) -> set[Op]:

@@ -1,6 +1,7 @@
 // Each host thread owns the blocks that it began and resumes them in turn. It begins more only when a whole turn
 // completed none: then as many as wait already, so that a grid that waits for its last block gets there in few turns.
-// A launch that was stopped forgets its waiting blocks: kernel code owns nothing.
+// A launch that was stopped forgets its waiting blocks: kernel code owns nothing. Under the sanitizer a launch is stopped
+// once every block that has begun does nothing but wait.
 #include "fibers.h"
 
 #include <sched.h>
@@ -9,11 +10,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
+#include <mutex>
 #include <vector>
 
 #include "guard.h"
 #include "pool.h"
+#include "sanitizer.h"
 
 namespace supa {
 namespace {
@@ -23,6 +27,7 @@ constexpr int64_t kAlignment = 64;
 constexpr int32_t kSpins = 16;                   // waits of a block before another one gets its thread
 constexpr int64_t kMostBlocks = 4096;            // that one thread keeps begun
 constexpr int64_t kMostScratch = int64_t{4} << 30;  // bytes that these may hold
+constexpr int64_t kLateNs = 1000000000;          // a thread that has ended no turn for so long is at work
 
 struct Fiber {
   ucontext_t context;
@@ -30,12 +35,20 @@ struct Fiber {
   uint8_t *scratch = nullptr;
   int64_t block = 0;
   bool done = true;
+  Seen seen{-1, 0, 0};  // what it waits for, under the sanitizer
 };
+
+struct Worker;
 
 struct Grid {
   SupaCall *call;
   int64_t total;
   std::atomic<int64_t> next{0};
+  // Under the sanitizer:
+  std::atomic<int64_t> progress_ns{0};  // when something was last done
+  std::atomic<bool> all_wait{false};
+  std::mutex mutex;
+  std::vector<Worker *> workers;
 };
 
 struct Worker {
@@ -45,6 +58,7 @@ struct Worker {
   Fiber *current = nullptr;
   int32_t spins = 0;
   bool out_of_memory = false;
+  std::atomic<int64_t> turned_ns{0};  // the end of the last turn in which all its blocks waited; 0: some did not
 };
 
 thread_local Worker *worker = nullptr;
@@ -125,6 +139,34 @@ bool begin_block(Worker &own) {
   return true;
 }
 
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// After a turn under the sanitizer: stops the launch where all blocks of all threads have waited for too long.
+void judge(Worker &own, SupaSanitizer *sanitizer, bool progress) {
+  Grid &grid = *own.grid;
+  const int64_t now = now_ns();
+  own.turned_ns.store(progress ? 0 : now, std::memory_order_relaxed);
+  if (progress || sanitizer->stored.exchange(false, std::memory_order_relaxed)) {
+    grid.progress_ns.store(now, std::memory_order_relaxed);
+    return;
+  }
+  if (now - grid.progress_ns.load(std::memory_order_relaxed) < sanitizer->wait_ns) return;
+  std::lock_guard<std::mutex> lock(grid.mutex);
+  for (const Worker *each : grid.workers)
+    if (now - each->turned_ns.load(std::memory_order_relaxed) > kLateNs) return;
+  grid.all_wait.store(true, std::memory_order_relaxed);
+  fail(grid.call, SUPA_STOPPED);
+}
+
+void record_waiting(const Worker &own, SupaSanitizer *sanitizer) {
+  for (const Fiber *fiber : own.waiting)
+    if (fiber->seen.site >= 0)
+      record(sanitizer, fiber->seen.site, SUPA_WAITS, fiber->block, -1, fiber->seen.address, fiber->seen.element);
+}
+
 // Gives every block that began a turn; whether one completed.
 bool turn(Worker &own) {
   bool completed = false;
@@ -149,14 +191,17 @@ bool turn(Worker &own) {
 
 void work(void *context) {
   auto &own = *static_cast<Worker *>(context);
+  SupaSanitizer *const sanitizer = own.grid->call->launch.sanitizer;
   while (!stopped(own.grid->call)) {
     size_t fresh = std::max<size_t>(1, own.waiting.size());
-    if (!own.waiting.empty() && turn(own)) continue;
+    const bool completed = !own.waiting.empty() && turn(own);
     bool began = false;
-    while (fresh-- > 0 && begin_block(own)) began = true;
-    if (own.waiting.empty()) return;
-    if (!began) sched_yield();
+    while (!completed && fresh-- > 0 && begin_block(own)) began = true;
+    if (own.waiting.empty() && !completed) break;
+    if (sanitizer != nullptr) judge(own, sanitizer, completed || began);
+    if (!completed && !began) sched_yield();
   }
+  if (own.grid->all_wait) record_waiting(own, sanitizer);
 }
 
 void run_worker(void *context, int64_t, int64_t) {
@@ -164,7 +209,16 @@ void run_worker(void *context, int64_t, int64_t) {
   own.grid = static_cast<Grid *>(context);
   Worker *const outer = worker;  // a launch from within a report
   worker = &own;
+  {
+    std::lock_guard<std::mutex> lock(own.grid->mutex);
+    own.grid->workers.push_back(&own);
+  }
   const Fault fault = guarded(work, &own);
+  {
+    std::lock_guard<std::mutex> lock(own.grid->mutex);
+    auto &all = own.grid->workers;
+    all.erase(std::find(all.begin(), all.end(), &own));
+  }
   worker = outer;
   SupaCall *call = own.grid->call;
   if (fault.signal != 0 && fail(call, SUPA_FAULT)) {
@@ -183,11 +237,15 @@ void step_aside(void *) {
   Worker *own = worker;
   if (own == nullptr || own->current == nullptr) return;
   if (++own->spins < kSpins && !stopped(own->grid->call)) return relax();
+  own->current->seen = last_seen;
   swapcontext(&own->current->context, &own->context);
 }
 
 void run_resident(SupaCall *call, int64_t total) {
-  Grid grid{call, total};
+  Grid grid;
+  grid.call = call;
+  grid.total = total;
+  grid.progress_ns = now_ns();
   Job job{};
   job.run = run_worker;
   job.context = &grid;

@@ -9,6 +9,7 @@
 #include "call.h"
 #include "fibers.h"
 #include "guard.h"
+#include "interrupt.h"
 #include "pool.h"
 #include "reports.h"
 #include "scratch.h"
@@ -20,6 +21,7 @@ constexpr double kSharedNs = 15e3;  // from this much work on, waking other thre
 constexpr double kProbeNs = 2e3;    // work after which the estimate is checked
 constexpr int64_t kProbeShare = 8;  // and at most this part of the blocks
 constexpr double kGrainNs = 1e3;    // smallest piece of work a thread claims
+constexpr double kLongNs = 5e6;     // a launch that takes longer can be interrupted
 
 int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -113,7 +115,7 @@ double run_blocks(SupaCall *call, int64_t total, int64_t start_ns) {
   const int32_t threads = supa::thread_limit();
   double block_ns = call->kernel->block_ns.load(std::memory_order_relaxed);
   int64_t done = 0;
-  if (call->kernel->waits && total > 1) {
+  if (call->kernel->waits && (total > 1 || call->launch.sanitizer != nullptr)) {
     supa::run_resident(call, total);
     return 0;
   }
@@ -180,6 +182,9 @@ void supa_outcome_close(SupaOutcome *outcome) {
 int64_t supa_launch(SupaCall *call) {
   const int64_t total = supa::total_blocks(call);
   supa::begin(call);
+  const double expected_ns = call->kernel->block_ns.load(std::memory_order_relaxed) * static_cast<double>(total);
+  const bool is_long = expected_ns == 0 || expected_ns > kLongNs || call->kernel->waits;
+  const supa::Interruptible watched(is_long ? call : nullptr);
   const int64_t start = now_ns();
   double block_ns = total > 0 ? run_blocks(call, total, start) : 0;
   const int64_t elapsed = now_ns() - start;

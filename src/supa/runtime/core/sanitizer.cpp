@@ -1,27 +1,16 @@
 // Asked by kernels with checks before every access. The common case, lanes side by side inside the memory they belong
 // to, takes one comparison of bounds and one pass over their cells. What must not be done is not done: such a lane is
 // taken out of the access. Not here: words.
+#include "sanitizer.h"
+
 #include <algorithm>
-#include <map>
-#include <memory>
-#include <mutex>
 #include <utility>
-#include <vector>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
 #include "guard.h"
-#include "shadow.h"
-#include "supa_core.h"
-
-extern "C" {
-uint64_t supa_check(void *sanitizer, int32_t site, int64_t block, uint64_t base, const uint64_t *addresses,
-                    uint64_t lanes, int32_t element, int32_t step, const int32_t *elements);
-void supa_note(void *sanitizer, int32_t site, int64_t block, uint64_t lanes, int32_t element, int32_t step,
-               const int32_t *elements);
-}
 
 namespace {
 
@@ -31,31 +20,10 @@ constexpr uint64_t kNullPage = 1 << 16;
 constexpr int kStripeShift = 10;
 constexpr uint8_t kReached = 1, kActive = 2;
 
-struct Site {
-  SupaSite facts;
-  uint8_t reached;
-};
+using supa::Site;
 
-}  // namespace
-
-struct SupaSanitizer {
-  // Read by native code (`supa.program.abi`).
-  decltype(&supa_check) check = supa_check;
-  decltype(&supa_note) note = supa_note;
-
-  std::vector<Site> sites;
-  std::vector<SupaExtent> extents;
-  std::vector<std::unique_ptr<supa::Shadow>> shadows;
-  uint32_t first_number = 0;
-  bool ordered = false;  // some site acquires or releases
-  supa::Order order;
-  std::mutex mutex;
-  std::map<std::pair<int32_t, int32_t>, SupaFinding> findings;
-
-  explicit SupaSanitizer(int64_t blocks) : order(blocks) {}
-};
-
-namespace {
+// Where the pointer of the access that is checked next came from, where no argument says it; 0: not known.
+thread_local uint64_t origin = 0;
 
 struct Access {
   SupaSanitizer *own;
@@ -75,20 +43,8 @@ struct Access {
   }
 };
 
-void record(SupaSanitizer *own, int32_t site, int32_t problem, int64_t block, int64_t other, uint64_t address,
-            int64_t element) {
-  const supa::Unguarded lock_is_safe;
-  std::lock_guard<std::mutex> lock(own->mutex);
-  const auto [place, fresh] = own->findings.try_emplace({site, problem});
-  SupaFinding &finding = place->second;
-  const int64_t count = finding.count + 1;
-  if (fresh || std::pair(block, element) < std::pair(finding.block, finding.element))
-    finding = {site, problem, block, other, address, element, 0};
-  finding.count = count;
-}
-
 void record(const Access &access, int lane, int32_t problem, int64_t other = -1) {
-  record(access.own, access.number, problem, access.block, other, access.address(lane), access.element_of(lane));
+  supa::record(access.own, access.number, problem, access.block, other, access.address(lane), access.element_of(lane));
 }
 
 // ---- races ----
@@ -205,32 +161,25 @@ void track(const Access &access, int32_t group, int lane, uint64_t address, int6
 
 // ---- memory never written ----
 
-bool unwritten(uint64_t address, int32_t bytes) {
-  const auto *word = reinterpret_cast<const uint32_t *>(address & ~uint64_t{3});
-  return *word == kMark && (bytes < 8 || word[1] == kMark);
+uint8_t mark_byte(uint64_t address) { return static_cast<uint8_t>(kMark >> (8 * (address & 3))); }
+
+bool holds_mark(uint64_t address) { return *reinterpret_cast<const uint8_t *>(address) == mark_byte(address); }
+
+bool is_written(const SupaExtent &extent, uint64_t address) {
+  const uint64_t offset = address - extent.written_base;
+  return extent.written[offset / 8] >> (offset % 8) & 1;
 }
 
-bool may_be_unwritten(uint64_t from, uint64_t to) {
-  uint64_t at = (from + 3) & ~uint64_t{3};
-#if defined(__x86_64__)
-  const __m128i mark = _mm_set1_epi32(static_cast<int>(kMark));
-  __m128i any = _mm_setzero_si128();
-  for (; at + 16 <= to; at += 16)
-    any = _mm_or_si128(any, _mm_cmpeq_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(at)), mark));
-  if (_mm_movemask_epi8(any) != 0) return true;
-#endif
-  for (; at + 4 <= to; at += 4)
-    if (*reinterpret_cast<const uint32_t *>(at) == kMark) return true;
-  return false;
-}
-
-// ---- bounds ----
-
-const SupaExtent *extent_of(SupaSanitizer *own, const SupaSite &site, uint64_t address) {
-  if (site.extent >= 0) return &own->extents[static_cast<size_t>(site.extent)];
-  for (const SupaExtent &each : own->extents)
-    if (address - each.base < static_cast<uint64_t>(each.bytes)) return &each;
-  return nullptr;
+// A part of a word tells little by itself: it counts where kernels wrote all of the word that does not hold the mark.
+bool part_unwritten(const SupaExtent &extent, uint64_t address, int32_t bytes) {
+  if (extent.written == nullptr) return false;
+  const uint64_t word = address & ~uint64_t{3}, end = extent.base + static_cast<uint64_t>(extent.bytes);
+  for (uint64_t at = std::max(word, extent.base); at < std::min(word + 4, end); ++at) {
+    const bool written = is_written(extent, at), marked = holds_mark(at);
+    const bool own = at >= address && at < address + static_cast<uint64_t>(bytes);
+    if (own ? written || !marked : !written && !marked) return false;
+  }
+  return true;
 }
 
 bool inside(const SupaExtent &extent, uint64_t address, int64_t bytes) {
@@ -238,25 +187,85 @@ bool inside(const SupaExtent &extent, uint64_t address, int64_t bytes) {
   return offset < static_cast<uint64_t>(extent.bytes) && static_cast<uint64_t>(extent.bytes) - offset >= static_cast<uint64_t>(bytes);
 }
 
-// Memory that no argument told of: a device's must be allocated, the host's is not known.
+bool unwritten(const SupaExtent &extent, uint64_t address, int32_t bytes) {
+  const auto *word = reinterpret_cast<const uint32_t *>(address & ~uint64_t{3});
+  if (inside(extent, address & ~uint64_t{3}, 4) && *word == kMark && (bytes < 8 || word[1] == kMark)) return true;
+  return bytes < 4 && part_unwritten(extent, address, bytes);
+}
+
+// Whether some part of `bytes` of the words around [from, to) holds what it would hold if it was never written.
+bool may_be_unwritten(uint64_t from, uint64_t to, int32_t bytes) {
+  uint64_t at = bytes < 4 ? from & ~uint64_t{3} : (from + 3) & ~uint64_t{3};
+#if defined(__x86_64__)
+  const __m128i mark = _mm_set1_epi32(static_cast<int>(kMark));
+  __m128i any = _mm_setzero_si128();
+  for (; at + 16 <= to; at += 16) {
+    const __m128i found = _mm_loadu_si128(reinterpret_cast<const __m128i *>(at));
+    any = _mm_or_si128(any, bytes == 1   ? _mm_cmpeq_epi8(found, mark)
+                            : bytes == 2 ? _mm_cmpeq_epi16(found, mark)
+                                         : _mm_cmpeq_epi32(found, mark));
+  }
+  if (_mm_movemask_epi8(any) != 0) return true;
+#endif
+  for (; at < to && (bytes < 4 || at + 4 <= to); at += 4) {
+    const uint32_t same = *reinterpret_cast<const uint32_t *>(at) ^ kMark;
+    if (same == 0 || (bytes == 2 && ((same & 0xFFFF) == 0 || same >> 16 == 0))) return true;
+    if (bytes == 1 && ((same - 0x01010101u) & ~same & 0x80808080u) != 0) return true;
+  }
+  return false;
+}
+
+void note_written(const SupaExtent &extent, uint64_t address, int64_t bytes) {
+  uint64_t bit = address - extent.written_base;
+  for (const uint64_t end = bit + static_cast<uint64_t>(bytes); bit < end;) {
+    const uint64_t count = std::min<uint64_t>(8 - bit % 8, end - bit);
+    const auto mask = static_cast<uint8_t>(((1u << count) - 1) << (bit % 8));
+    uint8_t &entry = extent.written[bit / 8];
+    if ((__atomic_load_n(&entry, __ATOMIC_RELAXED) & mask) != mask) __atomic_fetch_or(&entry, mask, __ATOMIC_RELAXED);
+    bit += count;
+  }
+}
+
+// ---- bounds ----
+
+const SupaExtent *holder_of(const SupaSanitizer *own, uint64_t address) {
+  const auto begin = own->extents.begin(), tables = begin + own->named;
+  for (auto each = begin; each != tables; ++each)
+    if (address - each->base < static_cast<uint64_t>(each->bytes)) return &*each;
+  auto next = std::upper_bound(tables, own->extents.end(), address,
+                               [](uint64_t at, const SupaExtent &extent) { return at < extent.base; });
+  if (next == tables) return nullptr;
+  --next;
+  return address - next->base < static_cast<uint64_t>(next->bytes) ? &*next : nullptr;
+}
+
+// The memory that an access must stay in; null where nobody told of it.
+const SupaExtent *extent_of(const SupaSanitizer *own, const SupaSite &site, uint64_t address) {
+  if (site.extent >= 0) return &own->extents[static_cast<size_t>(site.extent)];
+  const SupaExtent *const meant = origin != 0 ? holder_of(own, origin) : nullptr;
+  return meant != nullptr ? meant : holder_of(own, address);
+}
+
+// Memory that nobody told of: a device's must be allocated, and in one piece with `origin`; the host's is not known.
 int32_t unknown_memory(const SupaSanitizer *own, uint64_t address, int64_t bytes) {
   if (address < kNullPage) return SUPA_OUTSIDE;
   // Nothing is freed while a launch runs: the allocation found last is good until the next launch's numbers.
   static thread_local SupaPlace last{};
   static thread_local uint32_t found_in = 0;
-  const auto holds = [&](const SupaPlace &place) {
-    return place.inside && address >= place.start && bytes <= place.bytes &&
-           address - place.start <= static_cast<uint64_t>(place.bytes - bytes);
+  const uint64_t from = origin != 0 ? origin : address;
+  const auto holds = [](const SupaPlace &place, uint64_t at, int64_t count) {
+    return place.inside && at >= place.start && count <= place.bytes &&
+           at - place.start <= static_cast<uint64_t>(place.bytes - count);
   };
-  if (found_in == own->first_number && holds(last)) return -1;
+  if (found_in == own->first_number && holds(last, from, 1)) return holds(last, address, bytes) ? -1 : SUPA_OUTSIDE;
   const supa::Unguarded lock_is_safe;
   SupaPlace place;
-  supa_locate(address, &place);
+  supa_locate(from, &place);
   if (place.region == nullptr) return -1;
-  if (!holds(place)) return SUPA_FREED;
+  if (!holds(place, from, 1)) return SUPA_FREED;
   last = place;
   found_in = own->first_number;
-  return -1;
+  return holds(place, address, bytes) ? -1 : SUPA_OUTSIDE;
 }
 
 bool good_lane(const Access &access, int lane) {
@@ -276,8 +285,8 @@ bool good_lane(const Access &access, int lane) {
     return false;
   }
   if (extent == nullptr) return true;
-  if (site.kind != SUPA_STORE && inside(*extent, address & ~uint64_t{3}, 4) && unwritten(address, site.bytes))
-    record(access, lane, SUPA_UNWRITTEN);
+  if (site.kind != SUPA_STORE && unwritten(*extent, address, site.bytes)) record(access, lane, SUPA_UNWRITTEN);
+  if (site.kind != SUPA_LOAD && extent->written != nullptr) note_written(*extent, address, site.bytes);
   if (extent->group >= 0) track(access, extent->group, lane, address, site.bytes);
   return true;
 }
@@ -302,12 +311,32 @@ bool together(const Access &access, uint64_t lanes) {
   const SupaExtent *extent = extent_of(access.own, site, from);
   if (extent == nullptr || extent->freed || !inside(*extent, from, bytes)) return false;
   if (from & static_cast<uint64_t>(site.bytes - 1)) return false;
-  if (site.kind == SUPA_LOAD && may_be_unwritten(from, from + static_cast<uint64_t>(bytes))) return false;
+  const int32_t part = extent->written != nullptr ? site.bytes : 4;
+  if (site.kind != SUPA_STORE && may_be_unwritten(from, from + static_cast<uint64_t>(bytes), part)) return false;
+  if (site.kind != SUPA_LOAD && extent->written != nullptr) note_written(*extent, from, bytes);
   if (extent->group >= 0) track(access, extent->group, first, from, bytes);
   return true;
 }
 
 }  // namespace
+
+namespace supa {
+
+thread_local Seen last_seen{-1, 0, 0};
+
+void record(SupaSanitizer *own, int32_t site, int32_t problem, int64_t block, int64_t other, uint64_t address,
+            int64_t element) {
+  const Unguarded lock_is_safe;
+  std::lock_guard<std::mutex> lock(own->mutex);
+  const auto [place, fresh] = own->findings.try_emplace({site, problem});
+  SupaFinding &finding = place->second;
+  const int64_t count = finding.count + 1;
+  if (fresh || std::pair(block, element) < std::pair(finding.block, finding.element))
+    finding = {site, problem, block, other, address, element, 0};
+  finding.count = count;
+}
+
+}  // namespace supa
 
 extern "C" {
 
@@ -331,26 +360,34 @@ uint64_t supa_check(void *sanitizer, int32_t number, int64_t block, uint64_t bas
     if (site.facts.flags & SUPA_RELEASES) own->order.release(block, base);
     if (site.facts.flags & SUPA_VOLATILE) own->order.acquire(block, base);
   }
-  if (addresses == nullptr && together(access, lanes)) return lanes;
-  return each_lane(access, lanes);
+  supa::last_seen = {number, access.address(__builtin_ctzll(lanes)), access.element_of(__builtin_ctzll(lanes))};
+  if (site.facts.kind == SUPA_STORE && !own->stored.load(std::memory_order_relaxed))
+    own->stored.store(true, std::memory_order_relaxed);
+  const uint64_t good = addresses == nullptr && together(access, lanes) ? lanes : each_lane(access, lanes);
+  origin = 0;
+  return good;
 }
+
+void supa_origin(void *, uint64_t address) { origin = address; }
 
 void supa_note(void *sanitizer, int32_t site, int64_t block, uint64_t lanes, int32_t element, int32_t step,
                const int32_t *elements) {
   const int lane = __builtin_ctzll(lanes);
-  record(static_cast<SupaSanitizer *>(sanitizer), site, SUPA_WRONG_VALUE, block, -1, 0,
+  supa::record(static_cast<SupaSanitizer *>(sanitizer), site, SUPA_WRONG_VALUE, block, -1, 0,
          elements != nullptr ? elements[lane] : int64_t{element} + int64_t{lane} * step);
 }
 
 SupaSanitizer *supa_sanitizer_open(const SupaSite *sites, int32_t site_count, const SupaExtent *extents,
-                                   int32_t extent_count, const SupaGroup *groups, int32_t group_count,
-                                   int64_t blocks) {
+                                   int32_t extent_count, int32_t named_count, const SupaGroup *groups,
+                                   int32_t group_count, int64_t blocks, int64_t wait_ns) {
   auto *own = new SupaSanitizer(blocks);
   for (int32_t index = 0; index < site_count; ++index) {
     own->sites.push_back({sites[index], 0});
     own->ordered |= (sites[index].flags & (SUPA_ACQUIRES | SUPA_RELEASES)) != 0;
   }
   own->extents.assign(extents, extents + extent_count);
+  own->named = named_count;
+  own->wait_ns = wait_ns;
   own->first_number = supa::take_numbers(blocks);
   for (int32_t index = 0; index < group_count; ++index) own->shadows.push_back(supa::take_shadow(groups[index]));
   return own;
@@ -378,7 +415,7 @@ void supa_mark_unwritten(uint64_t address, int64_t bytes) {
   const int64_t whole = (address & 7) == 0 ? bytes / 8 : 0;
   std::fill(words, words + whole, kMark64);
   for (int64_t index = whole * 8; index < bytes; ++index)
-    at[index] = static_cast<uint8_t>(kMark >> (8 * ((address + static_cast<uint64_t>(index)) & 3)));
+    at[index] = mark_byte(address + static_cast<uint64_t>(index));
 }
 
 }  // extern "C"

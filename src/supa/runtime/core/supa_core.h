@@ -21,7 +21,10 @@ typedef struct SupaLaunch {
   void (*report)(void *launch, int32_t kind, int32_t message, int64_t block, int64_t count, const int64_t *values);
   void (*yield_)(void *launch); /* called by loops that may wait for another block; may be null */
   struct SupaSanitizer *sanitizer; /* asked by kernels with checks; may be null */
+  int64_t (*read)(void *launch, int32_t what); /* clocks and processors, in the order of SUPA_READ_*; may be null */
 } SupaLaunch;
+
+enum { SUPA_READ_NANOSECONDS = 0, SUPA_READ_CYCLES = 1, SUPA_READ_PROCESSOR = 2, SUPA_READ_PROCESSORS = 3 };
 
 typedef void (*SupaEntry)(const uint64_t *args, SupaLaunch *launch, int64_t first, int64_t last, uint8_t *scratch);
 typedef int64_t (*SupaWork)(const uint64_t *args, SupaLaunch *launch, int64_t first, int64_t last, int64_t *out,
@@ -79,7 +82,8 @@ void supa_locate(uint64_t address, SupaPlace *out);
 enum {
   SUPA_STOPPED = -1,        /* a kernel's assert failed */
   SUPA_FAULT = -2,          /* kernel code raised a signal */
-  SUPA_NO_HOST_MEMORY = -3  /* scratch memory or the work's buffer could not be had */
+  SUPA_NO_HOST_MEMORY = -3, /* scratch memory or the work's buffer could not be had */
+  SUPA_INTERRUPTED = -4     /* the process was asked to stop (SIGINT) */
 };
 
 typedef struct SupaKernel SupaKernel;
@@ -149,6 +153,8 @@ typedef struct SupaExtent {
   int64_t bytes;
   int32_t group; /* extents of one group overlap; groups that are not tracked are -1 */
   int32_t freed;
+  uint64_t written_base; /* where the bits of `written` begin */
+  uint8_t *written;      /* a bit for each byte that a kernel wrote since it was marked; null: not kept */
 } SupaExtent;
 
 typedef struct SupaGroup { /* memory whose writers and readers are tracked */
@@ -166,7 +172,8 @@ enum {
   SUPA_READ_AFTER_WRITE = 5,
   SUPA_WRITE_AFTER_READ = 6,
   SUPA_WRONG_VALUE = 7, /* an overflow, or a value that is not finite */
-  SUPA_PROBLEMS = 8
+  SUPA_WAITS = 8,       /* for what nobody does any more */
+  SUPA_PROBLEMS = 9
 };
 
 typedef struct SupaFinding {
@@ -181,8 +188,11 @@ typedef struct SupaFinding {
 
 typedef struct SupaSanitizer SupaSanitizer;
 
+/* The first `named_count` extents are those that sites name, the others stand in the order of their addresses. A launch
+ * whose blocks have all been waiting for `wait_ns` is stopped. */
 SupaSanitizer *supa_sanitizer_open(const SupaSite *sites, int32_t site_count, const SupaExtent *extents,
-                                   int32_t extent_count, const SupaGroup *groups, int32_t group_count, int64_t blocks);
+                                   int32_t extent_count, int32_t named_count, const SupaGroup *groups,
+                                   int32_t group_count, int64_t blocks, int64_t wait_ns);
 void supa_sanitizer_close(SupaSanitizer *sanitizer);
 /* Of every site: bit 0: it was reached, bit 1: with some lane active. Returns the number of findings. */
 int64_t supa_sanitizer_result(SupaSanitizer *sanitizer, uint8_t *reached);
