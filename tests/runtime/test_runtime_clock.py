@@ -11,9 +11,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from known_prices import FakePricer
 
+from supa.arch import load_server
 from supa.base.errors import DescriptionError, DeviceError
-from supa.runtime import Clock, Device, Event, Prices, Session, Stream, current_device, set_threads
-from supa.runtime.device import _current
+from supa.runtime import (
+    Clock,
+    Device,
+    Event,
+    Prices,
+    Session,
+    Stream,
+    cards,
+    current_device,
+    open_cards,
+    set_threads,
+)  # fmt: skip
+from supa.runtime.current import _current
 
 
 def arrays(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -222,8 +234,51 @@ def test_threads_choose_their_own_streams(device: Device) -> None:
     assert (mine.ready_ps, device.default_stream.ready_ps) == (3 * 10**6, 0)
 
 
+def _no_devices_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("supa.runtime.current._current", [])
+    monkeypatch.setattr("supa.runtime.current._cards", [])
+
+
+def test_a_server_s_name_gives_all_its_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    _no_devices_yet(monkeypatch)
+    monkeypatch.setenv("SUPA_DEVICE", "hearten")
+    eight = cards()
+    assert [one.index for one in eight] == list(range(8)) and current_device() is eight[0]
+    assert {one.name for one in eight} == {"bili100"} and len({one.session for one in eight}) == 1
+    assert eight[0].pair_bytes_per_s == load_server("hearten").pair_bandwidth_bytes_per_s > 0
+
+
+def test_a_number_of_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    _no_devices_yet(monkeypatch)
+    monkeypatch.setenv("SUPA_CARDS", "3")
+    assert len(cards()) == 3
+    for wrong in ("0", "many", "65"):
+        _no_devices_yet(monkeypatch)
+        monkeypatch.setenv("SUPA_CARDS", wrong)
+        with pytest.raises(DeviceError, match="SUPA_CARDS"):
+            cards()
+
+
+def test_cards_have_one_host_and_wait_for_each_other() -> None:
+    first, second = open_cards("bili100", "both", count=2)
+    first.default_stream.submit(1000)
+    mark = first.default_stream.record()
+    second.default_stream.wait(mark)
+    second.default_stream.submit(500)
+    assert second.synchronize() == 1500 == first.clock.host_ps
+
+
+def test_what_one_card_predicted_the_other_knows() -> None:
+    first, second = open_cards("bili100", "time", count=2)
+    pricer = FakePricer()
+    first.prices._pricer = second.prices._pricer = pricer
+    first.launch(kernels.vector_add(), (1, 1, 1), 512, 1024, 1536, 64)
+    second.launch(kernels.vector_add(), (1, 1, 1), 5120, 1024, 2048, 64)
+    assert len(pricer.streams) == 1
+
+
 def test_the_environment_names_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("supa.runtime.device._current", [])
+    _no_devices_yet(monkeypatch)
     monkeypatch.setenv("SUPA_DEVICE", "h100-sxm")
     monkeypatch.setenv("SUPA_MODE", "execute")
     chosen = current_device()
@@ -231,7 +286,7 @@ def test_the_environment_names_the_device(monkeypatch: pytest.MonkeyPatch) -> No
     assert current_device() is chosen
     assert chosen not in _current
     for name, value, error in (("SUPA_MODE", "fast", DeviceError), ("SUPA_DEVICE", "tpu", DescriptionError)):
-        monkeypatch.setattr("supa.runtime.device._current", [])
+        _no_devices_yet(monkeypatch)
         monkeypatch.setenv(name, value)
         with pytest.raises(error, match=value):
             current_device()

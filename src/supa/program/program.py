@@ -70,3 +70,9 @@ class Program:
     messages: tuple[str, ...] = field(default=())  # texts of asserts and prints, by the index that native code reports
     sites: tuple[Site, ...] = field(default=())  # none in a kernel that was compiled without checks
     compile_seconds: dict[str, float] = field(default_factory=dict)  # per named stage
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What the program computes and costs: programs of equal content are one kernel."""
+        return (self.name, self.arguments, self.object_code, self.entry_symbol, self.work_symbol, self.work,
+                self.resources, self.messages)  # fmt: skip

@@ -1,23 +1,22 @@
-"""A virtual device: memory, streams, a clock, kernels, a record of launches; and which device is the current one.
+"""A virtual device: memory, streams, a clock, kernels, a record of launches.
 
-Not here: what the hardware is (`arch`), how long a kernel takes (`timing`), several devices and their links.
+Not here: what the hardware is (`arch`), how long a kernel takes (`timing`), which devices a process has (`current`).
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Literal, cast, get_args
 
 from supa.arch import Device as Description
-from supa.arch import load, virtual_instance
+from supa.arch import virtual_instance
 from supa.base.errors import DeviceError
 from supa.program.program import Program
 from supa.runtime.kernel import Kernel
 from supa.runtime.memory import INSTANCE_ALIGNMENT_BYTES, Arena, Memory
 from supa.runtime.prices import Pricer, Prices
 from supa.runtime.session import Session
-from supa.runtime.stream import Clock, Stream
+from supa.runtime.stream import Clock, HostTime, Stream
 
 Mode = Literal["execute", "both", "time"]
 DEFAULT_DEVICE = "bili100"
@@ -44,12 +43,16 @@ class Device:
         mode: Mode = DEFAULT_MODE,
         pricer: Pricer | None = None,
         session: Session | None = None,
+        prices: Prices | None = None,
+        host: HostTime | None = None,
+        index: int = 0,
+        pair_bytes_per_s: int = 0,
     ) -> None:
-        self.description = description
-        self.mode: Mode = _checked_mode(mode)
+        self.description, self.index, self.pair_bytes_per_s = description, index, pair_bytes_per_s
+        self.mode: Mode = checked_mode(mode)
         self.session = Session() if session is None else session
-        self.prices = Prices(description, pricer)
-        self.clock = Clock()
+        self.prices = Prices(description, pricer) if prices is None else prices
+        self.clock = Clock(host)
         self.default_stream = Stream(self.clock, "default")
         self.instances: tuple[Device, ...] = ()
         self._pricer = pricer
@@ -106,12 +109,10 @@ class Device:
         known = self._kernels.get(id(program))
         if known is not None:
             return known[1]
-        content = (program.name, program.arguments, program.object_code, program.entry_symbol, program.work_symbol,
-                   program.work, program.resources, program.messages)  # fmt: skip
         with self._lock:
-            kernel = self._by_content.get(content)
+            kernel = self._by_content.get(program.content)
             if kernel is None:
-                kernel = self._by_content[content] = Kernel(program, self)
+                kernel = self._by_content[program.content] = Kernel(program, self)
             self._kernels[id(program)] = (program, kernel)
         return kernel
 
@@ -172,32 +173,8 @@ class Device:
         return self._arena
 
 
-def _checked_mode(mode: str) -> Mode:
+def checked_mode(mode: str) -> Mode:
+    """The mode of a name; `DeviceError` for a name of none."""
     if mode not in get_args(Mode):
         raise DeviceError(f"expected a mode (SUPA_MODE) of execute, both or time, found {mode!r}")
     return cast(Mode, mode)
-
-
-_current: list[Device] = []
-_current_lock = threading.Lock()
-
-
-def current_device() -> Device:
-    """The process's device: the one set, else the one that `SUPA_DEVICE` and `SUPA_MODE` name (bili100, both).
-
-    Raises `DescriptionError` for a device that nobody has, `DeviceError` for a wrong mode.
-    """
-    if _current:
-        return _current[0]
-    with _current_lock:
-        if not _current:
-            name = os.environ.get("SUPA_DEVICE") or DEFAULT_DEVICE
-            mode = os.environ.get("SUPA_MODE") or DEFAULT_MODE
-            _current.append(Device(load(name), mode=_checked_mode(mode)))
-        return _current[0]
-
-
-def set_current_device(device: Device) -> None:
-    """Make `device` the process's current one."""
-    with _current_lock:
-        _current[:] = [device]

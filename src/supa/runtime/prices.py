@@ -57,6 +57,17 @@ class Prices:
         self.description = description
         self._pricer = pricer
         self._kernels: dict[int, KernelPrices] = {}
+        self._neutral: dict[tuple[object, ...], dict[tuple[int, int, int, bytes], Prediction]] = {}
+
+    def twin(self) -> Prices:
+        """Prices for another device of the same description: what one has predicted, the other knows."""
+        other = Prices(self.description, self._pricer)
+        other._neutral = self._neutral
+        return other
+
+    def neutral(self, program: Program) -> dict[tuple[int, int, int, bytes], Prediction]:
+        """Predictions of equal programs, wherever their tensors lie."""
+        return self._neutral.setdefault(program.content, {})
 
     @property
     def pricer(self) -> Pricer:
@@ -90,7 +101,7 @@ class KernelPrices:
         self._reads_memory = reads_memory(kernel.program)
         self._pointers = pointer_indices(kernel.program)
         self._exact: dict[tuple[int, int, int, bytes], Prediction] = {}
-        self._neutral: dict[tuple[int, int, int, bytes], Prediction] = {}
+        self._neutral = prices.neutral(kernel.program)
 
     def predict(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes) -> Prediction:
         """The prediction for one launch. Raises what the work entry or the pricer raise."""

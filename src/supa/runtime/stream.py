@@ -16,19 +16,34 @@ from supa.base.errors import DeviceError
 COMPUTE = "compute"
 COPY_TO_DEVICE = "copy to device"
 COPY_FROM_DEVICE = "copy from device"
+LINK = "link to another card"
 PS_PER_MS = 1_000_000_000
+
+
+class HostTime:
+    """The time of the host that drives one device, or all cards of a machine, in picoseconds."""
+
+    __slots__ = ("ps",)
+
+    def __init__(self) -> None:
+        self.ps = 0
 
 
 class Clock:
     """The time of one device: of the host that drives it, and when each engine is free."""
 
-    def __init__(self) -> None:
-        self.host_ps = 0
+    def __init__(self, host: HostTime | None = None) -> None:
+        self.host = HostTime() if host is None else host
         self.lock = threading.Lock()
         self.free_ps: dict[str, int] = {}
         self.streams: list[Stream] = []
         self.settle: Callable[[], None] | None = None
         """Submits what others keep for later (a framework's transfers), before what follows it on the clock."""
+
+    @property
+    def host_ps(self) -> int:
+        """The host's time."""
+        return self.host.ps
 
     def caught_up(self) -> None:
         """Let whoever keeps work back submit it now."""
@@ -39,8 +54,8 @@ class Clock:
         """Let the host wait for everything submitted; returns the time in picoseconds."""
         self.caught_up()
         with self.lock:
-            self.host_ps = max([self.host_ps, *(stream.ready_ps for stream in self.streams)])
-            return self.host_ps
+            self.host.ps = max([self.host.ps, *(stream.ready_ps for stream in self.streams)])
+            return self.host.ps
 
 
 class Stream:
@@ -65,9 +80,9 @@ class Stream:
             free_ps = clock.free_ps.get(engine, 0)
             if free_ps > start_ps:
                 start_ps = free_ps
-            idle = clock.host_ps >= start_ps
+            idle = clock.host.ps >= start_ps
             if idle:
-                start_ps = clock.host_ps
+                start_ps = clock.host.ps
             elif queued_ps is not None:
                 duration_ps = queued_ps
             end_ps = self.ready_ps = clock.free_ps[engine] = start_ps + duration_ps
@@ -85,8 +100,8 @@ class Stream:
         """What follows in this stream begins after the event; an event never recorded delays nothing."""
         if event.time_ps is None:
             return
-        if event.clock is not self.clock:
-            raise DeviceError("a stream can only wait for events of its own device")
+        if event.clock is None or event.clock.host is not self.clock.host:
+            raise DeviceError("a stream can only wait for events of its own device and of cards of the same machine")
         self.clock.caught_up()
         with self.clock.lock:
             self.ready_ps = max(self.ready_ps, event.time_ps)
@@ -95,8 +110,8 @@ class Stream:
         """Let the host wait for this stream; returns the time in picoseconds."""
         self.clock.caught_up()
         with self.clock.lock:
-            self.clock.host_ps = max(self.clock.host_ps, self.ready_ps)
-            return self.clock.host_ps
+            self.clock.host.ps = max(self.clock.host.ps, self.ready_ps)
+            return self.clock.host.ps
 
     def query(self) -> bool:
         """Whether everything submitted has ended by the host's time."""
@@ -133,7 +148,7 @@ class Event:
         """Let the host wait for the event."""
         if self.clock is not None and self.time_ps is not None:
             with self.clock.lock:
-                self.clock.host_ps = max(self.clock.host_ps, self.time_ps)
+                self.clock.host.ps = max(self.clock.host.ps, self.time_ps)
 
     def elapsed_ps(self, end: Event) -> int:
         """Picoseconds of the device's clock from this event to `end`.

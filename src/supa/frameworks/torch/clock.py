@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 from supa.frameworks.torch.extension import CALLBACKS, ClockCalls
-from supa.frameworks.torch.traffic import Traffic
+from supa.frameworks.torch.traffic import Traffic, between_cards
 from supa.runtime import Device, Event, Stream, set_current_device
 
 
@@ -56,12 +56,8 @@ class TorchClock:
         self._streams[device][stream].record(self._events[event])
 
     def wait(self, device: int, stream: int, event: int) -> None:
-        """What follows in the stream begins after the event; across devices by way of the host's time."""
-        own, mark = self._streams[device][stream], self._events[event]
-        if mark.clock is None or mark.clock is own.clock:
-            own.wait(mark)
-        else:
-            mark.synchronize()
+        """What follows in the stream begins after the event, which may be another card's."""
+        self._streams[device][stream].wait(self._events[event])
 
     def event_passed(self, event: int) -> int:
         """Whether the host's time is past the event."""
@@ -94,3 +90,10 @@ class TorchClock:
         """The calling thread chose a device or a stream: launches of the runtime follow it."""
         set_current_device(self.devices[device])
         self.devices[device].chosen.stream = self._streams[device][stream] if stream else None
+
+    def peer(self, source: int, source_stream: int, target: int, target_stream: int, moved: int, host_ns: int) -> None:
+        """A copy between two cards: after what either stream holds, and before what follows in either."""
+        ours, theirs = self._streams[source][source_stream], self._streams[target][target_stream]
+        ours.wait(theirs.record())
+        between_cards(self.devices[source], ours, moved, host_ns)
+        theirs.wait(ours.record())

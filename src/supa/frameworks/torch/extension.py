@@ -58,6 +58,7 @@ CALLBACKS = {
     "await_stream": ctypes.CFUNCTYPE(None, _I32, _I64),
     "await_device": ctypes.CFUNCTYPE(None, _I32),
     "chosen": ctypes.CFUNCTYPE(None, _I32, _I64),
+    "peer": ctypes.CFUNCTYPE(None, _I32, _I64, _I32, _I64, _I64, _I64),
 }
 """The members of `SupaTorchClock` in order."""
 

@@ -17,7 +17,7 @@ from supa.arch import Device as Description
 from supa.frameworks.torch.extension import DeviceFacts, Entry
 from supa.frameworks.torch.launches import submit
 from supa.runtime import Device, Stream
-from supa.runtime.stream import COPY_FROM_DEVICE, COPY_TO_DEVICE
+from supa.runtime.stream import COPY_FROM_DEVICE, COPY_TO_DEVICE, LINK
 
 HOST_OPERATOR, DOWN, DOWN_LATER, UP, UP_LATER, INSIDE, KERNEL = range(7)
 """Kinds of entries, as in `csrc/ledger.h`."""
@@ -123,16 +123,46 @@ class Traffic:
             record.compare(machine, priced.time_ps, priced, 0.0)
 
 
+def between_cards(source: Device, stream: Stream, moved: int, host_ns: int) -> None:
+    """Put a copy of `moved` bytes from `source` to another card on its stream and into the record."""
+    record = source.session.record("copy: between devices")
+    if source.mode == "execute":
+        stream.submit(host_ns * 1000)
+        record.count(host_ns)
+        return
+    own = peer_cost(moved, source.description, source.pair_bytes_per_s)
+    stream.submit(own.time_ps, LINK)
+    record.add(host_ns, own.time_ps, own, 0.0)
+    for prices in source.session.compare:
+        other = prices.description
+        priced = peer_cost(moved, other, other.chip.links.bandwidth_bytes_per_s)
+        record.compare(other.name, priced.time_ps, priced, 0.0)
+
+
+def peer_cost(moved: int, description: Description, pair_bytes_per_s: int) -> Cost:
+    """What bytes from card to card take: over the links of the pair, without such over the host bus twice."""
+    chip = description.chip
+    if pair_bytes_per_s:
+        links = chip.links
+        time_ps = links.latency_ps + round(moved * _PS_PER_S / (pair_bytes_per_s * links.efficiency))
+        energy_pj = moved * chip.energy.link_pj_per_byte
+        return Cost(time_ps=time_ps, energy_pj=energy_pj, bound_by="link", bytes=0)
+    bus = chip.host_bus
+    once_ps = bus.latency_ps + round(moved * _PS_PER_S / (bus.bandwidth_bytes_per_s * bus.efficiency))
+    energy_pj = 2 * moved * chip.energy.host_bus_pj_per_byte
+    return Cost(time_ps=2 * once_ps, energy_pj=energy_pj, bound_by="host_bus", bytes=0)
+
+
 def cost(entry: Entry, description: Description) -> Cost:
     """What an entry's transfers take on a described machine: time as the host bus or the device memory has it."""
     chip = description.chip
     moved = entry.down_bytes + entry.up_bytes
     if entry.kind == INSIDE:
         time_ps = entry.count * chip.launch.latency_ps + moved * _PS_PER_S // chip.hbm.bandwidth_bytes_per_s
-        return Cost(time_ps=time_ps, energy_pj=0.0, bound_by="memory", bytes=moved)
+        return Cost(time_ps=time_ps, energy_pj=0.0, bound_by="hbm", bytes=moved)
     bus = chip.host_bus
     pinned = entry.kind in (DOWN_LATER, UP_LATER)
     rate = bus.bandwidth_bytes_per_s * (bus.efficiency if pinned else bus.pageable_efficiency)
     ways = entry.count * (bool(entry.down_bytes) + bool(entry.up_bytes))
     time_ps = ways * bus.latency_ps + round(moved * _PS_PER_S / rate)
-    return Cost(time_ps=time_ps, energy_pj=moved * chip.energy.host_bus_pj_per_byte, bound_by="host bus", bytes=0)
+    return Cost(time_ps=time_ps, energy_pj=moved * chip.energy.host_bus_pj_per_byte, bound_by="host_bus", bytes=0)

@@ -125,6 +125,11 @@ inline void note_inside(c10::DeviceIndex index, int32_t name, int64_t bytes) {
   ledgers[index].add({chosen.streams[index], kInside, name, 1, 0, bytes, 0, time_ps, 0});
 }
 
+// Between two devices: both streams take part, so Python puts it on the clock at once.
+inline void note_peer(c10::DeviceIndex from, c10::DeviceIndex to, int64_t bytes, int64_t host_ns) {
+  if (state.clock_runs) state.clock.peer(from, chosen.streams[from], to, chosen.streams[to], bytes, host_ns);
+}
+
 inline void note_host_operator(c10::DeviceIndex index, int32_t name, int64_t down, int64_t up, int64_t host_ns) {
   const SupaTorchDevice &device = device_of(index);
   ledgers[index].add({chosen.streams[index], kHostOperator, name, 1, down, up, bus_ps(device, down, false),
