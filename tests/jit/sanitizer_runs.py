@@ -7,7 +7,6 @@ import torch
 
 from supa.jit.sanitizer import process
 from supa.jit.sanitizer.findings import Findings
-from supa.jit.triton_backend.torch_device import mark_fresh_tensors
 from supa.runtime import current_device
 from supa.runtime.memory import mark_fresh_memory
 
@@ -39,10 +38,12 @@ def sanitized(monkeypatch, on_device):
         process.findings.finish()
         return list(process.findings.all.values())
 
-    for name in ("empty", "empty_like", "empty_strided"):
+    for name in ("empty", "empty_like", "empty_strided", "empty_permuted"):
         monkeypatch.setattr(torch, name, getattr(torch, name))
-    monkeypatch.setattr(torch.Tensor, "new_empty", torch.Tensor.new_empty)
-    mark_fresh_tensors()
+    for name in ("new_empty", "new_empty_strided", "data_ptr"):
+        monkeypatch.setattr(torch.Tensor, name, getattr(torch.Tensor, name))
+    monkeypatch.setattr(process, "_taken", [])
+    process.watch_tensors()
     mark_fresh_memory(True)
     on_device(mode="execute")
     yield run

@@ -27,7 +27,6 @@ PROBLEMS = (
 _KINDS = {"load": 0, "store": 1, "atomic": 2, "overflow": 3, "not_finite": 4}
 _VOLATILE, _ACQUIRES, _RELEASES = 1, 2, 4
 _MOST_CELL_BYTES = 8
-DEFAULT_WAIT_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +80,8 @@ def launch_checked(
     slots: bytes,
     extents: Sequence[Extent],
     others: Sequence[Extent] = (),
-    wait_s: float = DEFAULT_WAIT_S,
+    *,
+    wait_s: float,
 ) -> Checked:
     """Run all blocks of `grid` under the sanitizer; `extents` say what the arguments' memory is, `others` what else
     addresses may lead to. Blocks that have done nothing but wait for `wait_s` seconds are stopped.

@@ -29,7 +29,7 @@ from supa.runtime.watch import Span, Watch
 if TYPE_CHECKING:
     from supa.runtime.device import Device
 
-_HEAD = "<iiiiQQQQQ"  # grid, stopped, report, yield, sanitizer, kernel, outcome: `SupaCall`
+_HEAD = "<iiiiQQQQQQ"  # grid, stopped, report, yield, sanitizer, read, kernel, outcome: `SupaCall`
 _MAX_GRID = (1 << 31) - 1
 _PS_PER_NS = 1000
 _launch = core.supa_launch
@@ -164,7 +164,7 @@ class Kernel:
         except IndexError:
             call = _Call(self._call_bytes)
         try:
-            fields = (grid_x, grid_y, grid_z, 0, report, 0, sanitizer, self._handle, call.outcome, slots)
+            fields = (grid_x, grid_y, grid_z, 0, report, 0, sanitizer, 0, self._handle, call.outcome, slots)
             self._write(call.buffer, 0, *fields)
         except struct.error:
             raise self._wrong_grid(grid_x, grid_y, grid_z) from None

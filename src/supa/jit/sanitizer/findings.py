@@ -28,7 +28,7 @@ _RACES = ("write-write", "read-after-write", "write-after-read")
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One mistake in a kernel, at the user's line. `kind`: a problem of `runtime.checked`, or `overflow`, `not finite`,
-    `assertion`, `dead mask`.
+    `assertion`, `dead mask`; of `waits` `count` are programs.
 
     `access`: load, store or atomic, or the operation's name. `element`: index in the tile of `tile_shape`, () for a
     scalar. `past_bytes`: of an access outside, how far behind the last byte of `argument` it begins (below 0: before

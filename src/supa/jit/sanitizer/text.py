@@ -20,6 +20,7 @@ _TITLES = {
     "not finite": "NaN or infinity from finite operands",
     "assertion": "device_assert failed",
     "dead mask": "mask that is always false",
+    "waits": "programs that wait for ever",
 }
 _VERBS = {"load": "reads", "store": "writes", "atomic": "changes"}
 _HINTS = {
@@ -31,6 +32,7 @@ _HINTS = {
     "write-after-read": "split the kernel in two launches, or order the programs by atomics with acquire and release",
     "overflow": "compute in 64 bits: tl.program_id(0).to(tl.int64), or annotate strides as tl.int64",
     "not finite": "look for a division by zero, log or sqrt of a value out of range, or an exp that is too large",
+    "waits": "nobody does any more what they wait for: a release that was taken out or masked off, or a wrong count",
     "dead mask": "nothing was ever accessed here: compare the mask with what it should let through",
 }
 
@@ -82,6 +84,8 @@ def _what(finding: Finding) -> str:
         return f"{finding.access!r} gives NaN or infinity in {finding.type}"
     if finding.kind == "assertion":
         return finding.message
+    if finding.kind == "waits":
+        return f"waits for a change of {_element_of_tensor(finding)}; the launch was stopped"
     if finding.kind in ("write-write", "read-after-write", "write-after-read"):
         other = finding.other or "(another one)"
         return f"{verb} {_element_of_tensor(finding)}, as program {other} {_others_verb(finding)}"

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
+from supa.jit.sanitizer.parts import WrittenParts
+from supa.jit.sanitizer.taken import Storage, Taken, TakenTensors
 from supa.runtime.memory import mark_unwritten
+
+_MARKED = (
+    ("", "empty"), ("", "empty_like"), ("", "empty_strided"), ("", "empty_permuted"),
+    ("Tensor", "new_empty"), ("Tensor", "new_empty_strided"),
+)  # fmt: skip
+_SMALL_BYTES = 2  # elements that are parts of the mark
+_OWN = ("triton", "supa", "torch")
 
 
 def active_torch_device() -> Any:
@@ -17,20 +27,16 @@ def active_torch_device() -> Any:
     return torch.device("cpu") if module is None else torch.device("supa", module.current_device())
 
 
-def mark_fresh_tensors() -> None:
+def mark_fresh_tensors(parts: WrittenParts) -> None:
     """From now on tensors that torch leaves uninitialised are filled with the sanitizer's mark of unwritten memory."""
     import torch
 
-    for owner, name in (
-        (torch, "empty"),
-        (torch, "empty_like"),
-        (torch, "empty_strided"),
-        (torch.Tensor, "new_empty"),
-    ):
-        setattr(owner, name, _marking(getattr(owner, name)))
+    for owner_name, name in _MARKED:
+        owner = getattr(torch, owner_name) if owner_name else torch
+        setattr(owner, name, _marking(getattr(owner, name), parts))
 
 
-def _marking(make: Callable[..., Any]) -> Callable[..., Any]:
+def _marking(make: Callable[..., Any], parts: WrittenParts) -> Callable[..., Any]:
     import torch
 
     @functools.wraps(make)
@@ -38,8 +44,61 @@ def _marking(make: Callable[..., Any]) -> Callable[..., Any]:
         tensor = make(*args, **options)
         plain = type(tensor) is torch.Tensor and tensor.layout is torch.strided and not tensor.is_quantized
         if plain and tensor.device.type in ("cpu", "supa") and options.get("out") is None and tensor.numel():
-            storage = tensor.untyped_storage()
-            mark_unwritten(storage.data_ptr(), storage.nbytes())
+            _mark(tensor, parts)
         return tensor
 
     return made
+
+
+def _mark(tensor: Any, parts: WrittenParts) -> None:
+    from torch.multiprocessing.reductions import StorageWeakRef
+
+    storage = tensor.untyped_storage()
+    mark_unwritten(storage.data_ptr(), storage.nbytes())
+    if tensor.element_size() <= _SMALL_BYTES and not tensor.is_inference():
+        is_gone = StorageWeakRef(storage).expired
+        parts.begin(storage.data_ptr(), storage.nbytes(), tensor._version, is_gone)
+
+
+def written_parts(parts: WrittenParts, value: Any) -> tuple[int, int]:
+    """Of a tensor's storage: its address, and that of the bits that say what kernels wrote (0: not kept)."""
+    import torch
+
+    if not isinstance(value, torch.Tensor) or value.element_size() > _SMALL_BYTES or value.is_inference():
+        return 0, 0
+    storage = value.untyped_storage().data_ptr()
+    return storage, parts.of(storage, value._version)
+
+
+def watch_addresses() -> TakenTensors:
+    """From now on the host tensors whose address the program asks for are remembered."""
+    import torch
+
+    taken = TakenTensors(_uses)
+    stock = torch.Tensor.data_ptr
+
+    @functools.wraps(stock)
+    def data_ptr(self: Any) -> int:
+        address = int(stock(self))
+        if address and self.device.type == "cpu" and not _is_own(sys._getframe(1).f_globals):
+            storage, covers = self.untyped_storage(), self.is_contiguous()
+            covers = covers and storage.nbytes() == self.numel() * self.element_size()
+            shape = tuple(self.shape) if covers else None
+            kind = str(self.dtype).removeprefix("torch.")
+            taken.add(Taken(storage=storage, type=kind, element_bytes=self.element_size(), shape=shape))
+        return address
+
+    torch.Tensor.data_ptr = data_ptr  # type: ignore[method-assign, assignment]
+    return taken
+
+
+def _uses(storage: Storage) -> int:
+    import torch
+
+    return int(torch._C._storage_Use_Count(storage._cdata))  # type: ignore[attr-defined]
+
+
+def _is_own(names: dict[str, Any]) -> bool:
+    """Whether code with these globals belongs to a launch, not to the program."""
+    own = str(names.get("__name__", "")).split(".", 1)[0] in _OWN
+    return own or "specialize_impl" in names or "pack_slowly" in names

@@ -228,22 +228,22 @@ void note_written(const SupaExtent &extent, uint64_t address, int64_t bytes) {
 
 // ---- bounds ----
 
-const SupaExtent *holder_of(const SupaSanitizer *own, uint64_t address) {
-  const auto begin = own->extents.begin(), tables = begin + own->named;
-  for (auto each = begin; each != tables; ++each)
-    if (address - each->base < static_cast<uint64_t>(each->bytes)) return &*each;
-  auto next = std::upper_bound(tables, own->extents.end(), address,
-                               [](uint64_t at, const SupaExtent &extent) { return at < extent.base; });
-  if (next == tables) return nullptr;
-  --next;
-  return address - next->base < static_cast<uint64_t>(next->bytes) ? &*next : nullptr;
+bool holds(const SupaExtent &extent, uint64_t address) {
+  return address - extent.base < static_cast<uint64_t>(extent.bytes);
 }
 
-// The memory that an access must stay in; null where nobody told of it.
-const SupaExtent *extent_of(const SupaSanitizer *own, const SupaSite &site, uint64_t address) {
-  if (site.extent >= 0) return &own->extents[static_cast<size_t>(site.extent)];
-  const SupaExtent *const meant = origin != 0 ? holder_of(own, origin) : nullptr;
-  return meant != nullptr ? meant : holder_of(own, address);
+// Of the memory that no site names: whose address the program took.
+const SupaExtent *taken_at(const SupaSanitizer *own, uint64_t address) {
+  const auto begin = own->extents.begin() + own->named;
+  auto next = std::upper_bound(begin, own->extents.end(), address,
+                               [](uint64_t at, const SupaExtent &extent) { return at < extent.base; });
+  return next != begin && holds(*--next, address) ? &*next : nullptr;
+}
+
+const SupaExtent *argument_at(const SupaSanitizer *own, uint64_t address) {
+  const auto end = own->extents.begin() + own->named;
+  const auto found = std::find_if(own->extents.begin(), end, [&](const SupaExtent &one) { return holds(one, address); });
+  return found == end ? nullptr : &*found;
 }
 
 // Memory that nobody told of: a device's must be allocated, and in one piece with `origin`; the host's is not known.
@@ -268,16 +268,26 @@ int32_t unknown_memory(const SupaSanitizer *own, uint64_t address, int64_t bytes
   return holds(place, address, bytes) ? -1 : SUPA_OUTSIDE;
 }
 
+// What is wrong with an access of [address, address + bytes), -1: nothing; and the memory it is in, null: nobody told.
+int32_t locate(const Access &access, uint64_t address, int64_t bytes, const SupaExtent **extent) {
+  const SupaSanitizer *const own = access.own;
+  const int32_t named = access.site.facts.extent;
+  *extent = named >= 0 ? &own->extents[static_cast<size_t>(named)] : taken_at(own, origin != 0 ? origin : address);
+  if (*extent == nullptr) {
+    const int32_t problem = unknown_memory(own, address, bytes);
+    if (problem >= 0) return problem;
+    *extent = argument_at(own, address);
+    if (*extent == nullptr) return -1;
+  }
+  return (*extent)->freed ? SUPA_FREED : inside(**extent, address, bytes) ? -1 : SUPA_OUTSIDE;
+}
+
 bool good_lane(const Access &access, int lane) {
   const SupaSite &site = access.site.facts;
   const uint64_t address = access.address(lane);
-  const SupaExtent *extent = extent_of(access.own, site, address);
-  if (extent == nullptr) {
-    const int32_t problem = unknown_memory(access.own, address, site.bytes);
-    if (problem >= 0) record(access, lane, problem);
-    if (problem >= 0) return false;
-  } else if (extent->freed || !inside(*extent, address, site.bytes)) {
-    record(access, lane, extent->freed ? SUPA_FREED : SUPA_OUTSIDE);
+  const SupaExtent *extent;
+  if (const int32_t problem = locate(access, address, site.bytes, &extent); problem >= 0) {
+    record(access, lane, problem);
     return false;
   }
   if (address & static_cast<uint64_t>(site.bytes - 1)) {
@@ -308,8 +318,8 @@ bool together(const Access &access, uint64_t lanes) {
   if ((run & (run + 1)) != 0) return false;  // with holes
   const uint64_t from = access.address(first);
   const int64_t bytes = int64_t{count} * site.bytes;
-  const SupaExtent *extent = extent_of(access.own, site, from);
-  if (extent == nullptr || extent->freed || !inside(*extent, from, bytes)) return false;
+  const SupaExtent *extent;
+  if (locate(access, from, bytes, &extent) >= 0 || extent == nullptr) return false;
   if (from & static_cast<uint64_t>(site.bytes - 1)) return false;
   const int32_t part = extent->written != nullptr ? site.bytes : 4;
   if (site.kind != SUPA_STORE && may_be_unwritten(from, from + static_cast<uint64_t>(bytes), part)) return false;
