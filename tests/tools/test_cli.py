@@ -140,7 +140,7 @@ def test_modules_run_too(folder):
         (["run", "--device", "bili10", "x.py"], "did you mean 'bili10"),
         (["run", "--device", "nothing-like-it", "x.py"], "known: a100-sxm-40, "),
         (["run", "--devices", "bili100,,h100-sxm", "x.py"], "names with commas"),
-        (["run", "--device", "hearten", "x.py"], "expected a chip or a module"),
+        (["run", "--cards", "65", "x.py"], "expected 1 to 64 cards of bili100"),
         (["run", "--mode", "fast", "x.py"], "--mode: expected execute, both or time, found 'fast'"),
         (["run", "missing.py"], "no file 'missing.py'"),
         (["run", "."], "a folder without __main__.py"),
@@ -158,6 +158,15 @@ def test_mistakes_end_in_one_message_before_anything_runs(tmp_path, monkeypatch,
     assert out == ""
     assert err.startswith("supa: ") and told in err
     assert len(err.splitlines()) <= 2
+
+
+def test_a_server_runs_with_all_its_cards(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.py").write_text("from supa.runtime import cards\nprint(len(cards()), cards()[3].index)")
+    assert main(["run", "--device", "hearten", "x.py"]) == 0
+    assert capsys.readouterr().out.startswith("8 3\n\nsupa: 8 x bili100, mode both")
+    assert main(["run", "--device", "h100-sxm", "--cards", "4", "--json", "r.json", "x.py"]) == 0
+    assert json.loads((tmp_path / "r.json").read_text())["cards"] == 4
 
 
 def test_a_wrong_mode_in_the_environment_is_named(tmp_path, monkeypatch, capsys):

@@ -33,7 +33,9 @@ def report(**changes):
 def test_the_json_object_is_the_documented_one():
     found = json.loads(json.dumps(as_json(report())))
     kernel = {"name", "launches", "host_us", "device_us", "energy_j", "average_power_w", "bound_by", "flops", "bytes"}
-    assert found.keys() == {"device", "mode", "ended", "notes", "kernels", "total", "predictions"}
+    assert found.keys() == {
+        "device", "cards", "mode", "clock_us", "ended", "notes", "kernels", "total", "host_operators", "predictions",
+    }  # fmt: skip
     assert all(entry.keys() == kernel for entry in found["kernels"])
     assert found["total"] == {
         "launches": 4, "host_us": 4512.5, "device_us": 110.0, "energy_j": 0.05,
@@ -45,6 +47,20 @@ def test_the_json_object_is_the_documented_one():
     assert [entry["device_us"] for entry in other["kernels"]] == [50.0, 20.0]
     assert other["total"]["device_us"] == 70.0
     assert "launches" not in other["total"]
+
+
+def test_operators_on_the_host_are_listed_with_counts_and_cost():
+    on_host = Line(
+        name="host: aten::cumsum", launches=7, host_us=9.0, costs=(cost(40.0, bound_by="host_bus"), cost(1.0))
+    )
+    found = report(lines=(*report().lines, on_host), cards=2, clock_us=120.0)
+    [entry] = as_json(found)["host_operators"]
+    assert (entry["name"], entry["calls"], entry["device_us"]) == ("aten::cumsum", 7, 40.0)
+    text = as_text(found)
+    assert text.startswith("supa: 2 x bili100, mode both: 11 launches of 3 kernels; 120 us on the clock")
+    table = text[text.index("ran on the host") :].splitlines()
+    assert "--strict" in table[0] and table[3].split() == ["aten::cumsum", "7", "9.00", "us", "40.0", "us"]
+    assert "ran on the host" not in as_text(report())
 
 
 def test_execute_mode_predicts_nothing():

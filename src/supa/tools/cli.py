@@ -70,15 +70,18 @@ def _add_run(commands: Any) -> None:
         "run",
         help="run a Python program on a virtual device and report its launches",
         description="Run a Python program, unmodified, on a virtual device; then report what its kernels cost there.",
-        usage="supa run [--device NAME | --devices NAMES] [--mode MODE] [--json FILE] [--report FILE] [--trace FILE] "
-        "[--sanitize | --sanitize-nan] (SCRIPT | -m MODULE) [ARGS ...]",
+        usage="supa run [--device NAME | --devices NAMES] [--cards N] [--mode MODE] [--json FILE] [--report FILE] "
+        "[--trace FILE] [--strict] [--as-cuda] [--sanitize | --sanitize-nan] (SCRIPT | -m MODULE) [ARGS ...]",
     )
     which = run.add_mutually_exclusive_group()
     which.add_argument("--device", metavar="NAME", help="a name of `supa chips` or a TOML file (default: bili100)")
     which.add_argument(
         "--devices", metavar="NAMES", help="several, with commas: the first computes, all predict the same launches"
     )
+    run.add_argument("--cards", metavar="N", type=int, help="how many of it (default: one, a server's all)")
     _add_mode(run)
+    run.add_argument("--strict", action="store_true", help="PyTorch operators without a device kernel are errors")
+    run.add_argument("--as-cuda", action="store_true", help="the program's `cuda` devices are the virtual ones")
     run.add_argument("--json", metavar="FILE", type=Path, help="also write the report there, as JSON")
     run.add_argument("--report", metavar="FILE", type=Path, help="also write it as a page with plots (HTML)")
     run.add_argument("--trace", metavar="FILE", type=Path, help="also write the timeline, for Perfetto")
@@ -186,6 +189,9 @@ def _run(chosen: argparse.Namespace) -> int:
         page_path=chosen.report,
         trace_path=chosen.trace,
         sanitize=chosen.sanitize,
+        cards=chosen.cards,
+        strict=chosen.strict,
+        as_cuda=chosen.as_cuda,
     )
     return run(request)
 

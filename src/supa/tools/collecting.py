@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from supa.arch import Device as Description
-from supa.runtime import Device, KernelRecord
+from supa.runtime import Device, KernelRecord, cards
 from supa.runtime.session import Priced
 from supa.tools.report import Cost, Line, Report
 
@@ -14,8 +14,10 @@ PS_PER_US = 1e6
 
 
 def report_of(device: Device, ended: str = "") -> Report:
-    """The report of everything that was launched on `device`."""
-    device.synchronize()
+    """The report of everything that was launched on `device` and the other cards of its machine."""
+    machine_cards = [card for card in cards() if card.session is device.session] or [device]
+    for card in machine_cards:
+        card.synchronize()
     session = device.session
     machines = (device.description, *(prices.description for prices in session.compare))
     predicts = device.mode != "execute"
@@ -36,6 +38,8 @@ def report_of(device: Device, ended: str = "") -> Report:
         ended=ended,
         notes=tuple(assumption_note(machine) for machine in assumed),
         assumed=frozenset(machine.name for machine in assumed),
+        cards=len(machine_cards),
+        clock_us=device.clock.host_ps / PS_PER_US if predicts else None,
     )
 
 

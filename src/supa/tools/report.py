@@ -3,24 +3,31 @@
 
 JSON::
 
-    {"device": str, "mode": "execute" | "both" | "time", "ended": str, "notes": [str],
+    {"device": str, "cards": int, "mode": "execute" | "both" | "time", "clock_us": float, "ended": str, "notes": [str],
      "kernels": [{"name": str, "launches": int, "host_us": float, "device_us": float, "energy_j": float,
                   "average_power_w": float, "bound_by": str, "flops": int, "bytes": int}],
      "total": {the same without "name"},
+     "host_operators": [{the same, "calls" in the place of "launches"}],
      "predictions": [{"device": str, "kernels": [...], "total": {...}}]}
 
 Every figure is the sum over a kernel's launches. `host_us` is the time of computing the answers on the host,
 `device_us` and `energy_j` are predicted for the device, `flops` are its floating point operations and `bytes` its
 traffic with the device memory. `bound_by` is what held the kernel back for most of that time. In mode `execute`, which
 predicts nothing, the last six are null. `predictions` lists the further devices of `--devices`, without host figures.
+`cards` is how many of the device took part; figures are sums over them. `clock_us` is their clock at the end: less than
+the total where work overlapped. `host_operators` are those of `kernels` that a framework ran on the host for want of a
+device kernel, priced as the round trip over the host bus.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+HOST_OPERATOR = "host: "
+"""What the record's names of a framework's operators that ran on the host begin with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +73,8 @@ class Report:
     """What ran: `devices[0]` computed the answers, all of them were priced. Kernels in the order of their first launch.
 
     `ended` says how the program came to an early end, "" if it did not. `notes` are printed under the table.
-    `assumed` are the devices most of whose figures nobody has published.
+    `assumed` are the devices most of whose figures nobody has published. `cards` is how many of the first device took
+    part, `clock_us` their clock at the end (None in mode `execute`).
     """
 
     devices: tuple[str, ...]
@@ -75,6 +83,14 @@ class Report:
     ended: str = ""
     notes: tuple[str, ...] = ()
     assumed: frozenset[str] = frozenset()
+    cards: int = 1
+    clock_us: float | None = None
+
+    @property
+    def host_operators(self) -> tuple[Line, ...]:
+        """A framework's operators that ran on the host for want of a device kernel, without their prefix."""
+        own = [line for line in self.lines if line.name.startswith(HOST_OPERATOR)]
+        return tuple(replace(line, name=line.name.removeprefix(HOST_OPERATOR)) for line in own)
 
     def marked(self, device: str) -> str:
         """The device's name, with a star where its figures are mostly assumed."""
@@ -86,11 +102,17 @@ def as_json(report: Report) -> dict[str, Any]:
     further = range(1, len(report.devices))
     return {
         "device": report.devices[0],
+        "cards": report.cards,
         "mode": report.mode,
+        "clock_us": report.clock_us,
         "ended": report.ended,
         "notes": list(report.notes),
         "kernels": [{"name": line.name, **_host(line), **figures(cost_on(line, 0))} for line in report.lines],
         "total": {**_host(sum_of_host(report.lines)), **figures(total_on(report.lines, 0))},
+        "host_operators": [
+            {"name": line.name, "calls": line.launches, "host_us": line.host_us, **figures(cost_on(line, 0))}
+            for line in report.host_operators
+        ],
         "predictions": [
             {
                 "device": report.devices[index],

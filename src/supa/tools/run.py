@@ -10,11 +10,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from supa.arch import Device as Description
-from supa.arch import load
-from supa.runtime import Device, Mode, Session, Watch, current_device, set_current_device
+from supa.arch import kind_of, load, load_server
+from supa.base.errors import SupaError
+from supa.runtime import Device, Mode, Session, Watch, current_device, open_cards, set_cards
 from supa.runtime.prices import Prices
 from supa.tools import script
 from supa.tools.collecting import report_of
@@ -40,6 +42,9 @@ class Request:
     page_path: Path | None = None
     trace_path: Path | None = None
     sanitize: str = ""  # what `SUPA_SANITIZE` says, "" for no checks
+    cards: int | None = None  # how many of the first device there are; None: as its description has it
+    strict: bool = False  # operators of a framework without a device kernel are errors
+    as_cuda: bool = False  # the program's "cuda" devices are ours
 
 
 def run(request: Request) -> int:
@@ -54,6 +59,7 @@ def run(request: Request) -> int:
 
         check_installed()
     script.check(request.target, request.is_module)
+    check_frameworks(request)
     device = open_device(request)
     ending = watched_run(request, device)
     report = report_of(device, ending.words)
@@ -97,16 +103,27 @@ def sanitizer_status(request: Request) -> int:
 
 
 def open_device(request: Request, others: Sequence[Description] = ()) -> Device:
-    """Make the first device current, with the further ones and `others` to compare.
+    """Make the cards of the first device the process's, with the further devices and `others` to compare.
 
     `DescriptionError` for one that nobody has.
     """
-    first, *named = (load(name) for name in request.devices)
+    named = [_one_of(name) for name in request.devices[1:]]
     compared = (*named, *others) if request.mode != "execute" else ()
     watch = Watch() if request.page_path or request.trace_path else None
     session = Session(compare=tuple(Prices(other) for other in compared), watch=watch)
-    set_current_device(Device(first, mode=request.mode, session=session))
+    set_cards(open_cards(request.devices[0], request.mode, session, request.cards))
     return current_device()
+
+
+def _one_of(name: str) -> Description:
+    """The device of a name; of a server one of its devices."""
+    return load_server(name).device if kind_of(name) == "server" else load(name)
+
+
+def check_frameworks(request: Request) -> None:
+    """Raise `SupaError` where the request needs torch to find its device by itself, and it can not."""
+    if request.as_cuda and not any(one.name == "supa" for one in metadata.entry_points(group="torch.backends")):
+        raise SupaError("--as-cuda: torch does not know supa: install the package (pip install -e .), with torch")
 
 
 @contextmanager
@@ -121,6 +138,9 @@ def environment(request: Request, **more: str) -> Iterator[None]:
         "SUPA_MODE": request.mode,
         "TRITON_DEFAULT_BACKEND": "supa",
         **({"SUPA_SANITIZE": request.sanitize} if request.sanitize else {}),
+        **({"SUPA_CARDS": str(request.cards)} if request.cards is not None else {}),
+        **({"SUPA_STRICT": "1"} if request.strict else {}),
+        **({"SUPA_AS_CUDA": "1"} if request.as_cuda else {}),
     }
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from supa.tools.bounds import explained
 from supa.tools.quantities import duration, energy, plural, power, share, three
@@ -17,16 +18,20 @@ def as_text(report: Report) -> str:
     """The tables: kernels with most time first, the rest as one row, what bounds them in words, further devices."""
     launches = sum(line.launches for line in report.lines)
     what = f"{plural(launches, 'launch', 'launches')} of {plural(len(report.lines), 'kernel', 'kernels')}"
-    name = report.marked(report.devices[0])
+    name = f"{report.cards} x " * (report.cards > 1) + report.marked(report.devices[0])
     head = f"supa: {name}, mode {report.mode}: {what if launches else 'nothing was launched'}"
+    if launches and report.clock_us is not None:
+        head += f"; {duration(report.clock_us)} on the clock"
     parts = [head + (f"; {report.ended}" if report.ended else "")]
     if report.lines:
         parts.append(_execute_table(report) if report.mode == "execute" else _device_table(report))
     if report.lines and report.mode != "execute":
         bounds = [cost.bound_by for line in top_lines(report, TOP_KERNELS) if (cost := cost_on(line, 0))]
         parts.append("\n".join(f"bound by {line}" for line in explained(bounds)))
-        if len(report.devices) > 1:
-            parts.append("predicted device time\n" + comparison_table(report))
+    if report.host_operators:
+        parts.append(_host_operators(report))
+    if report.lines and report.mode != "execute" and len(report.devices) > 1:
+        parts.append("predicted device time\n" + comparison_table(report))
     return "\n\n".join(part for part in [*parts, *report.notes] if part) + "\n"
 
 
@@ -47,6 +52,19 @@ def _compared(name: str, costs: Sequence[Cost]) -> list[str]:
         ratio = f"{cost.device_us / costs[0].device_us:.2f}x" if costs[0].device_us else "-"
         cells += [duration(cost.device_us), ratio]
     return cells
+
+
+def _host_operators(report: Report) -> str:
+    """What a framework ran on the host for want of a device kernel, those first that cost most."""
+    found = replace(report, lines=report.host_operators)
+    whole = sum_of_host(found.lines)
+    rows = [["operator", "calls", "host", *(["round trips"] if report.mode != "execute" else [])]]
+    for line in (*top_lines(found, TOP_KERNELS), whole):
+        costs = line.costs if line is not whole else [total for total in [total_on(found.lines, 0)] if total]
+        rows.append(
+            [line.name, str(line.launches), duration(line.host_us), *(duration(c.device_us) for c in costs[:1])]
+        )
+    return "ran on the host for want of a device kernel (--strict makes it an error)\n" + table(rows)
 
 
 def _execute_table(report: Report) -> str:
