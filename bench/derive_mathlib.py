@@ -177,6 +177,40 @@ def _bessel_small(order: int) -> Real:
     return lambda y: mp.besseli(1, 2 * mp.sqrt(y)) / mp.sqrt(y)
 
 
+ERF_STEP, ERF_PIECES = 0.25, 16  # as in the library's table of erf
+
+
+def _erf_piece(index: int) -> Target:
+    """erf c + r about c = index / 4; the first as erf r / r - 1 in r^2. The last rises by half an ulp, to end at 1."""
+    half, centre = ERF_STEP / 2, index * ERF_STEP
+    if index == 0:
+        return Target(name="", function=_in_square(lambda r: mp.erf(r) / r - 1, 0), weight=_one, low=1e-9,
+                      high=half**2, degree=2, single=True)  # fmt: skip
+    last = index == ERF_PIECES - 1
+    rise = 3.6e-8 / ERF_STEP if last else 0.0
+    return Target(name="", function=lambda r: mp.erf(centre + r) + rise * (r + half), low=-half, high=half,
+                  weight=lambda r: 8 if last and r > half * 0.9 else 1, degree=5, single=True)  # fmt: skip
+
+
+def print_erf_pieces() -> None:
+    """A row for each power of r, with the coefficient of every piece."""
+    pieces, worst = [], -1e9
+    for index in range(ERF_PIECES):
+        coefficients, error = derive(_erf_piece(index))
+        worst = max(worst, error)
+        pieces.append(
+            coefficients if index else [c for pair in zip([0.0] * 3, coefficients, strict=True) for c in pair]
+        )
+    print(f"ERF_PIECES_F32: degree 5, largest error 2^{worst:.1f}", file=sys.stderr, flush=True)
+    print(f"\n# erf k / 4 + r on [-0.125, 0.125]: a row for each power of r, k from 0 to 15, error 2^{worst:.1f}")
+    rows = zip(*pieces, strict=True)
+    print(
+        "ERF_PIECES_F32 = (\n"
+        + "".join("    (" + ", ".join(map(repr, row)) + "),\n" for row in rows)
+        + ")  # fmt: skip"
+    )
+
+
 def _one(x: Any) -> Any:
     return mp.mpf(1)
 
@@ -198,10 +232,6 @@ TARGETS = [
     Target(name="COS_F32", function=_in_square(lambda r: (mp.cos(r) - 1 + r * r / 2) / r**4, 1 / mp.mpf(24)),
            weight=lambda z: z * z / mp.cos(mp.sqrt(z)), low=1e-9, high=QUARTER**2, degree=2, single=True,
            note="(cos r - 1 + r^2 / 2) / r^4 in r^2"),
-    Target(name="ERF_SMALL_F32", function=_in_square(lambda x: mp.erf(x) / x - 1, 0), low=1e-9, high=0.9375**2,
-           weight=lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)), degree=6, single=True, note="erf x / x - 1 in x^2"),
-    Target(name="ERF_TAIL_F32", function=lambda x: mp.log(mp.erfc(x), 2), weight=mp.erfc, low=0.9375, high=3.9375,
-           degree=6, single=True, note="log2 erfc x"),
     Target(name="EXP_F64", function=_exp_tail, weight=lambda r: r * r / mp.exp(r), low=-LN2 / 2, high=LN2 / 2,
            degree=9, note="(e^r - 1 - r) / r^2"),
     Target(name="LOG_F64", function=_in_square(lambda s: (2 * mp.atanh(s) / s - 2) / s**2, 2 / mp.mpf(3)),
@@ -248,6 +278,8 @@ def main() -> None:
         print(f"{target.name}: degree {target.degree}, largest error 2^{error:.1f}", file=sys.stderr, flush=True)
         print(f"\n# {target.note} on [{float(target.low):.6g}, {float(target.high):.6g}], error 2^{error:.1f}")
         print(f"{target.name} = (\n" + "".join(f"    {c!r},\n" for c in coefficients) + ")")
+    if not only or "ERF_PIECES_F32" in only:
+        print_erf_pieces()
 
 
 if __name__ == "__main__":

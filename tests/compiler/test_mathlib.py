@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import math
+import sys
 
 import llvmlite.binding as llvm
 import mpmath as mp
@@ -379,9 +380,8 @@ def test_the_library_covers_the_special_functions():
         assert of.internal or (of.arity == FUNCTIONS[name].arity and (name, "f64") in registry.ROUTINES)
 
 
-@pytest.mark.parametrize("has_scale", [True, False])
-def test_every_width_is_valid_llvm(has_scale, monkeypatch):
-    bits = 512 if has_scale else 256
+@pytest.mark.parametrize("bits", [128, 256, 512])
+def test_every_width_is_valid_llvm(bits, monkeypatch):
     monkeypatch.setattr(mathlib, "detect", lambda: Host(cpu="", features="", vector_bits=bits, has_bf16_dot=False))
     for lanes in (1, 2, 4, 8, 16):
         for dtype in ("f32", "f64"):
@@ -389,6 +389,19 @@ def test_every_width_is_valid_llvm(has_scale, monkeypatch):
             for function in LIBRARY:
                 mathlib.require(emitter, function, dtype, lanes)
             llvm.parse_assembly("\n".join([*emitter.declarations, *emitter.definitions.values()])).verify()
+
+
+@pytest.mark.parametrize("function", ["exp", "exp2", "erf"])
+@pytest.mark.parametrize("bits", [128, 256])
+def test_the_same_bits_on_narrower_hosts(function, bits, monkeypatch):
+    arrays = arguments(function, 1 << 10)
+    whole = apply(function, "f32", *arrays)
+    monkeypatch.setenv("SUPA_HOST_VECTOR_BITS", str(bits))
+    host = detect.__wrapped__()
+    monkeypatch.setattr(mathlib, "detect", lambda: host)
+    monkeypatch.setattr(sys.modules[__name__], "detect", lambda: host)
+    narrow = function_on_arrays.__wrapped__(function, "f32", bits // 32)(*arrays)
+    np.testing.assert_array_equal(narrow, whole)
 
 
 @pytest.mark.parametrize("function", ["exp", "log2", "sin", "tanh", "erf", "erfcinv", "pow", "rcbrt", "tgamma"])

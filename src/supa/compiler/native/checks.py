@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from supa.base.dtypes import DType
 from supa.base.location import UNKNOWN
+from supa.compiler.native.combination import identity_function
 from supa.compiler.native.formats import to_f32
 from supa.compiler.native.origins import argument_of, computed_origin_of, offset_arithmetic
 from supa.compiler.native.vec import Vec, constant, uniform, vector
@@ -31,6 +32,8 @@ _EXPONENTS = {
     "half": ("i16", 0x7C00),
     "i16": ("i16", 0x7F80),
 }
+GROWING = ("fadd", "fmul")
+"""Functions whose reductions are looked at as a whole (`finite`)."""
 _FLOAT_CASTS = ("fptrunc", "sitofp", "uitofp")
 _ZERO = constant("i32", 0)
 
@@ -189,9 +192,14 @@ def _check_finite(ev: Evaluator, known: Checks, op: Op, args: Sequence[Vec], res
 
 def _makes_float(op: Op) -> bool:
     element: Scalar = element_of(op.result.type)
-    if not (isinstance(element, DType) and element.is_float):
+    if not (isinstance(element, DType) and element.is_float) or _is_summand(op):
         return False
     return isinstance(op, ops.Map) or (isinstance(op, ops.Cast) and op.kind in _FLOAT_CASTS)
+
+
+def _is_summand(op: Op) -> bool:
+    reduction = op.parent.parent if op.parent is not None else None
+    return isinstance(reduction, ops.Reduce) and identity_function(reduction) in GROWING
 
 
 def not_finite(ev: Lanes, vec: Vec, element: Scalar) -> Vec:

@@ -121,6 +121,23 @@ def emit_num_programs(generator: Generator, op: ops.NumPrograms) -> None:
     generator.environment.scalars[op.result] = f"%grid{op.axis}"
 
 
+@emits(ops.ReadDevice)
+def emit_read_device(generator: Generator, op: ops.ReadDevice) -> None:
+    """What the runtime says, through the launch's `read`; 0 where it has none."""
+    emitter = generator.emitter
+    kind = ops.DEVICE_READINGS.index(op.what)
+    function = emitter.op(f"load ptr, ptr {emitter.op('getelementptr i8, ptr %launch, i64 40')}")
+    result = emitter.alloca("i64")
+    emitter.do(f"store i64 0, ptr {result}")
+    ask, done = emitter.fresh_label("ask"), emitter.fresh_label("known")
+    emitter.do(f"br i1 {emitter.op(f'icmp eq ptr {function}, null')}, label %{done}, label %{ask}")
+    emitter.label(ask)
+    emitter.do(f"store i64 {emitter.op(f'call i64 {function}(ptr %launch, i32 {kind})')}, ptr {result}")
+    emitter.do(f"br label %{done}")
+    emitter.label(done)
+    generator.environment.scalars[op.result] = emitter.op(f"load i64, ptr {result}")
+
+
 @emits(ops.Barrier)
 def emit_barrier(generator: Generator, op: ops.Barrier) -> None:
     """Nothing: a block's tiles are computed by one thread, in order."""

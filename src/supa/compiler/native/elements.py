@@ -10,7 +10,7 @@ from supa.compiler.native.emitter import llvm_bits, register_type
 from supa.compiler.native.formats import f64_to_f32_odd, f64_to_f32_zero, from_f32, is_small, to_f32
 from supa.compiler.native.lanes import Lanes
 from supa.compiler.native.literals import FP8, literal
-from supa.compiler.native.vec import Vec, constant, uniform, vector
+from supa.compiler.native.vec import Nan, Vec, constant, uniform, vector
 from supa.ir.functions import FUNCTIONS
 from supa.ir.types import Pointer, Scalar
 
@@ -23,6 +23,9 @@ _SIMPLE = {
     "and": "and {t} {0}, {1}", "or": "or {t} {0}, {1}", "xor": "xor {t} {0}, {1}",
 }  # fmt: skip
 _PICKING = ("fmin", "fmax", "fminimum", "fmaximum", "fneg", "fabs", "copysign")
+_KEEPING = (*_PICKING, "select")  # what becomes of NaNs, see `Nan`
+_CALCULATING = ("fadd", "fsub", "fmul", "fdiv", "fma", "sqrt", "rsqrt", "exp", "exp2", "log", "log2", "erf", "tanh",
+                "sin", "cos")  # fmt: skip
 _INTRINSICS = {
     "fmin": "minnum", "fmax": "maxnum", "fminimum": "minimum", "fmaximum": "maximum", "fma": "fma", "fabs": "fabs",
     "floor": "floor", "ceil": "ceil", "trunc": "trunc", "round": "round", "rint": "roundeven", "copysign": "copysign",
@@ -286,9 +289,15 @@ def apply_function(lanes: Lanes, function: str, args: Sequence[Vec], types: Sequ
 
 
 def _dispatch(lanes: Lanes, function: str, args: Sequence[Vec]) -> Vec:
-    if function in _RULES:
-        return _RULES[function](lanes, args)
-    return _library(lanes, function, args)
+    made = _RULES[function](lanes, args) if function in _RULES else _library(lanes, function, args)
+    if made.type != "float":
+        return made
+    floats = [arg.nans for arg in args if arg.type == "float"]
+    if function in _KEEPING and floats:
+        return made.with_nans(min(floats))
+    if function in _CALCULATING and min(floats) > Nan.ANY:
+        return made.with_nans(Nan.QUIET)
+    return made
 
 
 def apply_cast(lanes: Lanes, kind: str, vec: Vec, source: Scalar, target: Scalar, rounding: str = "rtne") -> Vec:
@@ -330,8 +339,8 @@ def _float_to_float(lanes: Lanes, vec: Vec, source: DType, target: DType, roundi
 def _int_to_float(lanes: Lanes, kind: str, vec: Vec, source: DType, target: DType) -> Vec:
     instruction = kind + " {t} {0} to {r}"
     if target in (F32, F64):
-        return lanes.apply(instruction, (vec,), register_type(target))
+        return lanes.apply(instruction, (vec,), register_type(target)).with_nans(Nan.QUIET)
     if source.bits <= 16:
-        return from_f32(lanes, lanes.apply(instruction, (vec,), "float"), target)
+        return from_f32(lanes, lanes.apply(instruction, (vec,), "float").with_nans(Nan.QUIET), target)
     # A wide integer to a small float: through f64, which holds 32-bit integers exactly.
     return from_f32(lanes, f64_to_f32_odd(lanes, lanes.apply(instruction, (vec,), "double")), target)

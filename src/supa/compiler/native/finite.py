@@ -10,7 +10,7 @@ from math import prod
 
 from supa.base.dtypes import I8, DType
 from supa.compiler.native.buffers import Buffer
-from supa.compiler.native.checks import Checks, not_finite, site_of
+from supa.compiler.native.checks import GROWING, Checks, not_finite, site_of
 from supa.compiler.native.combination import identity_function
 from supa.compiler.native.generator import Generator
 from supa.compiler.native.loops import Loops, choose_space
@@ -18,8 +18,6 @@ from supa.compiler.native.plan import Nest
 from supa.ir import ops
 from supa.ir.core import Op, Value
 from supa.ir.types import element_of, shape_of
-
-_GROWING = ("fadd", "fmul")
 
 
 class ProductWatch:
@@ -41,14 +39,12 @@ class ProductWatch:
 
 
 def watch_reductions(generator: Generator, nest: Nest) -> None:
-    """After a nest: sums and products along an axis. With stores in the nest, its operands may be gone."""
-    if any(root.kind == "store" for root in nest.roots):
-        return
+    """After a nest: sums and products along an axis."""
     for root in nest.roots:
         op = root.op
         if root.kind != "reduce" or not isinstance(op, ops.Reduce) or _checks_of(generator, op) is None:
             continue
-        if (function := identity_function(op)) in _GROWING:
+        if (function := identity_function(op)) in GROWING:
             shape = shape_of(op.sources[0].type)
             sizes = (prod(shape[: op.axis]), 1, prod(shape[op.axis + 1 :]), shape[op.axis])
             _report(generator, op, f"reduce {function}", None, (None, op.sources[0]), sizes)

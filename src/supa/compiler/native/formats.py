@@ -9,7 +9,7 @@ from __future__ import annotations
 from supa.base.dtypes import DType
 from supa.compiler.native.lanes import Lanes
 from supa.compiler.native.literals import FP8, Fp8, bits_of, float_literal
-from supa.compiler.native.vec import Vec, constant, uniform
+from supa.compiler.native.vec import Nan, Vec, constant, uniform
 
 
 def _f32(value: float) -> Vec:
@@ -30,7 +30,7 @@ def to_f32(lanes: Lanes, vec: Vec, type_: DType) -> Vec:
     if type_.name == "bf16":
         wide = lanes.apply("zext {t} {0} to {r}", (vec,), "i32")
         shifted = lanes.apply("shl {t} {0}, {1}", (wide, constant("i32", 16)), "i32")
-        return lanes.apply("bitcast {t} {0} to {r}", (shifted,), "float")
+        return lanes.apply("bitcast {t} {0} to {r}", (shifted,), "float").with_nans(Nan.SHORT)
     return _fp8_to_f32(lanes, vec, FP8[type_.name])
 
 
@@ -91,6 +91,8 @@ def _to_bf16(lanes: Lanes, vec: Vec, bits: Vec, rounding: str) -> Vec:
         bias = lanes.apply("add {t} {0}, {1}", (odd, constant("i32", 0x7FFF)), "i32")
         total = lanes.apply("add {t} {0}, {1}", (bits, bias), "i32")
         rounded = lanes.apply("lshr {t} {0}, {1}", (total, sixteen), "i32")
+        if vec.nans is Nan.QUIET:  # no carry leaves their low bits
+            return lanes.apply("trunc {t} {0} to {r}", (rounded,), "i16")
     quiet = lanes.apply("or {t} {0}, {1}", (high, constant("i32", 0x40)), "i32")
     is_nan = lanes.apply("fcmp uno {t} {0}, {1}", (vec, vec), "i1")
     return lanes.apply("trunc {t} {0} to {r}", (lanes.select(is_nan, quiet, rounded),), "i16")

@@ -30,10 +30,18 @@ class Host:
 
 
 @functools.cache
-def detect() -> Host:
-    """The machine we run on. SUPA_HOST_VECTOR_BITS (128, 256, 512) narrows it, to test other hosts' code."""
+def _initialize() -> None:
+    """LLVM for this processor. Its register allocator is kept from splitting live ranges around regions: with more
+    constants than registers that moves every one of them in every iteration, where a load from memory costs nothing."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    llvm.set_option("", "--grow-region-complexity-budget=0")
+
+
+@functools.cache
+def detect() -> Host:
+    """The machine we run on. SUPA_HOST_VECTOR_BITS (128, 256, 512) narrows it, to test other hosts' code."""
+    _initialize()
     found = dict(llvm.get_host_cpu_features())
     bits = (
         512

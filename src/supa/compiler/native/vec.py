@@ -7,6 +7,7 @@ Knowing which is what makes a load contiguous, a broadcast free and an index com
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from typing import Literal
 
 Kind = Literal["uniform", "linear", "vector"]
@@ -18,6 +19,14 @@ class Flat:
 
     shift: int
     extent: int
+
+
+class Nan(IntEnum):
+    """What is known of the NaNs among floats of 32 bits: rounding to bf16 may then leave them to themselves."""
+
+    ANY = 0
+    SHORT = 1  # the low sixteen bits are zero, as in what was a bf16
+    QUIET = 2  # that, and arithmetic made them
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,7 @@ class Vec:
     constant: int | None = None
     flat: Flat | None = None
     parts: tuple[Vec, Vec] | None = field(default=None, compare=False)  # a vector that is uniform + vector
+    nan: Nan = field(default=Nan.ANY, compare=False)
 
     def __hash__(self) -> int:
         return hash((self.name, self.kind))  # names are nearly unique: hashing every field would take longer
@@ -49,6 +59,17 @@ class Vec:
     def is_linear(self) -> bool:
         """base + lane * step."""
         return self.kind == "linear"
+
+    @property
+    def nans(self) -> Nan:
+        """What is known of its NaNs; a constant is none."""
+        if self.name.startswith(("%", "0x7FF", "0xFFF")) or self.type != "float":
+            return self.nan
+        return Nan.QUIET
+
+    def with_nans(self, nan: Nan) -> Vec:
+        """The same value, with what is known of its NaNs."""
+        return replace(self, nan=nan)
 
     def at_level(self, level: int) -> Vec:
         """The same value, said to be defined no further out than `level`."""

@@ -28,7 +28,7 @@ def require(emitter: Emitter, function: str, dtype: str, lanes: int) -> str:
     """Make sure that the module defines `function` on vectors of `lanes` (1 to 16) f32 or f64; gives its LLVM name."""
     name = symbol(function, dtype, lanes)
     if name not in emitter.definitions:
-        made = text(function, dtype, lanes, detect().vector_bits == 512)
+        made = text(function, dtype, lanes, detect().vector_bits)
         emitter.definitions[name] = made.definition
         for declaration in made.declarations:
             emitter.declare(declaration)

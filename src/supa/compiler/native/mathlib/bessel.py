@@ -15,7 +15,7 @@ LARGE_FROM = 8.0
 def _large(code: Code, x: Value, coefficients: Sequence[float], bound: float) -> Value:
     """e^x / sqrt(x) P(1/x); the power of two comes last, as e^x alone overflows too early."""
     held = code.least(x, bound)
-    r, n = reduced(code, held)
+    r, n, _ = reduced(code, held)
     scaled = code.poly(code.fma(1.0 / held, 2 * LARGE_FROM, -1.0), coefficients) / code.sqrt(held)
     return code.scale(exp_of_reduced(code, r) * scaled, n)
 

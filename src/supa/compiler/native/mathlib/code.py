@@ -8,6 +8,7 @@ ever set: the text means exactly what it says.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -133,10 +134,10 @@ def bits_of(value: float) -> str:
 class Code:
     """The body of one function on vectors of `lanes` elements of `type` (float or double)."""
 
-    def __init__(self, type_: str, lanes: int, *, has_scale: bool, require: Callable[[str], str]) -> None:
+    def __init__(self, type_: str, lanes: int, *, vector_bits: int, require: Callable[[str], str]) -> None:
         self.type = type_
         self.lanes = lanes
-        self.has_scale = has_scale  # the host scales by powers of two in one instruction
+        self.vector_bits = vector_bits  # of the host: AVX-512 scales by powers of two, AVX2 permutes registers
         self.require = require  # another function of the library, of our type and width, by name
         self.lines: list[str] = []
         self.declarations: set[str] = set()
@@ -248,15 +249,76 @@ class Code:
         shifted = self.fma(x, factor, magic)
         return shifted - magic, shifted.bits() - self.constant(magic, x.type).bits()
 
-    def scale(self, x: Value, exponent: Value) -> Value:
-        """x * 2^n, rounded once, for x near 1 and an integer n (of x's width) that may leave the normal numbers."""
-        if not self.has_scale:
+    def scale(self, x: Value, exponent: Value, n: Value | None = None) -> Value:
+        """x * 2^n, rounded once, for x near 1 and an integer n (of x's width) that may leave the normal numbers.
+
+        `n`: the same as a float, where it is at hand. A NaN in it gives a NaN.
+        """
+        if self.vector_bits == 512 and n is not None and self.lanes * (4 if x.type == "float" else 8) == 64:
+            return self._scale_whole(x, n)
+        if self.vector_bits != 512:
             half = exponent >> 1
             return x * self.power_of_two(half) * self.power_of_two(exponent - half)
         of, ints = self.vector(x.type), self.vector("i32")
         full = f"@llvm.ldexp.{suffix(of)}.{suffix(ints)}"
         self.declarations.add(f"declare {of} {full}({of}, {ints})")
         return self.op(x.type, f"call {of} {full}({of} {x.name}, {ints} {exponent.resized('i32').name})")
+
+    def _scale_whole(self, x: Value, n: Value) -> Value:
+        of, kind, lanes = self.vector(x.type), "ps" if x.type == "float" else "pd", self.lanes
+        full = f"@llvm.x86.avx512.mask.scalef.{kind}.512"
+        self.declarations.add(f"declare {of} {full}({of}, {of}, {of}, i{lanes}, i32)")
+        return self.op(x.type, f"call {of} {full}({of} {x.name}, {of} {n.name}, {of} poison, i{lanes} -1, i32 4)")
+
+    def lookup(self, entries: Sequence[float], index: Value) -> Value:
+        """The one of sixteen f32 constants that the low four bits of the index (i32) name."""
+        whole = 16 if self.vector_bits == 512 else 8 if self.vector_bits == 256 else 0
+        if not whole:
+            return self._lookup_by_lane(entries, index)
+        pieces = []
+        for first in range(0, self.lanes, whole):
+            part = index.name if self.lanes == whole else self._lanes_of(index, first, whole)
+            pieces.append(self._permute(entries, part, whole))
+        if len(pieces) == 1 and self.lanes == whole:
+            return Value(self, "float", pieces[0])
+        kept = ", ".join(f"i32 {lane}" for lane in range(self.lanes))
+        pair = f"<{whole} x float> {pieces[0]}, <{whole} x float> {pieces[-1]}"
+        return self.op("float", f"shufflevector {pair}, <{self.lanes} x i32> <{kept}>")
+
+    def _lanes_of(self, index: Value, first: int, count: int) -> str:
+        """`count` lanes of an index from `first`; what is beyond the last of them is undefined."""
+        lanes = ", ".join(f"i32 {lane}" if lane < self.lanes else "i32 poison" for lane in range(first, first + count))
+        of = self.vector("i32")
+        return self.op("i32", f"shufflevector {of} {index.name}, {of} poison, <{count} x i32> <{lanes}>").name
+
+    def _permute(self, entries: Sequence[float], index: str, count: int) -> str:
+        """A permutation of registers by a register: one of 16 lanes, or of 8 lanes twice and a choice."""
+        of, ints = f"<{count} x float>", f"<{count} x i32>"
+        full = "@llvm.x86.avx512.permvar.sf.512" if count == 16 else "@llvm.x86.avx2.permps"
+        self.declarations.add(f"declare {of} {full}({of}, {ints})")
+        halves = []
+        for first in range(0, 16, count):
+            listed = ", ".join(f"float {bits_of(entry)}" for entry in entries[first : first + count])
+            halves.append(self.op("float", f"call {of} {full}({of} <{listed}>, {ints} {index})").name)
+        if count == 16:
+            return halves[0]
+        bit = self.op("i32", f"shl {ints} {index}, splat (i32 28)")
+        upper = self.op("i1", f"icmp slt {ints} {bit.name}, zeroinitializer")
+        return self.op("float", f"select <8 x i1> {upper.name}, {of} {halves[1]}, {of} {halves[0]}").name
+
+    def _lookup_by_lane(self, entries: Sequence[float], index: Value) -> Value:
+        """Sixteen constants in memory, for hosts without such a permutation."""
+        listed = ", ".join(f"float {bits_of(entry)}" for entry in entries)
+        name = f"@supa.table.{zlib.crc32(listed.encode()):08x}"
+        self.declarations.add(f"{name} = private unnamed_addr constant [16 x float] [{listed}]")
+        low, found = index & 15, f"{self.vector('float')} poison"
+        for lane in range(self.lanes):
+            one = self.op("i32", f"extractelement {self.vector('i32')} {low.name}, i64 {lane}").name
+            place = self.op("ptr", f"getelementptr float, ptr {name}, i32 {one}").name
+            value = self.op("float", f"load float, ptr {place}").name
+            made = self.op("float", f"insertelement {found}, float {value}, i64 {lane}")
+            found = f"{self.vector('float')} {made.name}"
+        return made
 
     def patch(self, mask: Value, result: Value, function: str, *arguments: Value) -> Value:
         """`result`, but where the mask holds (rarely: a branch) what another function of the library gives."""

@@ -11,20 +11,21 @@ from supa.compiler.native.mathlib.logarithm import at_edges, log_double
 from supa.compiler.native.mathlib.registry import routine
 
 ERFCX_CENTRE, TAIL_CENTRE, TAIL_FROM = 4.0, 7.8125, 5.0  # as in the derivation of the coefficients
+ERF_MAGIC, ERF_END = 1.5 * 2.0**21, 3.875 - 2.0**-22  # erf is 1 within an ulp from there
 HALF_ROOT, HALF_ROOT_LOW = math.sqrt(0.5), -4.833646656726457e-17
 
 
 @routine("erf", "f32", inline=True)
 def _erf_f32(code: Code, x: Value) -> Value:
-    """x + x P(x^2) near zero, 1 - 2^Q(|x|) beyond."""
-    magnitude = code.least(code.abs(x), 3.9375)
-    square = x * x
-    near = code.fma(x, code.poly(square, table.ERF_SMALL_F32), x)
-    exponent = code.poly(magnitude, table.ERF_TAIL_F32)
-    n, n_int = code.nearest(exponent, 1.0)
-    r = exponent - n
-    tail = code.fma(r, code.poly(r, table.EXP2_F32), 1.0) * code.power_of_two(n_int)
-    return code.select(magnitude < 0.9375, near, code.copysign(1.0 - tail, x))
+    """Sixteen polynomials about the multiples of 1/4, their coefficients from registers."""
+    magnitude = code.least(code.abs(x), ERF_END)
+    shifted = magnitude + ERF_MAGIC  # its ulp is 1/4: the low bits are the piece's number
+    r = magnitude - (shifted - ERF_MAGIC)
+    first, *rest, result = (code.lookup(row, shifted.bits()) for row in table.ERF_PIECES_F32)
+    for coefficient in reversed(rest):
+        result = code.fma(r, result, coefficient)
+    result = code.fma(r, result, code.most(first, r))  # about 0, where the constant is 0, r + r P(r)
+    return code.copysign(result, x)
 
 
 @routine("erf", "f64")

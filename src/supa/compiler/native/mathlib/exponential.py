@@ -15,11 +15,11 @@ LOG2_10 = math.log2(10)
 LOG2_10_LOW = 1.661617516973592e-16
 
 
-def reduced(code: Code, x: Value) -> tuple[Value, Value]:
-    """(r, n as integer) with x = n ln 2 + r."""
+def reduced(code: Code, x: Value) -> tuple[Value, Value, Value]:
+    """(r, n as integer, n as float) with x = n ln 2 + r."""
     high, low = (LN2_HIGH_F32, LN2_LOW_F32) if x.type == "float" else (LN2_HIGH_F64, LN2_LOW_F64)
     n, exponent = code.nearest(x, LOG2_E)
-    return code.fma(n, -low, code.fma(n, -high, x)), exponent
+    return code.fma(n, -low, code.fma(n, -high, x)), exponent, n
 
 
 def exp_of_reduced(code: Code, r: Value) -> Value:
@@ -30,13 +30,13 @@ def exp_of_reduced(code: Code, r: Value) -> Value:
 
 def exp_double(code: Code, x: Value, low: float = -1100.0, high: float = 1100.0) -> Value:
     """e^x in double precision, for use by others; x is held within bounds where the result under- or overflows."""
-    r, n = reduced(code, code.most(code.least(x, high), low))
-    return code.scale(exp_of_reduced(code, r), n)
+    r, exponent, n = reduced(code, code.most(code.least(x, high), low))
+    return code.scale(exp_of_reduced(code, r), exponent, n)
 
 
 def expm1_double(code: Code, x: Value) -> Value:
     """e^x - 1 in double precision, relative error about 2^-50, for |x| < 700."""
-    r, n = reduced(code, x)
+    r, n, _ = reduced(code, x)
     less_one = code.fma(r * r, code.poly(r, table.EXP_F64), r)
     power = code.power_of_two(n)
     return code.fma(power, less_one, power - 1.0)
@@ -57,7 +57,7 @@ def _exp2_f32(code: Code, x: Value) -> Value:
     held = code.most(code.least(x, 129.0), -151.0)
     n, exponent = code.nearest(held, 1.0)
     r = held - n
-    return code.scale(code.fma(r, code.poly(r, table.EXP2_F32), 1.0), exponent)
+    return code.scale(code.fma(r, code.poly(r, table.EXP2_F32), 1.0), exponent, n)
 
 
 def exp2_double(code: Code, x: Value) -> Value:
@@ -68,7 +68,7 @@ def exp2_double(code: Code, x: Value) -> Value:
     high = r * math.log(2)
     low = code.fma(r, 2.3190468138462996e-17, code.fma(r, math.log(2), -high))
     tail = code.fma(high * high, code.poly(high, table.EXP_F64), low)
-    return code.scale((high + tail) + 1.0, exponent)
+    return code.scale((high + tail) + 1.0, exponent, n)
 
 
 @routine("exp2", "f64", inline=True)

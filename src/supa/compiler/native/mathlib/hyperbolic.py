@@ -15,7 +15,7 @@ from supa.compiler.native.mathlib.registry import routine
 def _tanh_f32(code: Code, x: Value) -> Value:
     """t / (t + 2) with t = e^(2 |x|) - 1, corrected by the division's residual."""
     held = code.least(code.abs(x), 9.5)
-    r, n = reduced(code, held + held)
+    r, n, _ = reduced(code, held + held)
     less_one = code.fma(r * r, code.poly(r, table.EXPM1_F32), r)
     power = code.power_of_two(n)
     t = code.fma(power, less_one, power - 1.0)

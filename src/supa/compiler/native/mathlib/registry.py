@@ -53,8 +53,8 @@ def symbol(function: str, dtype: str, lanes: int) -> str:
 
 
 @functools.cache
-def text(function: str, dtype: str, lanes: int, has_scale: bool) -> Text:
-    """The definition of a function for vectors of `lanes` elements; `has_scale`: see `Code`."""
+def text(function: str, dtype: str, lanes: int, vector_bits: int) -> Text:
+    """The definition of a function for vectors of `lanes` elements; `vector_bits`: see `Code`."""
     of = ROUTINES[function, dtype]
     callees: dict[str, None] = {}
 
@@ -62,7 +62,7 @@ def text(function: str, dtype: str, lanes: int, has_scale: bool) -> Text:
         callees[other] = None
         return symbol(other, dtype, lanes)
 
-    code = Code(TYPES[dtype], lanes, has_scale=has_scale, require=require)
+    code = Code(TYPES[dtype], lanes, vector_bits=vector_bits, require=require)
     vector = code.vector(code.type)
     parameters = [Value(code, code.type, f"%x{index}") for index in range(of.arity)]
     result = of.body(code, *parameters)
