@@ -52,7 +52,7 @@ class Extent:
 class Found:
     """One problem at one site: the first program and tile element that had it, and how many elements did.
 
-    `other`: the other program of a race, None where it is not known.
+    `other`: the other program of a race, None where it is not known. `extent`: the memory that was meant.
     """
 
     site: Site
@@ -62,6 +62,7 @@ class Found:
     element: int
     address: int
     count: int
+    extent: Extent | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,14 +90,15 @@ def launch_checked(
     A kernel that fails (an assert, a fault) leaves its error in the result.
     """
     program = kernel.program
-    facts = _facts(program, tuple(extents), tuple(sorted(others, key=lambda one: one.base)))
+    told = (*extents, *sorted(others, key=lambda one: one.base))
+    facts = _facts(program, told, len(extents))
     sites, known, groups = facts.sites, facts.extents, facts.groups
     sanitizer = core.supa_sanitizer_open(
         sites, len(sites), known, len(known), len(extents), groups, len(groups), prod(grid), int(wait_s * 1e9)
     )
     try:
         error = kernel.launch_checked(*grid, slots, sanitizer)
-        return _result(sanitizer, program, grid, error)
+        return _result(sanitizer, program, grid, told, error)
     finally:
         core.supa_sanitizer_close(sanitizer)
 
@@ -112,17 +114,16 @@ class _Facts:
 
 
 _MOST_FACTS = 256
-_known_facts: dict[tuple[int, tuple[Extent, ...], tuple[Extent, ...]], _Facts] = {}
+_known_facts: dict[tuple[int, tuple[Extent, ...], int], _Facts] = {}
 
 
-def _facts(program: Program, arguments: tuple[Extent, ...], others: tuple[Extent, ...]) -> _Facts:
-    """The same program is launched on the same memory again and again."""
-    key = (id(program), arguments, others)
+def _facts(program: Program, extents: tuple[Extent, ...], arguments: int) -> _Facts:
+    """The same program is launched on the same memory again and again. The first extents are those of `arguments`."""
+    key = (id(program), extents, arguments)
     found = _known_facts.get(key)
     if found is None:
         if len(_known_facts) >= _MOST_FACTS:
             _known_facts.clear()
-        extents = (*arguments, *others)
         groups, group_of = _groups(program.sites, extents)
         rows = [
             (one.base, one.bytes, group, one.freed, one.written_base, one.written)
@@ -130,7 +131,7 @@ def _facts(program: Program, arguments: tuple[Extent, ...], others: tuple[Extent
         ]
         found = _known_facts[key] = _Facts(
             program=program,
-            sites=_array(native.Site, _core_sites(program, arguments)),
+            sites=_array(native.Site, _core_sites(program, extents[:arguments])),
             extents=_array(native.Extent, rows),
             groups=_array(native.Group, groups),
         )
@@ -188,7 +189,9 @@ def _overlapping(extents: Sequence[Extent]) -> list[list[int]]:
     return found
 
 
-def _result(sanitizer: int, program: Program, grid: Grid, error: LaunchError | None) -> Checked:
+def _result(
+    sanitizer: int, program: Program, grid: Grid, extents: Sequence[Extent], error: LaunchError | None
+) -> Checked:
     states = (ctypes.c_uint8 * len(program.sites))()
     count = core.supa_sanitizer_result(sanitizer, states)
     found = []
@@ -204,6 +207,7 @@ def _result(sanitizer: int, program: Program, grid: Grid, error: LaunchError | N
                 element=raw.element,
                 address=raw.address,
                 count=raw.count,
+                extent=extents[raw.extent] if raw.extent >= 0 else None,
             )
         )
     return Checked(

@@ -104,6 +104,7 @@ class Finding(ctypes.Structure):
         ("address", ctypes.c_uint64),
         ("element", ctypes.c_int64),
         ("count", ctypes.c_int64),
+        ("extent", ctypes.c_int64),
     )
 
 

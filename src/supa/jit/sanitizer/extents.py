@@ -8,7 +8,6 @@ from typing import Any
 from supa.runtime.checked import Extent
 from supa.runtime.memory import locate
 
-
 Written = Callable[[Any], tuple[int, int]]
 """Of a tensor: where its storage begins, and where the bits of what kernels wrote there are kept (0: they are not)."""
 

@@ -119,7 +119,8 @@ class Findings:
 
 def _finding(kernel: str, found: Found, extents: Sequence[Extent]) -> Finding:
     site = found.site
-    extent = next((one for one in extents if one.argument == site.argument), None) or _around(found.address, extents)
+    extent = found.extent or next((one for one in extents if one.argument == site.argument), None)
+    extent = extent or _around(found.address, extents)
     kind = {"overflow": "overflow", "not_finite": "not finite"}.get(site.kind, found.problem)
     finding = Finding(
         kind=kind,

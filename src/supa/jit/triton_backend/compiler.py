@@ -55,10 +55,11 @@ class SupaBackend(BaseBackend):  # type: ignore[misc]
         }
 
     def get_module_map(self) -> dict[str, ModuleType]:
-        """Our libdevice in the place of Triton's interface."""
+        """Our libdevice in the place of Triton's interface, and of its CUDA module."""
         from supa.jit.triton_backend import libdevice
 
-        return {"triton.language.extra.libdevice": libdevice}
+        names = ("triton.language.extra.libdevice", "triton.language.extra.cuda.libdevice")
+        return dict.fromkeys(names, libdevice)
 
     def load_dialects(self, context: Any) -> None:
         """TTIR needs no dialect of ours."""

@@ -2,8 +2,7 @@
 arithmetic (each function is named after its scalar function in `ir.functions`, as `__supa_<function>`) and the names
 that are combinations of others (`libdevice_composed`).
 
-Accepted types are those of CUDA's libdevice, so that a kernel is refused here where it is refused there. Functions that
-round toward zero, down or up, and the Bessel functions of order n, are refused by name when a kernel calls them.
+Accepted types are those of CUDA's libdevice, so that a kernel is refused here where it is refused there.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import Any
 from triton.language import core
 from triton.runtime.jit import JITFunction
 
-from supa.base.errors import UnsupportedError
 from supa.ir.functions import FUNCTIONS, SYMBOL_PREFIX
 from supa.jit.triton_backend import libdevice_composed as composed
 
@@ -36,6 +34,13 @@ def _function(
         for function, types in variants
         for type_ in types
     }
+    return _builtin(name, arity, table, result, integer_power)
+
+
+def _builtin(
+    name: str, arity: int, table: dict[tuple[Any, ...], tuple[str, Any]], result: str = "", integer_power: bool = False
+) -> Callable[..., Any]:
+    """The builtin `name` that calls the symbol that `table` has for its arguments' types."""
 
     def call(*arguments: Any, _semantic: Any = None) -> Any:
         if len(arguments) != arity:
@@ -60,12 +65,17 @@ def _floats(name: str, function: str = "", types: tuple[str, ...] = _FLOATS, res
     return _function(name, (function or name, types), result=result)
 
 
-def _refused(name: str, why: str) -> Callable[..., Any]:
-    def call(*arguments: Any, _semantic: Any = None) -> Any:
-        raise UnsupportedError(f"libdevice.{name} is not supported yet: {why}")
+def _directed(stem: str, mode: str) -> Callable[..., Any]:
+    """Arithmetic that rounds toward zero, down or up."""
+    name, arity = f"{stem}_{mode}", _DIRECTED[stem]
+    table = {(core.dtype(type_),) * arity: (SYMBOL_PREFIX + name, core.dtype(type_)) for type_ in _FLOATS}
+    return _builtin(name, arity, table)
 
-    call.__name__ = call.__qualname__ = name
-    return core.extern(call)  # type: ignore[no-any-return]
+
+def _converting(stem: str, before: str, after: str, mode: str) -> Callable[..., Any]:
+    """A conversion that rounds toward zero, down or up."""
+    name = f"{stem}_{mode}"
+    return _builtin(name, 1, {(core.dtype(before),): (SYMBOL_PREFIX + name, core.dtype(after))})
 
 
 _SAME_NAME = (
@@ -83,7 +93,15 @@ _OTHER_NAME = {
     "finitef": "isfinite", "isfinited": "isfinite",
 }  # fmt: skip
 _ONLY = {"finitef": ("fp32",), "isfinited": ("fp64",), "rsqrt_rn": ("fp32",)}
-_DIRECTED = "fma div rcp sqrt add mul sub double2float int2float uint2float ll2float ull2float ll2double ull2double"
+_DIRECTED = {"add": 2, "sub": 2, "mul": 2, "div": 2, "fma": 3, "rcp": 1, "sqrt": 1}
+"""Arithmetic with a direction of rounding -> how many arguments it takes."""
+_CONVERSIONS = {
+    "double2float": ("fp64", "fp32"), "int2float": ("int32", "fp32"), "uint2float": ("uint32", "fp32"),
+    "ll2float": ("int64", "fp32"), "ull2float": ("uint64", "fp32"), "ll2double": ("int64", "fp64"),
+    "ull2double": ("uint64", "fp64"),
+}  # fmt: skip
+"""Conversions that may round, and have a direction -> from what to what."""
+_MODES = ("rz", "rd", "ru")
 
 globals().update(
     {name: value for name, value in vars(composed).items() if isinstance(value, JITFunction) and name[0] != "_"}
@@ -95,14 +113,10 @@ globals().update(
         for name, function in _OTHER_NAME.items()
     }
 )
+globals().update({f"{stem}_{mode}": _directed(stem, mode) for stem in _DIRECTED for mode in _MODES})
 globals().update(
-    {
-        f"{stem}_{mode}": _refused(f"{stem}_{mode}", "the device rounds to nearest even; use the _rn form")
-        for stem in _DIRECTED.split()
-        for mode in ("rz", "rd", "ru")
-    }
+    {f"{stem}_{mode}": _converting(stem, *types, mode) for stem, types in _CONVERSIONS.items() for mode in _MODES}
 )
-globals().update({name: _refused(name, "compute it by recurrence from j0, j1, y0, y1") for name in ("jn", "yn")})
 
 pow = _function("pow", ("pow", _FLOATS), integer_power=True)
 signbit = _floats("signbit", result="int32")

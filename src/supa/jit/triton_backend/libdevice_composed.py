@@ -48,27 +48,112 @@ def rcp64h(x):
 
 
 @triton.jit
+def _sum_of_squares(a, b, c, d):
+    """a power of two s, and the sum of the squares of the arguments times s, which neither overflows nor vanishes."""
+    a, b, c, d = a.to(tl.float64), b.to(tl.float64), c.to(tl.float64), d.to(tl.float64)
+    most = tl.maximum(tl.maximum(tl.abs(a), tl.abs(b)), tl.maximum(tl.abs(c), tl.abs(d)))
+    scale = tl.where(most > 2.0**400, 2.0**-600, tl.where(most < 2.0**-400, 2.0**600, 1.0))
+    a, b, c, d = a * scale, b * scale, c * scale, d * scale
+    total = tl.fma(a, a, tl.fma(b, b, tl.fma(c, c, d * d)))
+    return scale, tl.where(most == float("inf"), float("inf"), total)
+
+
+@triton.jit
 def norm3d(a, b, c):
-    """sqrt(a^2 + b^2 + c^2) without undue overflow."""
-    return interface.hypot(interface.hypot(a, b), c)
+    """sqrt(a^2 + b^2 + c^2) without undue overflow; infinite where one of them is."""
+    return interface.norm4d(a, b, c, tl.zeros_like(a))
 
 
 @triton.jit
 def norm4d(a, b, c, d):
-    """sqrt(a^2 + b^2 + c^2 + d^2) without undue overflow."""
-    return interface.hypot(interface.hypot(a, b), interface.hypot(c, d))
+    """sqrt(a^2 + b^2 + c^2 + d^2) without undue overflow; infinite where one of them is."""
+    scale, total = _sum_of_squares(a, b, c, d)
+    return (interface.sqrt(total) / scale).to(a.dtype)
 
 
 @triton.jit
 def rnorm3d(a, b, c):
     """1 / norm3d(a, b, c)."""
-    return 1.0 / interface.norm3d(a, b, c)
+    return interface.rnorm4d(a, b, c, tl.zeros_like(a))
 
 
 @triton.jit
 def rnorm4d(a, b, c, d):
     """1 / norm4d(a, b, c, d)."""
-    return 1.0 / interface.norm4d(a, b, c, d)
+    scale, total = _sum_of_squares(a, b, c, d)
+    return (scale / interface.sqrt(total)).to(a.dtype)
+
+
+@triton.jit
+def _bessel_j_number(n, x):
+    """J of order n at a number x: upward from J0 and J1 where that is stable (n <= |x|), else downward from a high
+    order at which J is negligible, normalised by J0 + 2 (J2 + J4 + ..) = 1.
+    """
+    order, size = n.to(tl.float64), tl.abs(x)
+    value = size * 0.0
+    if (order <= size) & (size < float("inf")):
+        before, value = interface.j0(size), interface.j1(size)
+        if n == 0:
+            value = before
+        k = 1
+        while k < n:
+            before, value = value, 2.0 * k / size * value - before
+            k += 1
+    elif (size > 0.0) & (order * tl.log(2.0 * order / (2.7182818284590452 * size)) < 800.0):
+        start = 2 * ((n + 60 + tl.sqrt(60.0 * order).to(tl.int32)) // 2)
+        above, here, total = size * 0.0, size * 0.0 + 1e-300, size * 0.0
+        k = start
+        while k > 0:
+            above, here = here, 2.0 * k / size * here - above
+            k -= 1
+            if k == n:
+                value = here
+            if k % 2 == 0:
+                total += tl.where(k == 0, here, 2.0 * here)
+            if tl.abs(here) > 1e200:
+                above, here, total, value = above * 1e-200, here * 1e-200, total * 1e-200, value * 1e-200
+        value = value / total
+    elif (size == 0.0) & (n == 0):
+        value = size * 0.0 + 1.0
+    value = tl.where((x < 0.0) & (n % 2 == 1), -value, value)
+    return tl.where((n < 0) | (x != x), float("nan"), value)
+
+
+@triton.jit
+def _bessel_y_number(n, x):
+    """Y of order n at a number x, upward from Y0 and Y1."""
+    before, value = interface.y0(x), interface.y1(x)
+    if n == 0:
+        value = before
+    k = 1
+    while (k < n) & (value > -float("inf")):
+        before, value = value, 2.0 * k / x * value - before
+        k += 1
+    return tl.where((n < 0) | (x < 0.0), float("nan"), tl.where(x == float("inf"), 0.0, value))
+
+
+@triton.jit
+def jn(n, x):
+    """The Bessel function of the first kind of integer order; NaN for negative orders."""
+    wide = x.to(tl.float64)
+    if len(wide.shape) > 0:
+        n = n + tl.zeros(wide.shape, tl.int32)
+        value = tl.map_elementwise(_bessel_j_number, n, wide)
+    else:
+        value = _bessel_j_number(n, wide)
+    return value.to(x.dtype)
+
+
+@triton.jit
+def yn(n, x):
+    """The Bessel function of the second kind of integer order; NaN for negative orders."""
+    wide = x.to(tl.float64)
+    if len(wide.shape) > 0:
+        n = n + tl.zeros(wide.shape, tl.int32)
+        value = tl.map_elementwise(_bessel_y_number, n, wide)
+    else:
+        value = _bessel_y_number(n, wide)
+    return value.to(x.dtype)
 
 
 @triton.jit

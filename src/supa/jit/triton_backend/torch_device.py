@@ -56,7 +56,7 @@ def _mark(tensor: Any, parts: WrittenParts) -> None:
     storage = tensor.untyped_storage()
     mark_unwritten(storage.data_ptr(), storage.nbytes())
     if tensor.element_size() <= _SMALL_BYTES and not tensor.is_inference():
-        is_gone = StorageWeakRef(storage).expired
+        is_gone = StorageWeakRef(storage).expired  # type: ignore[no-untyped-call]
         parts.begin(storage.data_ptr(), storage.nbytes(), tensor._version, is_gone)
 
 
@@ -88,7 +88,7 @@ def watch_addresses() -> TakenTensors:
             taken.add(Taken(storage=storage, type=kind, element_bytes=self.element_size(), shape=shape))
         return address
 
-    torch.Tensor.data_ptr = data_ptr  # type: ignore[method-assign, assignment]
+    torch.Tensor.data_ptr = data_ptr  # type: ignore[method-assign]
     return taken
 
 

@@ -43,8 +43,10 @@ struct Access {
   }
 };
 
-void record(const Access &access, int lane, int32_t problem, int64_t other = -1) {
-  supa::record(access.own, access.number, problem, access.block, other, access.address(lane), access.element_of(lane));
+void record(const Access &access, int lane, int32_t problem, const SupaExtent *extent, int64_t other = -1) {
+  const int64_t index = extent == nullptr ? -1 : extent - access.own->extents.data();
+  supa::record(access.own, access.number, problem, access.block, other, access.address(lane), access.element_of(lane),
+               index);
 }
 
 // ---- races ----
@@ -124,7 +126,9 @@ inline Conflict touch(SupaSanitizer *own, uint32_t &writer, uint32_t &reader, ui
 }
 
 template <bool kWrites>
-void track(const Access &access, supa::Shadow &shadow, int lane, uint64_t address, int64_t bytes, uint32_t atomic) {
+void track(const Access &access, const SupaExtent &extent, int lane, uint64_t address, int64_t bytes, uint32_t atomic) {
+  supa::Shadow &shadow = *access.own->shadows[static_cast<size_t>(extent.group)];
+  if (shadow.writers == nullptr) return;
   const uint32_t me = access.own->first_number + static_cast<uint32_t>(access.block);
   int64_t cell = static_cast<int64_t>(address - shadow.base) >> shadow.shift;
   const int64_t end = cell + std::max<int64_t>(1, bytes >> shadow.shift);
@@ -143,20 +147,18 @@ void track(const Access &access, supa::Shadow &shadow, int lane, uint64_t addres
     if (__builtin_expect(bad_cell >= 0, 0) && races(access, worst.other)) {
       const uint64_t where = shadow.base + (static_cast<uint64_t>(bad_cell) << shadow.shift);
       const int further = static_cast<int>((where - address) / static_cast<uint64_t>(access.site.facts.bytes));
-      record(access, lane + further, worst.problem, worst.other);
+      record(access, lane + further, worst.problem, &extent, worst.other);
     }
     cell = stop;
   }
 }
 
-void track(const Access &access, int32_t group, int lane, uint64_t address, int64_t bytes) {
-  supa::Shadow &shadow = *access.own->shadows[static_cast<size_t>(group)];
-  if (shadow.writers == nullptr) return;
+void track(const Access &access, const SupaExtent &extent, int lane, uint64_t address, int64_t bytes) {
   const SupaSite &site = access.site.facts;
   if (site.kind == SUPA_LOAD)
-    track<false>(access, shadow, lane, address, bytes, (site.flags & SUPA_VOLATILE) != 0);
+    track<false>(access, extent, lane, address, bytes, (site.flags & SUPA_VOLATILE) != 0);
   else
-    track<true>(access, shadow, lane, address, bytes, site.kind == SUPA_ATOMIC);
+    track<true>(access, extent, lane, address, bytes, site.kind == SUPA_ATOMIC);
 }
 
 // ---- memory never written ----
@@ -287,17 +289,17 @@ bool good_lane(const Access &access, int lane) {
   const uint64_t address = access.address(lane);
   const SupaExtent *extent;
   if (const int32_t problem = locate(access, address, site.bytes, &extent); problem >= 0) {
-    record(access, lane, problem);
+    record(access, lane, problem, extent);
     return false;
   }
   if (address & static_cast<uint64_t>(site.bytes - 1)) {
-    record(access, lane, SUPA_MISALIGNED);
+    record(access, lane, SUPA_MISALIGNED, extent);
     return false;
   }
   if (extent == nullptr) return true;
-  if (site.kind != SUPA_STORE && unwritten(*extent, address, site.bytes)) record(access, lane, SUPA_UNWRITTEN);
+  if (site.kind != SUPA_STORE && unwritten(*extent, address, site.bytes)) record(access, lane, SUPA_UNWRITTEN, extent);
   if (site.kind != SUPA_LOAD && extent->written != nullptr) note_written(*extent, address, site.bytes);
-  if (extent->group >= 0) track(access, extent->group, lane, address, site.bytes);
+  if (extent->group >= 0) track(access, *extent, lane, address, site.bytes);
   return true;
 }
 
@@ -324,7 +326,7 @@ bool together(const Access &access, uint64_t lanes) {
   const int32_t part = extent->written != nullptr ? site.bytes : 4;
   if (site.kind != SUPA_STORE && may_be_unwritten(from, from + static_cast<uint64_t>(bytes), part)) return false;
   if (site.kind != SUPA_LOAD && extent->written != nullptr) note_written(*extent, from, bytes);
-  if (extent->group >= 0) track(access, extent->group, first, from, bytes);
+  if (extent->group >= 0) track(access, *extent, first, from, bytes);
   return true;
 }
 
@@ -335,14 +337,14 @@ namespace supa {
 thread_local Seen last_seen{-1, 0, 0};
 
 void record(SupaSanitizer *own, int32_t site, int32_t problem, int64_t block, int64_t other, uint64_t address,
-            int64_t element) {
+            int64_t element, int64_t extent) {
   const Unguarded lock_is_safe;
   std::lock_guard<std::mutex> lock(own->mutex);
   const auto [place, fresh] = own->findings.try_emplace({site, problem});
   SupaFinding &finding = place->second;
   const int64_t count = finding.count + 1;
   if (fresh || std::pair(block, element) < std::pair(finding.block, finding.element))
-    finding = {site, problem, block, other, address, element, 0};
+    finding = {site, problem, block, other, address, element, 0, extent};
   finding.count = count;
 }
 
