@@ -183,7 +183,8 @@ typedef struct SupaFinding {
   int64_t other; /* the other block of a race, -1: not known */
   uint64_t address;
   int64_t element;
-  int64_t count; /* of elements of all blocks */
+  int64_t count;  /* of elements of all blocks */
+  int64_t extent; /* of the memory that was meant, -1: not known */
 } SupaFinding;
 
 typedef struct SupaSanitizer SupaSanitizer;
