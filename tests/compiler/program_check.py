@@ -22,7 +22,8 @@ from program_values import Program
 from supa.base.errors import UnsupportedError
 from supa.compiler.native.half import CONVERSIONS
 from supa.compiler.native.host import Host, detect, target_machine
-from supa.compiler.passes import simplify
+from supa.compiler.passes.descriptors import SpreadDescriptors
+from supa.compiler.passes.pipeline import PIPELINE, simplify
 from supa.ir import ops
 from supa.ir.parser import parse_function
 from supa.ir.text import print_function
@@ -89,8 +90,7 @@ def build_quickly(text: str, host: Host) -> bytes:
 
 def difference_of(func: ops.Func, target: ops.Func, program: Program, seed: int, setting: Setting) -> Difference | None:
     """Where memory differs after the oracle ran `func` and native code `target`, a copy that is changed here."""
-    if setting.passes:
-        simplify(target)
+    simplify(target, PIPELINE if setting.passes else (SpreadDescriptors(),))
     verify(target)
     try:
         native = Native(

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from supa.base.dtypes import DTYPES, I1, DType
 from supa.ir.functions import FUNCTIONS
-from supa.ir.oracle.formats import from_float64, storage_of
+from supa.ir.oracle.formats import from_float64, storage_of, to_float64
 
 ELEMENTS = tuple(DTYPES.values())
 AREA_ELEMENTS = 2048
+SPARE_ELEMENTS = 320  # behind what positions reach: for pointers that move on, and areas that begin elsewhere
 MOST_ELEMENTS = 512
 
 
@@ -35,7 +36,7 @@ FLOAT_TESTS = tuple(name for name in FUNCTIONS if name.startswith(("fcmp", "is",
 INTEGER_TESTS = tuple(name for name in FUNCTIONS if name.startswith("icmp"))
 BIT_MAPS = _words("and or xor select add sub mul")
 INTEGER_REDUCTIONS = _words("add mul smin smax umin umax and or xor")
-ATOMICS = _words("add and or xor smax smin umax umin xchg")
+INTEGER_ATOMICS = _words("add and or xor smax smin umax umin xchg")
 
 
 class Chooser:
@@ -66,11 +67,6 @@ class DataChooser(Chooser):
     def integer(self, low: int, high: int) -> int:
         """A number from low to high."""
         return int(self.data.draw(st.integers(low, high)))
-
-
-_SPECIAL = (
-    0.0, -0.0, 1.0, -1.5, np.inf, -np.inf, np.nan, 1e-40, 6e-8, 65504.0, 65520.0, 448.0, 3e38, 0.5, 2.5,
-)  # fmt: skip
 
 
 def fill(element: DType, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -111,3 +107,10 @@ def some_elements(element: DType, count: int, start: int) -> np.ndarray:
     repeats = 1 + -(-count // POOL_ELEMENTS)
     start %= POOL_ELEMENTS
     return (np.tile(pool, repeats) if start + count > POOL_ELEMENTS else pool)[start : start + count]
+
+
+def without_sign(stored: np.ndarray, element: DType) -> np.ndarray:
+    """Floats without NaN and without a sign, also of zero; integers as they are."""
+    if not element.is_float:
+        return stored
+    return from_float64(np.abs(np.nan_to_num(to_float64(stored, element), nan=1.0, posinf=7.0, neginf=7.0)), element)

@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 from program_choices import Chooser
-from program_values import Program, ValueWriter
+from program_memory import MemoryWriter
+from program_values import Program
 
-from supa.base.dtypes import F16, F32, F64, I1, I32, I64, DType
+from supa.base.dtypes import I1, I8, I32, I64, DType
 from supa.ir import ops
 from supa.ir.core import Block, Value
 from supa.ir.rewrite import Builder
 from supa.ir.types import Tile, element_of, shape_of
 
 
-class Writer(ValueWriter):
+class Writer(MemoryWriter):
     """Writes one kernel, statement by statement."""
 
     def finish(self) -> Program:
@@ -36,17 +37,17 @@ class Writer(ValueWriter):
     def statements(self, most: int) -> None:
         """A few statements."""
         for _ in range(self.choose.integer(1, most)):
-            kind = self.choose.integer(0, 19)
-            if kind == 19 and self.depth < 2:
-                self._for()
-            elif kind == 18 and self.depth < 2:
-                self._if()
-            elif kind == 17 and self.depth < 2:
-                self._while()
+            kind = self.choose.integer(0, 23)
+            if kind >= 21 and self.depth < (3 if self.choose.chance(20) else 2):
+                (self._for, self._if, self._while)[kind - 21]()
             elif kind in (15, 16):
-                self._store()
+                self.store()
+            elif kind in (17, 18):
+                self.store_block()
             elif kind == 14:
-                self._atomic()
+                self.atomic()
+            elif kind == 13:
+                self._effect()
             else:
                 self.visible.append(self.fresh(self.type(), 3))
 
@@ -54,39 +55,21 @@ class Writer(ValueWriter):
         """Store a value to an area of its own, each program to its own part."""
         shape, element = shape_of(value.type), element_of(value.type)
         size = int(np.prod(shape, dtype=np.int64))
-        base = self.area(element, size * self.program.grid[0])
+        base = self.area(element, size * int(np.prod(self.program.grid)))
         start = self.map("mul", self.pid, self.constant(size, I32))
         index = self.map("add", self.splat(start, shape), self.flat_index(shape))
         pointer = self.builder.value(ops.AddPtr, [self.splat(base, shape), index])
         mask = self.mask(shape) if self.choose.chance(20) else None
         self.builder.create(ops.Store, [pointer, value, mask])
 
-    def _store(self) -> None:
-        value = self.value(self.type(), 2)
-        shape, element = shape_of(value.type), element_of(value.type)
-        pointer = self.pointers(self._base(self.shared, element), shape, self.choose.chance(25))
-        mask = self.mask(shape) if self.choose.chance(35) else None
-        self.builder.create(ops.Store, [pointer, value, mask])
-
-    def _atomic(self) -> None:
-        shape = self.choose.pick([(), (4,), (2, 4), (32,)])
-        element = self.choose.pick((I32, I64, F32, F16, F64))
-        type_ = Tile(shape, element) if shape else element
-        base = self._base(self.shared, element)
-        pointer = self.pointers(base, shape, self.choose.chance(50))
-        value = self.value(type_, 1)
-        if element.is_int and self.choose.chance(30):
-            made = self.builder.value(ops.AtomicCas, [pointer, self.value(type_, 1), value])
-        else:
-            kinds = (
-                ("fadd", "xchg")
-                if element.is_float
-                else ("add", "and", "or", "xor", "smax", "smin", "umax", "umin", "xchg")
-            )
-            mask = self.mask(shape) if self.choose.chance(40) else None
-            made = self.builder.value(ops.AtomicRmw, [pointer, value, mask], kind=self.choose.pick(kinds))
-        if made is not None and self.choose.chance(60):
-            self.visible.append(made)
+    def _effect(self) -> None:
+        """A barrier, or an assertion that holds."""
+        if self.choose.chance(50):
+            self.builder.create(ops.Barrier)
+            return
+        element = self.choose.pick((I8, I32, I64))
+        value = self.value(Tile(self.choose.pick(self.shapes), element), 1)
+        self.builder.create(ops.Assert, [self.map("icmp_sle", value, value)], message="it holds")
 
     @contextmanager
     def _inside(self, block: Block) -> Iterator[None]:
@@ -106,17 +89,28 @@ class Writer(ValueWriter):
 
     def _for(self) -> None:
         inits = self._carried()
-        trips = self.choose.integer(0, 3)
-        lower, step = self.constant(0, I32), self.constant(self.choose.integer(1, 2), I32)
-        upper = self.constant(trips, I32)
+        counter = self.choose.pick((I32, I32, I32, I64))
+        first, step = self.choose.pick([0, 0, 0, 1, -2, 5]), self.choose.integer(1, 2)
+        trips = self.constant(self.choose.integer(0, 3), I32)
         if self.choose.chance(50):
-            upper = self.map("and", self.choose.pick(self.scalars), self.constant(3, I32))
-        body = Block([I32, *(value.type for value in inits)])
+            trips = self.map("and", self.choose.pick(self.scalars), self.constant(3, I32))
+        upper = self.map("add", trips, self.constant(first, I32)) if first else trips
+        bounds = [self.constant(first, counter), upper, self.constant(step, counter)]
+        if counter is I64:
+            bounds[1] = self.cast(upper, I64, "sext")
+        pointers = [self.moving_pointers() for _ in range(self.choose.pick([0, 0, 1, 2]))]
+        body = Block([counter, *(value.type for value in [*inits, *pointers])])
+        unsigned = first >= 0 and self.choose.chance(10)
         with self._inside(body):
-            self.visible += body.args
+            carried = body.args[: 1 + len(inits)]
+            self.visible += carried
+            moved = []
+            for pointer, origin in zip(body.args[1 + len(inits) :], pointers, strict=True):
+                moved.append(self.use_pointers(pointer, origin))
             self.statements(3)
-            self.builder.create(ops.Yield, [self._next(body.args, value.type) for value in inits])
-        self.visible += self.builder.create(ops.For, [lower, upper, step, *inits], regions=[body]).results
+            self.builder.create(ops.Yield, [*(self._next(carried, value.type) for value in inits), *moved])
+        made = self.builder.create(ops.For, [*bounds, *inits, *pointers], regions=[body], unsigned=unsigned)
+        self.visible += made.results[: len(inits)]
 
     def _next(self, arguments: Sequence[Value], type_: Any) -> Value:
         """What is carried on: often another carried value of this type, or something made from one."""

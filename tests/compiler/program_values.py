@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,14 +16,15 @@ from program_choices import (
     FLOAT_MAPS,
     FLOAT_TESTS,
     INTEGER_MAPS,
-    INTEGER_REDUCTIONS,
     INTEGER_TESTS,
     MOST_ELEMENTS,
+    SPARE_ELEMENTS,
     Chooser,
     some_elements,
+    without_sign,
 )  # fmt: skip
 
-from supa.base.dtypes import BF16, F8E4M3FN, F8E5M2, F16, F32, F64, I1, I8, I16, I32, I64, DType
+from supa.base.dtypes import F16, F32, F64, I1, I8, I16, I32, I64, DType
 from supa.ir import ops
 from supa.ir.core import Block, Value
 from supa.ir.functions import FUNCTIONS
@@ -30,20 +32,35 @@ from supa.ir.rewrite import Builder
 from supa.ir.types import Pointer, Tile, element_of, shape_of, with_element
 
 
+@dataclass(frozen=True)
+class Alias:
+    """A pointer argument into the area of another one."""
+
+    argument: int
+    offset_elements: int
+
+
 @dataclass
 class Program:
-    """A kernel, its grid, and what its arguments are: element types of areas, or numbers."""
+    """A kernel, its grid, and what its arguments are: areas as (element type, count, kind), aliases, or numbers."""
 
     func: ops.Func
     grid: tuple[int, ...]
     arguments: list[Any] = field(default_factory=list)
 
     def areas(self, seed: int) -> list[Any]:
-        """Fresh arguments: areas filled with ordinary and special values."""
-        return [
-            Area(some_elements(*arg, 101 * seed + 7919 * index)) if isinstance(arg, tuple) else arg
-            for index, arg in enumerate(self.arguments)
-        ]
+        """Fresh arguments: areas filled with ordinary and special values, `positive` ones with no sign and no NaN."""
+        made: list[Any] = []
+        for index, arg in enumerate(self.arguments):
+            if isinstance(arg, Alias):
+                area, element = made[arg.argument], self.arguments[arg.argument][0]
+                arg = area.address + arg.offset_elements * element.bytes
+            elif isinstance(arg, tuple):
+                element, count, kind = arg
+                initial = some_elements(element, count, 101 * seed + 7919 * index)
+                arg = Area(without_sign(initial, element) if kind == "positive" else initial)
+            made.append(arg)
+        return made
 
 
 class ValueWriter:
@@ -56,13 +73,14 @@ class ValueWriter:
         self.program = Program(ops.Func((), (), {"sym_name": "random"}, [self.body]), self._grid())
         self.visible: list[Value] = []
         self.inputs: dict[DType, Value] = {}
+        self.others: dict[DType, Value] = {}
         self.shared: dict[DType, Value] = {}
         self.depth = 0
         self.loops = 0
         self.shapes = [self._shape() for _ in range(choose.integer(1, 2))]
         self.elements = [choose.pick(ELEMENTS) for _ in range(choose.integer(1, 4))] + [choose.pick((I32, F32))]
         self.scalars = [self.argument(I32, choose.pick([0, 1, 3, 7, -5, 1000, 2147483640])) for _ in range(2)]
-        self.pid = self.builder.value(ops.ProgramId, (), axis=0)
+        self.pid = self._program_id()
         self.visible += [*self.scalars, self.pid]
         for element in (F16, F32, F64)[: choose.integer(0, 2)]:
             self.visible.append(self.argument(element, choose.pick([0.5, -3.0, 0.0])))
@@ -72,11 +90,22 @@ class ValueWriter:
     # ---- the frame -------------------------------------------------------------------------------------------
 
     def _grid(self) -> tuple[int, ...]:
-        return (self.choose.pick([1, 2, 3]),)
+        return tuple(self.choose.pick([(1,), (2,), (3,), (1,), (2,), (3,), (2, 2), (1, 3), (2, 1, 2)]))
+
+    def _program_id(self) -> Value:
+        """The number of this program in the whole grid."""
+        grid = self.program.grid
+        number = self.builder.value(ops.ProgramId, (), axis=len(grid) - 1)
+        for axis in reversed(range(len(grid) - 1)):
+            extent = self.builder.value(ops.NumPrograms, (), axis=axis)
+            number = self.map("add", self.map("mul", number, extent), self.builder.value(ops.ProgramId, (), axis=axis))
+        return number
 
     def _shape(self) -> tuple[int, ...]:
-        rank = self.choose.pick([1, 2, 2, 3, 4])
-        left, shape = 9, []
+        if self.choose.chance(3):
+            return tuple(self.choose.pick([(1 << 12,), (1 << 14,), (64, 64), (128, 64), (32, 4, 32)]))
+        rank = self.choose.pick([1, 2, 2, 3, 4, 5])
+        left, shape = 9 if self.choose.chance(90) else 0, []
         for _ in range(rank):
             bits = self.choose.integer(0, min(left, 7 if rank > 1 else 9))
             shape.append(1 << bits)
@@ -88,10 +117,16 @@ class ValueWriter:
         self.program.arguments.append(value)
         return self.body.add_arg(type_)
 
-    def area(self, element: DType, count: int) -> Value:
+    def area(self, element: DType, count: int, kind: str = "any") -> Value:
         """A pointer argument."""
-        self.program.arguments.append((element, count))
+        self.program.arguments.append((element, count, kind))
         return self.body.add_arg(Pointer(element))
+
+    def alias(self, value: Value) -> Value:
+        """A pointer argument into the area of another."""
+        at = self.choose.pick([0, 0, 1, 4, 16, 64])
+        self.program.arguments.append(Alias(self.body.args.index(value), at))
+        return self.body.add_arg(value.type)
 
     # ---- small pieces ----------------------------------------------------------------------------------------
 
@@ -105,7 +140,7 @@ class ValueWriter:
     def map(self, function: str, *arguments: Value) -> Value:
         return self.builder.map(function, *arguments)
 
-    def cast(self, value: Value, element: DType, kind: str, rounding: str = "rtne") -> Value:
+    def cast(self, value: Value, element: Any, kind: str, rounding: str = "rtne") -> Value:
         return self.builder.value(ops.Cast, [value], with_element(value.type, element), kind=kind, rounding=rounding)
 
     def flat_index(self, shape: tuple[int, ...]) -> Value:
@@ -157,7 +192,14 @@ class ValueWriter:
 
     def pointers(self, base: Value, shape: tuple[int, ...], scattered: bool) -> Value:
         index = self.positions(shape, scattered)
-        return self.builder.value(ops.AddPtr, [self.splat(base, shape), index])
+        if not self.choose.chance(5):
+            return self.builder.value(ops.AddPtr, [self.splat(base, shape), index])
+        if element_of(index.type) is not I64:
+            index = self.cast(index, I64, "sext")
+        assert isinstance(base.type, Pointer)
+        offset = self.map("mul", index, self.constant(element_of(base.type.pointee).bytes, index.type))
+        address = self.map("add", self.splat(self.cast(base, I64, "ptrtoint"), shape), offset)
+        return self.cast(address, base.type, "inttoptr")
 
     def mask(self, shape: tuple[int, ...]) -> Value:
         """An i1 tile: a ragged edge, or anything."""
@@ -199,6 +241,8 @@ class ValueWriter:
             ways += [self._index] * 2
         if depth > 0:
             ways += [lambda t: self._map(t, depth - 1)] * 4 + [lambda t: self._cast(t, depth - 1)] * 3
+            if shape and element is not I1:
+                ways.append(lambda t: self._block(t, depth - 1))
             if shape:
                 ways += [lambda t: self._shape_change(t, depth - 1)] * 3
                 ways += [lambda t: self._splat(t, depth - 1), lambda t: self._tile_op(t, depth - 1)]
@@ -239,12 +283,39 @@ class ValueWriter:
 
     def _base(self, table: dict[DType, Value], element: DType) -> Value:
         if element not in table:
-            table[element] = self.area(element, AREA_ELEMENTS)
+            table[element] = self.area(element, AREA_ELEMENTS + SPARE_ELEMENTS)
         return table[element]
 
+    @contextmanager
+    def _foreign(self, element: DType) -> Iterator[Value]:
+        """The shared memory by another argument, with a barrier before and after: elements of two arguments that meet
+        are a race without it.
+        """
+        if element not in self.others:
+            self.others[element] = self.alias(self._base(self.shared, element))
+        self.builder.create(ops.Barrier)
+        yield self.others[element]
+        self.builder.create(ops.Barrier)
+
+    def _viewed(self, element: DType, table: dict[DType, Value]) -> Value:
+        """A pointer to memory of a wider (or as wide) type, as one to this: inputs, or shared integers."""
+        wide = [other for other in table if other.bits >= element.bits and other is not I1]
+        wide = [other for other in wide if other.is_int or table is self.inputs]
+        base = self._base(table, self.choose.pick(wide) if wide else element)
+        return self.cast(base, Pointer(element), "bitcast")
+
     def _load(self, type_: Any) -> Value:
-        shape, element = shape_of(type_), element_of(type_)
-        base = self._base(self.shared if self.choose.chance(25) else self.inputs, element)
+        element = element_of(type_)
+        if self.choose.chance(4):
+            with self._foreign(element) as base:
+                return self._load_from(base, type_)
+        if element is not I1 and self.choose.chance(5):
+            table = self.shared if element.is_int and self.choose.chance(50) else self.inputs
+            return self._load_from(self._viewed(element, table), type_)
+        return self._load_from(self._base(self.shared if self.choose.chance(25) else self.inputs, element), type_)
+
+    def _load_from(self, base: Value, type_: Any) -> Value:
+        shape = shape_of(type_)
         pointer = self.pointers(base, shape, self.choose.chance(15))
         mask = self.mask(shape) if self.choose.chance(35) else None
         other = self.value(type_, 0) if mask is not None and self.choose.chance(50) else None
@@ -317,7 +388,7 @@ class ValueWriter:
         if kind == "join" and shape[-1] == 2 and rank > 1:
             half = Tile(shape[:-1], element)
             return self.builder.value(ops.Join, [self.value(half, depth), self.value(half, depth)])
-        if kind == "split" and type_.size < MOST_ELEMENTS and rank < 4:
+        if kind == "split" and type_.size < MOST_ELEMENTS and rank < 5:
             both = self.builder.create(ops.Split, [self.value(Tile((*shape, 2), element), depth)])
             return both.results[self.choose.integer(0, 1)]
         if kind == "cat" and rank == 1 and shape[0] > 1:
@@ -340,7 +411,7 @@ class ValueWriter:
     def _reshaped(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         bits = int(np.prod(shape, dtype=np.int64)).bit_length() - 1
         result = []
-        for _ in range(self.choose.integer(0, 3)):
+        for _ in range(self.choose.integer(0, 4)):
             part = self.choose.integer(0, bits)
             result.append(1 << part)
             bits -= part
@@ -355,165 +426,20 @@ class ValueWriter:
         source = self.value(Tile((*shape[:axis], extent, *shape[axis + 1 :]), element), depth)
         return self.builder.value(ops.Gather, [source, indices], axis=axis)
 
-    # ---- whole tiles -----------------------------------------------------------------------------------------
-
-    def _tile_op(self, type_: Any, depth: int) -> Value:
-        shape, element = type_.shape, type_.element
-        kind = self.choose.pick(("reduce", "reduce", "scan", "dot", "histogram", "region"))
-        if kind == "dot" and len(shape) in (2, 3) and element in (F16, BF16, F32, F64, I32):
-            return self._dot(type_)
-        if kind == "histogram" and len(shape) == 1 and element is I32:
-            return self._histogram(type_, depth)
-        if kind == "region":
-            return self._region(type_, depth)
-        if kind == "scan":
-            sources, region = self._combination(type_, depth)
-            made = self.builder.create(
-                ops.Scan, sources, axis=self.choose.integer(0, len(shape) - 1), reverse=self.choose.chance(50),
-                regions=[region],
-            )  # fmt: skip
-            return made.results[0]
-        return self._reduce(type_, depth)
-
-    def _total(self, type_: Any, depth: int) -> Value:
-        if self.choose.chance(20):
-            value = self.value(Tile(self.choose.pick([(1,), (1, 1)]), type_), depth)
-            return self.builder.value(ops.Reshape, [value], type_)
-        return self._reduce(type_, depth)
-
-    def _reduce(self, type_: Any, depth: int) -> Value:
-        shape, element = shape_of(type_), element_of(type_)
-        axis = self.choose.integer(0, len(shape))
-        room = MOST_ELEMENTS // int(np.prod(shape, dtype=np.int64))
-        most = max(0, min(room, 256).bit_length() - 1)
-        extent = 1 << self.choose.integer(0 if self.choose.chance(50) else most // 2, most)
-        sources, region = self._combination(Tile((*shape[:axis], extent, *shape[axis:]), element), depth)
-        return self.builder.create(ops.Reduce, sources, axis=axis, regions=[region]).results[0]
-
-    def _combination(self, type_: Tile, depth: int) -> tuple[list[Value], Block]:
-        """Sources and an associative region, whose first result has the element type of `type_`."""
-        element = type_.element
-        assert isinstance(element, DType)
-        if element.is_float:
-            return self._float_combination(type_, depth)
-        kind = self.choose.pick(("one", "one", "pair", "affine", "first", "arg", "mixed"))
-        if kind == "affine" and element is not I1:
-            return self._affine(type_, depth)
-        if kind == "arg":
-            return self._arg(type_, depth)
-        if kind in ("pair", "mixed"):
-            other = self.choose.pick((I8, I16, I32, I64)) if kind == "mixed" else element
-            sources = [self.value(type_, depth), self.value(Tile(type_.shape, other), depth)]
-            return sources, self._region_of([element, other, element, other], lambda b, v: [
-                b.map(self.choose.pick(INTEGER_REDUCTIONS), v[0], v[2]),
-                b.map(self.choose.pick(INTEGER_REDUCTIONS), v[1], v[3]),
-            ])  # fmt: skip
-        if kind == "first":
-            side = self.choose.integer(0, 1)
-            return [self.value(type_, depth)], self._region_of([element] * 2, lambda b, v: [v[side]])
-        function = self.choose.pick(INTEGER_REDUCTIONS)
-        flip = self.choose.chance(30)
-        return [self.value(type_, depth)], self._region_of(
-            [element] * 2, lambda b, v: [b.map(function, *(reversed(v) if flip else v))]
-        )
-
-    def _float_combination(self, type_: Tile, depth: int) -> tuple[list[Value], Block]:
-        element = type_.element
-        kind = self.choose.pick(("sum", "extreme", "extreme", "arg"))
-        if kind == "sum" and element in (F32, F64):
-            return [self.whole(type_.shape, element)], self._region_of([element] * 2, lambda b, v: [b.map("fadd", *v)])
-        if kind == "arg":
-            return self._arg(type_, depth)
-        source = self.map("fadd", self.value(type_, depth), self.constant(0.0, type_))  # no -0
-        function = self.choose.pick(("fmin", "fmax", "fminimum", "fmaximum"))
-        return [source], self._region_of([element] * 2, lambda b, v: [b.map(function, *v)])
-
-    def _arg(self, type_: Tile, depth: int) -> tuple[list[Value], Block]:
-        """The extreme element and its index; ties by the index, or by the order of the operands."""
-        element = type_.element
-        assert isinstance(element, DType)
-        value = self.clean(self.value(type_, depth))
-        index = self.flat_index(type_.shape)
-        above, equal = ("fcmp_ogt", "fcmp_oeq") if element.is_float else ("icmp_sgt", "icmp_eq")
-        above = self.choose.pick((above, above.replace("gt", "lt")))
-        plain = self.choose.chance(30)
-
-        def write(b: Builder, v: Sequence[Value]) -> list[Value]:
-            better = b.map(above, v[0], v[2])
-            if not plain:
-                tie = b.map("and", b.map(equal, v[0], v[2]), b.map("icmp_slt", v[1], v[3]))
-                better = b.map("or", better, tie)
-            return [b.map("select", better, v[0], v[2]), b.map("select", better, v[1], v[3])]
-
-        return [value, index], self._region_of([element, I32] * 2, write)
-
-    def _affine(self, type_: Tile, depth: int) -> tuple[list[Value], Block]:
-        """x -> a x + b, composed: associative, not commutative."""
-        sources = [self.value(type_, depth), self.value(type_, depth)]
-        return sources, self._region_of([type_.element] * 4, lambda b, v: [
-            b.map("mul", v[0], v[2]),
-            b.map("add", b.map("mul", v[1], v[2]), v[3]),
-        ])  # fmt: skip
-
-    def _region_of(self, elements: Sequence[Any], write: Callable[[Builder, Sequence[Value]], list[Value]]) -> Block:
-        block = Block(elements)
-        builder = Builder(block)
-        builder.create(ops.Yield, write(builder, block.args))
-        return block
-
-    def _region(self, type_: Tile, depth: int) -> Value:
-        """A map_region with a branch."""
-        element = type_.element
-        sources = [self.value(type_, depth), self.value(type_, depth)]
-        maps = FLOAT_MAPS if element.is_float else (BIT_MAPS if element is I1 else INTEGER_MAPS)
-        binary = [name for name in maps if FUNCTIONS[name].arity == 2 and name not in ("fmin", "fmax", "copysign")]
-
-        def write(b: Builder, v: Sequence[Value]) -> list[Value]:
-            test = v[0] if element is I1 else b.map("fcmp_olt" if element.is_float else "icmp_slt", v[0], v[1])
-            sides = []
-            for _ in range(2):
-                side = Block()
-                inner = Builder(side)
-                inner.create(ops.Yield, [inner.map(self.choose.pick(binary), v[0], v[1])])
-                sides.append(side)
-            return [b.value(ops.If, [test], element, regions=sides)]
-
-        return self.builder.value(ops.MapRegion, sources, type_, regions=[self._region_of([element] * 2, write)])
-
-    def _dot(self, type_: Tile) -> Value:
-        *batch, m, n = type_.shape
-        k = 1 << self.choose.integer(0, 6)
-        element = type_.element
-        if element is I32:
-            left = right = I8
-        elif element is F64:
-            left = right = self.choose.pick((F64, F32, F16))
-        elif element is F32:
-            left, right = self.choose.pick(
-                ((F32, F32), (F16, F16), (BF16, BF16), (F8E4M3FN, F8E5M2), (F8E5M2, F8E5M2), (BF16, F16))
-            )
-        else:
-            left = right = self.choose.pick((element, F8E5M2))
-        sides = []
-        for side, shape in ((left, (*batch, m, k)), (right, (*batch, k, n))):
-            if self.choose.chance(40):
-                swapped = (*batch, shape[-1], shape[-2])
-                order = (*range(len(batch)), len(batch) + 1, len(batch))
-                sides.append(self.builder.value(ops.Transpose, [self.whole(swapped, side)], order=order))
-            else:
-                sides.append(self.whole(shape, side))
-        total = self.whole(type_.shape, element) if self.choose.chance(60) else self.constant(0, type_)
-        precision = self.choose.pick(("ieee", "tf32", "tf32x3", "bf16x3", "bf16x6")) if left is F32 else "ieee"
-        return self.builder.value(ops.Dot, [*sides, total], precision=precision)
-
-    def _histogram(self, type_: Tile, depth: int) -> Value:
-        source = self.value(Tile(self.choose.pick(self.shapes), self.choose.pick((I8, I16, I32, I64))), depth)
-        mask = self.mask(source.type.shape) if self.choose.chance(30) else None
-        return self.builder.value(ops.Histogram, [source, mask], type_)
-
     def type(self) -> Any:
         """A type that the kernel works with."""
         element = self.choose.pick(self.elements)
         if self.choose.chance(20):
             return element
         return Tile(self.choose.pick(self.shapes), element)
+
+    # ---- written elsewhere -----------------------------------------------------------------------------------
+
+    def _tile_op(self, type_: Any, depth: int) -> Value:
+        raise NotImplementedError
+
+    def _total(self, type_: Any, depth: int) -> Value:
+        raise NotImplementedError
+
+    def _block(self, type_: Any, depth: int) -> Value:
+        raise NotImplementedError

@@ -91,6 +91,17 @@ def test_nextafter_steps_in_the_operands_own_format(element):
     agree(elementwise(body, element), (1,), array, 0)
 
 
+@pytest.mark.parametrize("element", ["f16", "bf16", "f32", "f64"])
+def test_nextafter_of_equal_zeros_is_the_second(element):
+    type_ = f"tile<2x{element}>"
+    body = f"""    %5 = constant {{values=(0.0, -0.0)}} : () -> {type_}
+    %99 = map %4, %5 {{function="nextafter"}} : ({type_}, {type_}) -> {type_}"""
+    storage = storage_of(DTYPES[element])
+    zeros = np.array([1 << (storage.itemsize * 8 - 1), 0], f"u{storage.itemsize}")
+    (found,) = agree(elementwise(body, element, 2), (1,), zeros.view(storage), 0)
+    assert found.view(zeros.dtype).tolist() == zeros.tolist()[::-1]
+
+
 @pytest.mark.parametrize("element", SMALL_FLOATS)
 def test_fma_of_small_floats_is_rounded_once(element):
     type_ = f"tile<256x{element}>"
@@ -372,3 +383,38 @@ def test_repeated_addresses_are_stored_in_order_beside_a_reduction(axis):
     _, stored, sums = agree(text, (1,), array, np.zeros(4, np.int32), np.zeros(left, np.int32))
     assert np.array_equal(stored, array[-4:])
     assert np.array_equal(sums, array.reshape(8, 16).sum(axis))
+
+
+@pytest.mark.parametrize("view", ["bitcast", "integer"])
+def test_an_address_made_by_casts_meets_the_memory_it_is_in(view):
+    count = 64
+    made = {
+        "bitcast": """    %7 = cast %0 {kind="bitcast"} : (ptr<i32>) -> ptr<i8>
+    %8 = splat %7 : (ptr<i8>) -> tile<64xptr<i8>>
+    %9 = constant {value=4} : () -> tile<64xi32>
+    %10 = map %30, %9 {function="mul"} : (tile<64xi32>, tile<64xi32>) -> tile<64xi32>
+    %11 = addptr %8, %10 : (tile<64xptr<i8>>, tile<64xi32>) -> tile<64xptr<i8>>
+    %12 = cast %11 {kind="bitcast"} : (tile<64xptr<i8>>) -> tile<64xptr<i32>>""",
+        "integer": """    %7 = cast %0 {kind="ptrtoint"} : (ptr<i32>) -> i64
+    %8 = splat %7 : (i64) -> tile<64xi64>
+    %9 = constant {value=4} : () -> tile<64xi64>
+    %10 = cast %30 {kind="sext"} : (tile<64xi32>) -> tile<64xi64>
+    %11 = map %9, %10 {function="mul"} : (tile<64xi64>, tile<64xi64>) -> tile<64xi64>
+    %13 = map %8, %11 {function="add"} : (tile<64xi64>, tile<64xi64>) -> tile<64xi64>
+    %12 = cast %13 {kind="inttoptr"} : (tile<64xi64>) -> tile<64xptr<i32>>""",
+    }[view]
+    text = f"""func {{sym_name="k"}} {{
+  body(%0: ptr<i32>):
+    %2 = range {{start=0, end=64}} : () -> tile<64xi32>
+    %3 = splat %0 : (ptr<i32>) -> tile<64xptr<i32>>
+    %4 = addptr %3, %2 : (tile<64xptr<i32>>, tile<64xi32>) -> tile<64xptr<i32>>
+    %5 = load %4, _, _ : (tile<64xptr<i32>>) -> tile<64xi32>
+    %6 = constant {{value=63}} : () -> tile<64xi32>
+    %30 = map %6, %2 {{function="sub"}} : (tile<64xi32>, tile<64xi32>) -> tile<64xi32>
+{made}
+    store %12, %5, _ : (tile<64xptr<i32>>, tile<64xi32>) -> ()
+    return
+}}
+"""
+    (found,) = agree(text, (1,), np.arange(count, dtype=np.int32))
+    assert found.tolist() == list(range(count))[::-1]

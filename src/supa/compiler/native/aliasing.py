@@ -70,7 +70,26 @@ def _sources(value: Value) -> list[Value]:
     if isinstance(op, ops.While):
         handed = op.regions[0].terminator.operands[value.index + 1]
         return [handed] if handed is not None else []
+    if isinstance(op, ops.Cast):
+        return [op.source] if _is_address(op.source) else _integers_of_address(op.source)
     return []
+
+
+def _integers_of_address(value: Value) -> list[Value]:
+    """The pointers that an integer is computed from, and whatever else it is that is not known here."""
+    found, waiting, seen = [], [value], {value}
+    while waiting:
+        value = waiting.pop()
+        op = value.op
+        if isinstance(op, ops.Constant | ops.Range | ops.ProgramId | ops.NumPrograms):
+            continue
+        if _is_address(value) or not isinstance(op, (ops.Map, ops.Cast, *_THROUGH)):
+            found.append(value)
+            continue
+        operands = [operand for operand in op.operands if operand is not None and operand not in seen]
+        waiting.extend(operands)
+        seen.update(operands)
+    return found
 
 
 def _handed_over(argument: Value) -> list[Value]:
@@ -100,7 +119,7 @@ def _same_value(one: Value, other: Value) -> bool:
     left, right = one.op, other.op
     if left is None or right is None or type(left) is not type(right) or one.type != other.type:
         return False
-    if not isinstance(left, ops.AddPtr | ops.Splat):
+    if not isinstance(left, ops.AddPtr | ops.Splat | ops.Cast):
         return False
     return all(_same_value(a, b) for a, b in zip(left.operands, right.operands, strict=True) if a and b)
 

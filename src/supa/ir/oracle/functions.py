@@ -210,7 +210,7 @@ def _nextafter(arguments: list[Array], element: Scalar, numerics: Numerics) -> A
     assert isinstance(element, DType)
     x, y = arguments
     if element.name not in FLOAT_FORMATS:
-        return np.asarray(np.nextafter(x, y))
+        return np.asarray(np.where(x == y, y, np.nextafter(x, y)))  # zeros of two signs: C gives y, NumPy's half x
     fmt = FLOAT_FORMATS[element.name]
     a, b = np.broadcast_arrays(to_float64(x, element), to_float64(y, element))
     codes = np.broadcast_to(x, a.shape).astype(np.int64)

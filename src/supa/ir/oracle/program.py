@@ -52,7 +52,7 @@ class Program:
         self.program_id, self.grid, self.access, self.numerics = program_id, grid, access, numerics
         x, y, z = program_id
         self.linear = x + grid[0] * (y + grid[1] * z)
-        self.steps = 0
+        self.steps = self.readings = 0
         self._values: dict[Value, Any] = {}
 
     @property
@@ -94,15 +94,36 @@ class Program:
             self._values[value] = result
 
     def lift(self, block: Block, arguments: Sequence[Array], shape: tuple[int, ...]) -> list[Array]:
-        """Run a region of scalars for every element of `shape`: all at once if it is a straight line."""
-        if all(isinstance(op, _LIFTED) for op in block.ops):
-            return [np.broadcast_to(result, shape) for result in self.execute(block, arguments)]
+        """Run a region of scalars for every element of `shape`: all at once if it has no loop and no effect."""
+        if _is_lifted(block, branches=not self.strict.not_finite):
+            return [np.broadcast_to(result, shape) for result in self._execute_lifted(block, arguments)]
         spread = [np.broadcast_to(argument, shape) for argument in arguments]
         rows = [self.execute(block, [np.asarray(array[index]) for array in spread]) for index in np.ndindex(*shape)]
         return [
             np.asarray([row[position] for row in rows]).reshape(shape)
             for position in range(len(block.terminator.operands))
         ]
+
+    def _execute_lifted(self, block: Block, arguments: Sequence[Array]) -> list[Array]:
+        """Both sides of a branch for all elements, of which each takes its own."""
+        for value, argument in zip(block.args, arguments, strict=True):
+            self._values[value] = argument
+        for op in block.ops[:-1]:
+            if isinstance(op, ops.If):
+                sides = [self._execute_lifted(side, ()) for side in op.regions]
+                for value, yes, no in zip(op.results, *sides, strict=True):
+                    self._values[value] = np.where(self._values[op.condition], yes, no)
+            else:
+                self._step(op)
+        return [self._values[value] for value in block.terminator.operands if value is not None]
+
+
+def _is_lifted(block: Block, branches: bool) -> bool:
+    return all(
+        isinstance(op, _LIFTED)
+        or (branches and isinstance(op, ops.If) and all(_is_lifted(side, branches) for side in op.regions))
+        for op in block.ops
+    )
 
 
 def result_shape(op: Op) -> tuple[int, ...]:
