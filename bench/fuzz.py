@@ -74,9 +74,8 @@ class Worker:
         """Go on at `first`."""
         command = [sys.executable, "-m", "bench.fuzz", "--work", str(self.position)]
         numbers = [str(number) for number in (self.first, self.stride, self.left)]
-        self.process = subprocess.Popen(
-            [*command, *numbers], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+        with self.position.with_suffix(".log").open("w") as log:
+            self.process = subprocess.Popen([*command, *numbers], cwd=ROOT, stdout=subprocess.PIPE, stderr=log)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.heard, self.rest = time.monotonic(), b""
 
@@ -98,11 +97,14 @@ class Worker:
         """After a crash or a hang: the seed that it was at, and go on behind it."""
         self.process.kill()
         self.process.wait()
+        said = self.position.with_suffix(".log").read_text()
+        if not self.position.exists():
+            raise RuntimeError(f"a worker ended before its first kernel: {why}\n{said}")
         seed = int(self.position.read_bytes())
         self.advance(seed + self.stride)
         if self.left > 0:
             self.start()
-        return seed, why
+        return seed, f"{why}: {said.splitlines()[-1]}" if said else why
 
 
 # ---- the whole run ---------------------------------------------------------------------------------------------
@@ -135,6 +137,7 @@ class Run:
             worker.process.kill()
             worker.process.wait()
             worker.position.unlink(missing_ok=True)
+            worker.position.with_suffix(".log").unlink(missing_ok=True)
         for reducer in self.reducers:
             reducer.wait()
         self._tell()
