@@ -371,14 +371,21 @@ def test_external_functions(symbol, inputs, result, expected):
     assert called(symbol, inputs, result) == expected
 
 
-@pytest.mark.parametrize(
-    "symbol", ["__nv_fadd_rd", "__nv_ynf", "__ocml_exp_f32", "__supa_nothing", "__nv_int2float_ru"]
-)
+@pytest.mark.parametrize("symbol", ["__nv_ynf", "__ocml_exp_f32", "__supa_nothing"])
 def test_external_functions_that_are_refused(symbol):
     with pytest.raises(UnsupportedError, match=f"user.py:5:2: the external function {symbol} is not supported"):
-        called(symbol, ["f32", "f32"] if "add" in symbol else ["f32"], "f32")
+        called(symbol, ["f32"], "f32")
 
 
-def test_directed_roundings_say_what_to_use_instead():
-    with pytest.raises(UnsupportedError, match="use the _rn form"):
-        called("__nv_fadd_rd", ["f32", "f32"], "f32")
+@pytest.mark.parametrize(
+    ("symbol", "inputs", "result"),
+    [
+        ("__nv_fadd_rd", ["f32", "f32"], "f32"),
+        ("__nv_dmul_ru", ["f64", "f64"], "f64"),
+        ("__nv_fmaf_rz", ["f32", "f32", "f32"], "f32"),
+        ("__nv_int2float_ru", ["i32"], "f32"),
+        ("__nv_double2float_rd", ["f64"], "f32"),
+    ],
+)
+def test_directed_roundings_correct_the_nearest_result(symbol, inputs, result):
+    assert called(symbol, inputs, result).count("nextafter") == 1

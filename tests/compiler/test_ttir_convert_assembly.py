@@ -162,19 +162,22 @@ def test_conversions():
 @pytest.mark.parametrize(
     "assembly",
     [
-        "mov.u32 $0, %smid;",
-        "bra there;",
+        "mov.u32 $0, %tid.x;",
+        "mov.u32 $0, $1; bra there;",
+        "again: mov.b32 $0, $1; bra again;",
         "@p mov.b32 $0, $1;",
-        "cvt.rn.satfinite.e4m3x2.f32 $0, $1, $1;",
-        "add.sat.s32 $0, $1, $1;",
-        "add.rz.f32 $0, $1, $1;",
+        "shfl.sync.bfly.b32 $0, $1, 16, 31, 0xffffffff;",
+        "cvt.rn.satfinite.e3m2x2.f32 $0, $1, $1;",
+        "add.sat.u32 $0, $1, $1;",
+        "add.cc.u32 $0, $1, $1;",
+        "ld.shared.b32 $0, [$1];",
         "mov.b32 $0, {a, b};",
         "add.s32 $0, $1;",
         "shl.b32 $3, $1, 1;",
     ],
 )
 def test_what_is_not_read_is_refused_at_the_users_line(assembly):
-    with pytest.raises(UnsupportedError, match=r"user.py:9:5: .*not|nothing is written"):
+    with pytest.raises(UnsupportedError, match=r"user.py:9:5: .*not|nothing is written|no label"):
         read(text_of(assembly, [words()], "i32"))
 
 

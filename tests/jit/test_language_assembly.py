@@ -5,6 +5,8 @@ import torch
 import triton
 import triton.language as tl
 
+from supa.base.errors import LaunchError
+
 
 @triton.jit
 def assembled(x_ptr, y_ptr, z_ptr, N: tl.constexpr, text: tl.constexpr, form: tl.constexpr, PACK: tl.constexpr):
@@ -108,3 +110,95 @@ def test_fp8e4b15_is_half_precision_without_its_low_bits(on_device):
     assert torch.equal(half.view(torch.int16).long() & 0xFFFF, bits)
     saturated = torch.where((codes & 0x7F) == 0x7F, codes - 1, codes)
     assert torch.equal(back.long(), saturated)
+
+
+@triton.jit
+def timed(out_ptr, ids_ptr):
+    start = tl.extra.cuda.globaltimer()
+    pid = tl.program_id(0)
+    while tl.extra.cuda.globaltimer() - start < 20000:
+        pass
+    tl.store(out_ptr + pid, tl.extra.cuda.globaltimer() - start)
+    clock = tl.inline_asm_elementwise("mov.u32 $0, %clock;", "=r", [], dtype=tl.uint32, is_pure=False, pack=1)
+    count = tl.inline_asm_elementwise("mov.u32 $0, %nsmid;", "=r", [], dtype=tl.int32, is_pure=True, pack=1)
+    place = tl.inline_asm_elementwise("mov.u32 $0, %ctaid.x;", "=r", [], dtype=tl.int32, is_pure=True, pack=1)
+    tl.store(ids_ptr + 4 * pid, tl.extra.cuda.smid())
+    tl.store(ids_ptr + 4 * pid + 1, count)
+    tl.store(ids_ptr + 4 * pid + 2, place)
+    tl.store(ids_ptr + 4 * pid + 3, (clock > 0).to(tl.int32))
+
+
+def test_clocks_go_on_and_processors_have_numbers(on_device):
+    on_device(mode="both")
+    spent, ids = torch.zeros(8, dtype=torch.int64), torch.full((8, 4), -1, dtype=torch.int32)
+    timed[(8,)](spent, ids)
+    assert (spent >= 20000).all()
+    assert (ids[:, 0] >= 0).all() and (ids[:, 0] < ids[:, 1]).all()
+    assert ids[:, 2].tolist() == list(range(8)) and ids[:, 3].tolist() == [1] * 8
+
+
+@triton.jit
+def copied(x_ptr, out_ptr, count_ptr, N: tl.constexpr):
+    rows = tl.arange(0, N)
+    a, b, c, d = tl.inline_asm_elementwise(
+        "ld.global.nc.L1::no_allocate.v4.b32 {$0, $1, $2, $3}, [$4 + 16];",
+        "=r,=r,=r,=r,l",
+        [x_ptr + 4 * rows],
+        dtype=(tl.int32, tl.int32, tl.int32, tl.int32),
+        is_pure=False,
+        pack=1,
+    )
+    text: tl.constexpr = """{
+        .reg .pred p;
+        setp.gt.s32 p, $3, 9;
+        @p st.global.v2.b32 [$1], {$2, $3};
+        @p red.global.add.s32 [$4], 1;
+        mov.u32 $0, 0;
+    }"""
+    where = out_ptr + 2 * rows
+    tl.inline_asm_elementwise(
+        text, "=r,l,r,r,l", [where, a + d, b - c + 10, count_ptr], tl.int32, is_pure=False, pack=1
+    )
+
+
+def test_vectors_are_read_and_written_under_predicates(on_device):
+    on_device(mode="execute")
+    x = torch.randint(-50, 50, (33, 4), dtype=torch.int32)
+    out, count = torch.zeros(32, 2, dtype=torch.int32), torch.zeros(1, dtype=torch.int32)
+    copied[(1,)](x, out, count, N=32)
+    rows = x[1:]
+    pairs = torch.stack([rows[:, 0] + rows[:, 3], rows[:, 1] - rows[:, 2] + 10], 1)
+    chosen = pairs[:, 1] > 9
+    assert torch.equal(out, torch.where(chosen[:, None], pairs, 0)) and count.item() == chosen.sum()
+
+
+@triton.jit
+def swapped(lock_ptr, out_ptr):
+    text: tl.constexpr = "atom.global.acquire.gpu.cas.b32 $0, [$1], 0, 7;"
+    old = tl.inline_asm_elementwise(text, "=r,l", [lock_ptr], dtype=tl.int32, is_pure=False, pack=1)
+    tl.store(out_ptr, old)
+
+
+def test_words_are_swapped_atomically(on_device):
+    on_device(mode="execute")
+    lock, out = torch.zeros(1, dtype=torch.int32), torch.full((1,), -1, dtype=torch.int32)
+    swapped[(1,)](lock, out)
+    assert lock.item() == 7 and out.item() == 0
+    swapped[(1,)](lock, out)
+    assert lock.item() == 7 and out.item() == 7
+
+
+@triton.jit
+def trapped(x_ptr, N: tl.constexpr):
+    x = tl.load(x_ptr + tl.arange(0, N))
+    text: tl.constexpr = "{ .reg .pred p; setp.lt.s32 p, $1, 0; @p trap; mov.b32 $0, $1; }"
+    tl.inline_asm_elementwise(text, "=r,r", [x], dtype=tl.int32, is_pure=False, pack=1)
+
+
+def test_a_trap_stops_the_launch(on_device):
+    on_device(mode="execute")
+    x = torch.arange(16, dtype=torch.int32)
+    trapped[(1,)](x, N=16)
+    x[3] = -1
+    with pytest.raises(LaunchError, match="trap in inline assembly"):
+        trapped[(1,)](x, N=16)

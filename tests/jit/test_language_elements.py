@@ -29,3 +29,56 @@ def test_map_elementwise_of_packs(on_device, shape):
     expected[1::2] = (x - y).flatten()[1::2]
     assert torch.equal(z.flatten(), expected)
     assert torch.equal(w, x * y)
+
+
+@triton.jit
+def collatz_steps(n, limit):
+    steps = 0
+    while (n != 1) & (steps < limit):
+        if n % 2 == 0:
+            n = n // 2
+        else:
+            n = 3 * n + 1
+        steps += 1
+    return steps, n
+
+
+@triton.jit
+def powers(a, b, n, m):
+    first, second = a, b
+    for _ in range(n):
+        first *= a
+    for index in range(m):
+        if index % 2 == 0:
+            second *= b
+    return first, second
+
+
+@triton.jit
+def looping_elements_kernel(x_ptr, steps_ptr, last_ptr, power_ptr, N: tl.constexpr):
+    at = tl.arange(0, N)
+    x = tl.load(x_ptr + at)
+    steps, last = tl.map_elementwise(collatz_steps, x, x * 0 + 40)
+    tl.store(steps_ptr + at, steps)
+    tl.store(last_ptr + at, last)
+    tl.store(power_ptr + at, tl.map_elementwise(powers, x, x % 5, pack=2)[0])
+
+
+def collatz(n, limit):
+    steps = 0
+    while n != 1 and steps < limit:
+        n, steps = (n // 2 if n % 2 == 0 else 3 * n + 1), steps + 1
+    return steps, n
+
+
+def test_functions_of_elements_may_loop_as_long_as_each_needs(on_device):
+    on_device(mode="execute")
+    x = torch.randint(1, 60, (64,), dtype=torch.int32)
+    steps, last, power = (torch.full((64,), -1, dtype=torch.int32) for _ in range(3))
+    looping_elements_kernel[(1,)](x, steps, last, power, N=64)
+    expected = [collatz(n, 40) for n in x.tolist()]
+    assert list(zip(steps.tolist(), last.tolist(), strict=True)) == expected
+    for at in range(0, 64, 2):
+        a, b, n, m = x[at].item(), x[at + 1].item(), x[at].item() % 5, x[at + 1].item() % 5
+        first, second = a ** (n + 1), b ** (1 + (m + 1) // 2)
+        assert power[at : at + 2].tolist() == [(v + 2**31) % 2**32 - 2**31 for v in (first, second)]

@@ -84,6 +84,9 @@ class Condition(Op):
     values = Operand("handed to `after`, or to the results", variadic=True)
 
 
+DEVICE_READINGS = ("nanoseconds", "cycles", "processor", "processors")
+"""What `read_device` gives, in the order of the numbers that the binary interface has for them."""
+
 # ---- scalars and shapes ----------------------------------------------------------------------------------------
 
 
@@ -110,6 +113,16 @@ class NumPrograms(Op):
 
     name = "num_programs"
     axis = Attribute(int)
+
+
+class ReadDevice(Op):
+    """What the device says of itself, i64: `nanoseconds` and `cycles` never fall during a program; `processor` is the
+    one of `processors` that runs this program.
+    """
+
+    name = "read_device"
+    has_effect = True
+    what = Attribute(str, "nanoseconds, cycles, processor or processors")
 
 
 class Range(Op):

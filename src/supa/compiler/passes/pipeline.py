@@ -10,6 +10,7 @@ from supa.compiler.passes.descriptors import SpreadDescriptors
 from supa.compiler.passes.folding import Fold
 from supa.compiler.passes.hoisting import HoistInvariant
 from supa.compiler.passes.induction import RewriteInductions
+from supa.compiler.passes.regions import SpreadRegions
 from supa.ir.ops import Func
 
 
@@ -24,6 +25,7 @@ class Pass(Protocol):
 
 PIPELINE: tuple[Pass, ...] = (
     SpreadDescriptors(),
+    SpreadRegions(),
     Fold(),
     MergeCommon(),
     PruneCarried(),

@@ -6,8 +6,9 @@ Not here: the rules, by kind in `elements`, `symbols`, `assembly`, `shapes`, `me
 from __future__ import annotations
 
 from supa.base.errors import UnsupportedError
-from supa.compiler.ttir import assembly, control, elements, memory, shapes, symbols
+from supa.compiler.ttir import control, elements, memory, shapes, symbols
 from supa.compiler.ttir.conversion import Conversion, tile_type
+from supa.compiler.ttir.ptx import assembly
 from supa.compiler.ttir.structure import MlirOp
 from supa.compiler.ttir.structuring import run_region
 from supa.ir import ops

@@ -1,7 +1,7 @@
 """The rule of external scalar functions: `__supa_NAME`, and the names of NVIDIA's libdevice, `__nv_NAME`.
 
 `__supa_NAME` is the function NAME of `ir.functions`. Of NVIDIA's names those are read that are one function here, a
-conversion, or two or three functions; the others, and the roundings that no function here has, are refused.
+conversion, or a few functions; the others are refused. `_rz`, `_rd`, `_ru` round toward zero, down, up (`directed`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from supa.base.dtypes import I1, DType
 from supa.compiler.ttir.conversion import Conversion, rule, tile_type
+from supa.compiler.ttir.directed import directed, from_integer, narrowed
+from supa.compiler.ttir.elementwise import Elementwise
 from supa.compiler.ttir.structure import MlirOp
 from supa.ir import ops
 from supa.ir.core import Value
@@ -26,7 +28,7 @@ _NVIDIA = {
     "isfinited": "isfinite", "isinfd": "isinf", "isnand": "isnan", "signbitd": "signbit",
 }  # fmt: skip
 _ROUNDED = re.compile(r"(?:([df])?(add|sub|mul|div|sqrt|rsqrt)|(fma)f?)_rn")
-_DIRECTED = re.compile(r"\w+_r[zdu]")
+_DIRECTED = re.compile(r"[fd]?(add|sub|mul|div|fma|sqrt|rcp)f?_r([zdu])")
 _CONVERSION = re.compile(r"(double|float|int|uint|ll|ull)2(double|float|int|uint|ll|ull)_r([nzdu])")
 _REINTERPRETED = re.compile(r"(?:float|double|int|uint|longlong)_as_(?:float|double|int|uint|longlong)")
 _TO_INTEGER_BY = {"n": "rint", "d": "floor", "u": "ceil"}
@@ -37,7 +39,11 @@ _FLOAT_NAMES = ("float", "double")
 def _external(conversion: Conversion, op: MlirOp) -> None:
     symbol = str(op.attributes["symbol"])
     operands = conversion.operands(op)
-    if symbol.startswith(SYMBOL_PREFIX):
+    value: Value | None
+    rounded = _DIRECTED.fullmatch(symbol.removeprefix(SYMBOL_PREFIX).removeprefix(_NVIDIA_PREFIX))
+    if rounded:
+        value = directed(Elementwise(conversion, op, operands[0].type), rounded[1], rounded[2], operands)
+    elif symbol.startswith(SYMBOL_PREFIX):
         value = _mapped(conversion, op, symbol.removeprefix(SYMBOL_PREFIX), operands)
     elif symbol.startswith(_NVIDIA_PREFIX):
         value = _nvidia(conversion, op, symbol.removeprefix(_NVIDIA_PREFIX), operands)
@@ -45,13 +51,14 @@ def _external(conversion: Conversion, op: MlirOp) -> None:
         value = None
     if value is None:
         hint = "call functions of triton.language.extra.libdevice"
-        if _DIRECTED.fullmatch(symbol):
-            hint = "the device rounds to nearest even: use the _rn form"
         conversion.refuse(op, f"the external function {symbol} is not supported", hint)
     conversion.bind(op, [_as_result(conversion, op, value)])
 
 
 def _mapped(conversion: Conversion, op: MlirOp, name: str, operands: list[Value]) -> Value | None:
+    converted = _CONVERSION.fullmatch(name)
+    if converted:
+        return _converted(conversion, op, operands[0], *converted.groups())
     function = FUNCTIONS.get(name)
     if function is None or function.arity != len(operands):
         return None
@@ -65,11 +72,10 @@ def _nvidia(conversion: Conversion, op: MlirOp, name: str, operands: list[Value]
     composed = _COMPOSED.get(name) or _COMPOSED.get(name.removesuffix("f"))
     if composed:
         return composed(conversion, op, operands)
+    if _CONVERSION.fullmatch(name):
+        return _mapped(conversion, op, name, operands)
     if _REINTERPRETED.fullmatch(name):
         return conversion.make(op, ops.Cast, operands, _result_type(conversion, op), {"kind": "bitcast"})
-    converted = _CONVERSION.fullmatch(name)
-    if converted:
-        return _converted(conversion, op, operands[0], *converted.groups())
     rounded = _ROUNDED.fullmatch(name)
     if rounded:
         operation = rounded[3] or rounded[2]
@@ -84,18 +90,20 @@ def _nvidia(conversion: Conversion, op: MlirOp, name: str, operands: list[Value]
 def _converted(conversion: Conversion, op: MlirOp, source: Value, before: str, after: str, mode: str) -> Value | None:
     """A conversion between numbers, `mode` is n, z, d or u: to nearest even, toward zero, down, up."""
     type_ = _result_type(conversion, op)
-    attributes: dict[str, object] = {}
+    to, dtype = Elementwise(conversion, op, source.type), element_of(type_)
+    assert isinstance(dtype, DType)
     if after not in _FLOAT_NAMES:
         if mode in _TO_INTEGER_BY:
-            source = conversion.make(op, ops.Map, (source,), source.type, {"function": _TO_INTEGER_BY[mode]})
-        attributes["kind"] = "fptoui" if after.startswith("u") else "fptosi"
-    elif before in _FLOAT_NAMES and mode in "nz":
-        attributes.update(kind="fptrunc", rounding="rtne" if mode == "n" else "rtz")
-    elif mode == "n" or (before in ("int", "uint") and after == "double"):
-        attributes["kind"] = "uitofp" if before.startswith("u") else "sitofp"
-    else:
-        return None
-    return conversion.make(op, ops.Cast, (source,), type_, attributes)
+            source = to.map(_TO_INTEGER_BY[mode], source)
+        return to.cast("fptoui" if after.startswith("u") else "fptosi", source, dtype)
+    if before in _FLOAT_NAMES:
+        if mode in "du":
+            return narrowed(to, source, dtype, mode)
+        return to.cast("fptrunc", source, dtype, "rtne" if mode == "n" else "rtz")
+    signed = not before.startswith("u")
+    if mode != "n" and not (dtype.bits == 64 and before in ("int", "uint")):
+        return from_integer(to, source, dtype, mode, signed)
+    return to.cast("sitofp" if signed else "uitofp", source, dtype)
 
 
 def _reciprocal(conversion: Conversion, op: MlirOp, operands: list[Value]) -> Value:

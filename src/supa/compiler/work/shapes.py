@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from supa.base.dtypes import I64
 from supa.compiler.work.scalars import llvm_type
 from supa.compiler.work.tiles import Index, Mask, move_dims
 from supa.compiler.work.walker import Walker, is_index, is_mask, rule
@@ -39,6 +40,13 @@ def program_id(w: Walker, op: ops.ProgramId) -> None:
 def num_programs(w: Walker, op: ops.NumPrograms) -> None:
     """A leaf of the call."""
     w.scalars[op.results[0]] = w.x.leaf("grid", "i32", op.axis, w.x.call, True)
+
+
+@rule(ops.ReadDevice)
+def read_device(w: Walker, op: ops.ReadDevice) -> None:
+    """Known only where the program runs."""
+    why = f"the device's {op.what} decides control flow or addresses; 0 assumed"
+    w.scalars[op.results[0]] = w.guess(I64, op.location, why)
 
 
 @rule(ops.Range)

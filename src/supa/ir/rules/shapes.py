@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from supa.base.dtypes import I32
+from supa.base.dtypes import I32, I64
 from supa.ir import ops
 from supa.ir.core import Op
 from supa.ir.rules.table import is_integer, joined, need_choice, need_tile, refuse, split, type_rule
@@ -16,6 +16,12 @@ from supa.ir.types import Tile, Type
 def _grid(op: ops.ProgramId) -> Sequence[Type]:
     need_choice(op, "axis", op.axis, (0, 1, 2))
     return (I32,)
+
+
+@type_rule(ops.ReadDevice, infers=True)
+def _read_device(op: ops.ReadDevice) -> Sequence[Type]:
+    need_choice(op, "what", op.what, ops.DEVICE_READINGS)
+    return (I64,)
 
 
 @type_rule(ops.Range, infers=True)

@@ -1,15 +1,29 @@
 // A call may fail on several threads at once; one of them describes the failure.
 #include "call.h"
 
+#include <chrono>
+
 #include "fibers.h"
 #include "guard.h"
+#include "pool.h"
 
 namespace supa {
+namespace {
+
+int64_t read_device(void *, int32_t what) {
+  if (what == SUPA_READ_PROCESSOR) return processor();
+  if (what == SUPA_READ_PROCESSORS) return processors();
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
+}  // namespace
 
 void begin(SupaCall *call) {
   arm();
   call->launch.stopped = 0;
   call->launch.yield_ = step_aside;
+  call->launch.read = read_device;
   SupaOutcome *outcome = call->outcome;
   outcome->status = SUPA_OK;
   outcome->report_count = outcome->reports_dropped = 0;

@@ -56,7 +56,7 @@ bool replay(Range range, supa::Fault *fault, int64_t *block) {
   struct Alone {
     Range range;
     SupaLaunch launch;
-  } alone{range, {{grid[0], grid[1], grid[2]}, 0, ignore, nullptr, range.call->launch.sanitizer}};
+  } alone{range, {{grid[0], grid[1], grid[2]}, 0, ignore, nullptr, range.call->launch.sanitizer, range.call->launch.read}};
   const auto body = [](void *context) {
     auto *one = static_cast<Alone *>(context);
     const Range &at = one->range;

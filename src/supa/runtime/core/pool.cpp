@@ -71,6 +71,9 @@ void drain(Job &job) {
   }
 }
 
+thread_local int32_t this_processor = 0;
+std::atomic<int32_t> started{0};  // threads of the pool
+
 class Pool {
  public:
   void run(Job &job) {
@@ -107,8 +110,9 @@ class Pool {
       for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT}) sigdelset(&all, signal);
       pthread_sigmask(SIG_SETMASK, &all, &before);
       try {
-        std::thread([this] { serve(); }).detach();
-        ++threads_;
+        const int32_t number = threads_ + 1;
+        std::thread([this, number] { serve(number); }).detach();
+        started.store(threads_ = number, std::memory_order_relaxed);
       } catch (const std::system_error &) {
         count = threads_;
       }
@@ -128,7 +132,8 @@ class Pool {
     return nullptr;
   }
 
-  void serve() {
+  void serve(int32_t number) {
+    this_processor = number;
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
       if (Job *job = pick()) {
@@ -161,7 +166,10 @@ class Pool {
 std::atomic<int32_t> limit{0};  // 0: not asked yet
 std::atomic<Pool *> pool{nullptr};
 
-void forget_pool() { pool.store(nullptr); }
+void forget_pool() {
+  pool.store(nullptr);
+  started.store(0);
+}
 
 Pool &the_pool() {
   Pool *existing = pool.load(std::memory_order_acquire);
@@ -188,6 +196,10 @@ int32_t thread_limit() {
 void set_thread_limit(int32_t threads) {
   limit.store(std::clamp(threads, 1, kMaxThreads), std::memory_order_relaxed);
 }
+
+int32_t processor() { return this_processor; }
+
+int32_t processors() { return std::max(thread_limit(), started.load(std::memory_order_relaxed) + 1); }
 
 void run_shared(Job &job) {
   job.share = static_cast<int32_t>(std::min<int64_t>(thread_limit(), job.end - job.next.load()));

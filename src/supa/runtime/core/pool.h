@@ -25,6 +25,10 @@ struct Job {
 int32_t thread_limit();
 void set_thread_limit(int32_t threads);
 
+// Which of `processors()` host threads this one is: 0 for one that launches, the pool's from 1 on.
+int32_t processor();
+int32_t processors();
+
 // Runs the job on the caller and on pool threads that are free; returns when every piece has finished.
 void run_shared(Job &job);
 
