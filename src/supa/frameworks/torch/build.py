@@ -32,14 +32,24 @@ def extension_path(torch_folder: Path, torch_version: str) -> Path:
 
     Raises `BuildError` when there is no C++20 compiler or it refuses the sources.
     """
+    target = _target(torch_folder, torch_version)
+    if not target.exists():
+        _build(target, torch_folder)
+    return target
+
+
+def built_extension(torch_folder: Path, torch_version: str) -> Path | None:
+    """The extension's library if it has been built; `BuildError` where its folder is not the user's own."""
+    target = _target(torch_folder, torch_version)
+    return target if target.exists() else None
+
+
+def _target(torch_folder: Path, torch_version: str) -> Path:
     core_header = (CORE.parent / "core" / "supa_core.h").read_bytes()
     content = [path.read_bytes() for path in sorted(SOURCES.iterdir())]
     told = "\0".join((torch_version, str(torch_folder), str(CORE), *_FLAGS)).encode()
     digest = hashlib.sha256(b"\0".join([told, core_header, *content])).hexdigest()[:20]
-    target = cache_folder() / f"libsupa_torch-{digest}.so"
-    if not target.exists():
-        _build(target, torch_folder)
-    return target
+    return cache_folder() / f"libsupa_torch-{digest}.so"
 
 
 def cache_folder() -> Path:

@@ -1,24 +1,28 @@
 """The operators with device kernels: their registration, and what happens around each call that Python is asked for.
 
 The extension asks once for each key (`csrc/replay.h`). Modules of `ops` fill the table; they are imported, and triton
-with them, when the first such operator is called. Not here: the operators themselves.
+with them, when the first such operator is called. Operators without an entry are composed of others (`composition`).
+Not here: the operators themselves.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
 import torch
 
+from supa.frameworks.torch.composition import composed_names, decomposition
 from supa.frameworks.torch.extension import library
-from supa.frameworks.torch.names import NAMES, OPEN
+from supa.frameworks.torch.names import INSIDE, NAMES, OPEN
 
 _implementations: dict[str, Callable[..., Any]] = {}
 _loading = threading.RLock()
 _kept: list[torch.library.Library] = []
+_composed: frozenset[str] = frozenset()
 
 
 def device_op(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -43,39 +47,56 @@ def implementations() -> dict[str, Callable[..., Any]]:
 
 
 def registered() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Registers every name in the table; all names, and those whose numbers are a kernel's arguments."""
+    """Registers every name, own and composed; those that are served at the top, and those whose numbers are a kernel's
+    arguments.
+    """
+    global _composed
     entered = torch.library.Library("aten", "IMPL")
     _kept.append(entered)
-    for name in NAMES:
-        entered.impl(name, _asked(name), "PrivateUse2")
-    return NAMES, OPEN
+    _composed = frozenset(composed_names()) - set(NAMES) - set(INSIDE)
+    names = (*NAMES, *sorted(_composed))
+    for name in (*names, *INSIDE):
+        entered.impl(name, partial(_asked, name), "PrivateUse2")
+    return names, OPEN
 
 
-def _asked(name: str) -> Callable[..., Any]:
+def where(name: str) -> str:
+    """Where an operator of torch's runs, by its name in its namespace: device, composed (of device kernels) or host."""
+    if name in NAMES or name in INSIDE:
+        return "device"
+    return "composed" if name in _composed else "host"
+
+
+@cache
+def _schema(name: str) -> Any:
     packet, _, overload = name.partition(".")
-    operator = getattr(getattr(torch.ops.aten, packet), overload or "default")
-    schema, returns = operator._schema.arguments, len(operator._schema.returns)
+    return getattr(getattr(torch.ops.aten, packet), overload or "default")._schema
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        from supa.frameworks.torch.recorder import Declined, Recorder
 
-        values = [
-            args[index] if index < len(args) else kwargs.get(argument.name, argument.default_value)
-            for index, argument in enumerate(schema)
-        ]
-        values, tensors = _distinct(values)
-        try:
-            if len({tensor.device for tensor in tensors}) != 1:
-                raise Declined  # the host's form words the error
-            recorder = Recorder(tensors)
-            returned = implementations()[name](recorder, *values)
-        except Declined:
-            library().supa_torch_decline()
-            return None if returns == 1 else (None,) * returns  # dropped: the extension goes on with the host's form
-        recorder.finish(returned)
-        return returned
+def _asked(name: str, *args: Any, **kwargs: Any) -> Any:
+    from supa.frameworks.torch.recorder import Declined, Recorder
 
-    return call
+    schema = _schema(name)
+    values = [
+        args[index] if index < len(args) else kwargs.get(argument.name, argument.default_value)
+        for index, argument in enumerate(schema.arguments)
+    ]
+    values, tensors = _distinct(values)
+    try:
+        if len({tensor.device for tensor in tensors}) != 1:
+            raise Declined  # the host's form words the error
+        with Recorder(name, tensors) as recorder:
+            implementation = implementations().get(name)
+            if implementation is not None:
+                returned = implementation(recorder, *values)
+            else:
+                returned = decomposition(name, schema, values)
+            recorder.finish(returned)
+    except Declined:
+        library().supa_torch_decline()
+        count = len(schema.returns)
+        return None if count == 1 else (None,) * count  # dropped: the extension goes on with the host's form
+    return returned
 
 
 def _distinct(values: list[Any]) -> tuple[list[Any], list[torch.Tensor]]:

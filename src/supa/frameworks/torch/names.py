@@ -37,10 +37,22 @@ OTHERS = (
     "sum", "sum.dim_IntList", "mean", "mean.dim", "amax", "amin", "mm", "bmm", "addmm", "baddbmm", "mm.out", "bmm.out",
     "addmm.out", "baddbmm.out", "_softmax", "_log_softmax", "_softmax_backward_data", "_log_softmax_backward_data",
     "native_layer_norm", "native_layer_norm_backward", "convolution_overrideable", "convolution_backward_overrideable",
-    "embedding_dense_backward", "index_select", "native_dropout", "native_dropout_backward",
+    "embedding_dense_backward", "index_select", "cat", "native_dropout", "native_dropout_backward",
 )  # fmt: skip
 
 _UNARY_NAMES = tuple(form for name in UNARY for form in (name, f"{name}_", f"{name}.out"))
+INSIDE = ("fill_.Scalar", "_copy_from")
+"""Names that Python is asked for only inside another operator; alone the extension does them."""
+
+NOT_COMPOSED = frozenset((
+    "alias", "as_strided", "detach", "diagonal", "expand", "lift", "lift_fresh", "permute", "select", "slice", "split",
+    "split_with_sizes", "squeeze", "t", "transpose", "unbind", "unfold", "unsqueeze", "view", "_reshape_alias",
+    "_unsafe_view", "clone", "_to_copy", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "zero", "fill",
+    "full", "zeros", "ones", "zeros_like", "ones_like", "item", "sym_numel", "is_complex", "is_same_size", "resize_as",
+    "bernoulli", "cauchy", "exponential", "geometric", "log_normal", "normal", "uniform", "randn", "out_dtype",
+    "native_dropout", "lstm", "gru", "rnn_tanh", "rnn_relu", "_scaled_dot_product_flash_attention_for_cpu",
+))  # fmt: skip
+"""Families whose decompositions are not used: views and copies, constants, random numbers."""
 
 NAMES = tuple(dict.fromkeys((*_UNARY_NAMES, *BINARY, *IN_PLACE, *WEIGHTED, *OTHERS)))
 """All names, as torch writes them."""

@@ -1,13 +1,15 @@
 """Runs an operator's kernels and writes down its recipe, which the extension replays from then on (`csrc/replay.h`).
 
 A recipe is what was allocated, launched and returned, by position among the operator's tensors. It holds for every
-call with the same key: sizes, strides, types, numbers. Not here: the operators (`ops`), their kernels (`libs`).
+call with the same key: sizes, strides, types, numbers. Operators called inside another one write their launches into
+its recipe too. Not here: the operators (`ops`), their kernels (`libs`).
 """
 
 from __future__ import annotations
 
 import ctypes
 import struct
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +21,8 @@ from supa.frameworks.torch.launches import enter
 from supa.jit.sanitizer.settings import kinds
 from supa.jit.triton_backend.packing import pack_slowly, slots
 
-INPUT, MADE, NOTHING = range(3)
+INPUT, MADE, NOTHING, COUNT = range(4)
+_FP32_HOLE, _, _SEED_HOLE, _OFFSET_HOLE = range(1, 5)
 _DTYPE_NUMBERS = {
     torch.uint8: 0, torch.int8: 1, torch.int16: 2, torch.int32: 3, torch.int64: 4, torch.float16: 5, torch.float32: 6,
     torch.float64: 7, torch.complex64: 9, torch.complex128: 10, torch.bool: 11, torch.bfloat16: 15,
@@ -40,23 +43,81 @@ class Number:
     argument: int = -1
 
 
+@dataclass(frozen=True)
+class Seed:
+    """The seed of the device's generator as a kernel's argument, anew in each call."""
+
+    value: int
+
+
+@dataclass(frozen=True)
+class Offset:
+    """The offset of the device's generator as a kernel's argument; each call draws `count` numbers from there on."""
+
+    value: int
+    count: int
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Whose memory a pointer is: a tensor of the operator or one that was made, and bytes from its start."""
+
+    kind: int
+    index: int
+    offset_bytes: int
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """One launch: `head` is kernel, grid and number; `holes` are (slot, argument or count, form)."""
+
+    head: tuple[int, ...]
+    slots: tuple[int, ...]
+    pointers: tuple[tuple[int, _Source], ...]
+    holes: tuple[tuple[int, int, int], ...]
+
+
+class _Open(threading.local):
+    """The recorders of this thread's calls, the innermost last."""
+
+    def __init__(self) -> None:
+        self.recorders: list[Recorder] = []
+
+
+_open = _Open()
+
+
 class Recorder:
     """One call of an operator: `new` allocates, `run` launches, `finish` teaches. `tensors` are the operator's, in
-    order, each a distinct object.
+    order, each a distinct object. A context: calls made inside it are part of it.
     """
 
-    def __init__(self, tensors: Sequence[torch.Tensor]) -> None:
+    def __init__(self, name: str, tensors: Sequence[torch.Tensor]) -> None:
+        self.name = name
         self._tensors = list(tensors)
         self.device = tensors[0].device
         self._made: list[torch.Tensor] = []
         self._views: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self._launches: list[int] = []
-        self._count = 0
+        self._launches: list[_Launch] = []
         self._repeats = not kinds()  # the sanitizer looks at every launch
+        self._outer = _open.recorders[-1] if _open.recorders else None
+
+    def __enter__(self) -> Recorder:
+        if any(one.name == self.name for one in _open.recorders):
+            raise Declined  # composed of itself
+        _open.recorders.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _open.recorders.pop()
 
     def never(self) -> None:
         """This call's recipe holds for no other."""
         self._repeats = False
+
+    @property
+    def _writes(self) -> bool:
+        return self._repeats and (self._outer is not None or bool(library().supa_torch_may_learn()))
 
     def new(self, sizes: Sequence[int], dtype: torch.dtype, strides: Sequence[int] | None = None) -> torch.Tensor:
         """Device memory for a tensor, with any bytes in it."""
@@ -72,81 +133,129 @@ class Recorder:
         self._views.append((view, base))
         return view
 
+    def seed(self) -> Seed:
+        """The generator's seed."""
+        return Seed(int(library().supa_torch_seed(self.device.index)))
+
+    def offset(self, count: int) -> Offset:
+        """Draws `count` numbers: kernels may use the generator's next `count` places."""
+        return Offset(int(library().supa_torch_draw(self.device.index, count)), count)
+
     def run(self, kernel: Any, grid: int | tuple[int, ...], *arguments: Any, **constants: Any) -> None:
         """Launch a Triton kernel: `arguments` are its leading parameters, `constants` the constexprs and options."""
         shape = (grid,) if isinstance(grid, int) else grid
-        values = [float(one.value) if isinstance(one, Number) else one for one in arguments]
+        values = [_plain(one) for one in arguments]
         with torch.supa.device(self.device.index):  # type: ignore[attr-defined]
             compiled = kernel[shape](*values, **constants)
-        if not library().supa_torch_may_learn() or not self._repeats:
-            return
-        sizes = (*shape, 1, 1)[:3]
-        self._count += 1
-        self._launches += self._launch(compiled, sizes, [*zip(kernel.arg_names, arguments, strict=False)], constants)
+        if self._writes:
+            sizes = (*shape, 1, 1)[:3]
+            self._launches.append(
+                self._launch(compiled, sizes, dict(zip(kernel.arg_names, arguments, strict=False)), constants)
+            )
 
     def _launch(
-        self, compiled: Any, grid: tuple[int, ...], given: list[tuple[str, Any]], constants: dict[str, Any]
-    ) -> list[int]:
-        by_name = {**dict(given), **constants}
+        self, compiled: Any, grid: tuple[int, ...], given: dict[str, Any], constants: dict[str, Any]
+    ) -> _Launch:
+        by_name = {**given, **constants}
         signature = compiled.src.signature
-        plain = tuple(
-            float(one.value) if isinstance(one, Number) else one for one in (by_name[name] for name in signature)
-        )
         needed = slots(signature)
-        packed = pack_slowly(needed, plain)
+        packed = pack_slowly(needed, tuple(_plain(by_name[name]) for name in signature))
         pointers, holes = [], []
         for index, slot in enumerate(needed):
             value = by_name[slot.parameter]
             if isinstance(value, torch.Tensor):
-                pointers.append((index, *self._source(value)))
+                pointers.append((index, self._source(value)))
             elif isinstance(value, Number) and value.argument >= 0:
-                holes.append((index, value.argument, 1))
+                holes.append((index, value.argument, _FP32_HOLE))
+            elif isinstance(value, Seed):
+                holes.append((index, 0, _SEED_HOLE))
+            elif isinstance(value, Offset):
+                holes.append((index, value.count, _OFFSET_HOLE))
         number = enter(compiled.function, grid, packed)
-        words = [compiled.function.handle, *grid, number, len(needed), *struct.unpack(f"<{len(needed)}q", packed)]
-        words += [len(pointers), *(word for pointer in pointers for word in pointer)]
-        return [*words, len(holes), *(word for hole in holes for word in hole)]
+        head = (compiled.function.handle, *grid, number)
+        words = struct.unpack(f"<{len(needed)}q", packed)
+        return _Launch(head=head, slots=words, pointers=tuple(pointers), holes=tuple(holes))
 
-    def _source(self, tensor: torch.Tensor) -> tuple[int, int, int]:
-        """Whose memory a kernel's tensor is: kind, position, bytes from its start."""
+    def _source(self, tensor: torch.Tensor) -> _Source:
         for kind, pool in ((INPUT, self._tensors), (MADE, self._made)):
             for index, one in enumerate(pool):
                 if one is tensor:
-                    return kind, index, 0
+                    return _Source(kind, index, tensor.storage_offset() * tensor.element_size() if kind else 0)
         for view, base in self._views:
             if view is tensor:
-                kind, index, offset = self._source(base)
-                return kind, index, offset + tensor.data_ptr() - base.data_ptr()
+                found = self._source(base)
+                return _Source(found.kind, found.index, found.offset_bytes + tensor.data_ptr() - base.data_ptr())
+        return self._source_of_memory(tensor)
+
+    def _source_of_memory(self, tensor: torch.Tensor) -> _Source:
         storage = tensor.untyped_storage().data_ptr()
         for index, one in enumerate(self._made):
             if one.untyped_storage().data_ptr() == storage:
-                return MADE, index, tensor.data_ptr() - storage
+                return _Source(MADE, index, tensor.data_ptr() - storage)
         found = [index for index, one in enumerate(self._tensors) if one.untyped_storage().data_ptr() == storage]
-        if len(found) != 1:
-            self._repeats = False
-            return INPUT, 0, 0
-        return INPUT, found[0], tensor.data_ptr() - self._tensors[found[0]].data_ptr()
+        if len(found) == 1:
+            return _Source(INPUT, found[0], tensor.data_ptr() - self._tensors[found[0]].data_ptr())
+        if found:
+            self._repeats = False  # which of them is meant can not be seen
+            return _Source(INPUT, 0, 0)
+        self._made.append(tensor)  # made by an operator inside this one; kept, so that its memory is not given anew
+        return _Source(MADE, len(self._made) - 1, tensor.data_ptr() - storage)
 
     def finish(self, returned: Any) -> None:
-        """Teach the recipe of a call that returned a tensor, None, or a tuple of them."""
+        """Teach the recipe of a call that returned a tensor, None, a count, or a tuple of them."""
         results = returned if isinstance(returned, (tuple, list)) else (returned,)
-        words: list[int] = []
-        for one in results:
-            words += self._result(one)
+        words = [word for one in results for word in self._result(one)]
+        if self._outer is not None:
+            self._outer.absorb(self)
         if self._repeats and library().supa_torch_may_learn():
             made = [word for one in self._made for word in (_DTYPE_NUMBERS[one.dtype], one.untyped_storage().nbytes())]
-            teach([0, len(self._made), *made, self._count, *self._launches, len(results), *words])
+            launches = [word for one in self._launches for word in _words(one)]
+            teach([0, len(self._made), *made, len(self._launches), *launches, len(results), *words])
 
-    def _result(self, one: torch.Tensor | None) -> list[int]:
+    def absorb(self, inner: Recorder) -> None:
+        """Take over the launches of a call that was made inside this one."""
+        if not inner._repeats:
+            self._repeats = False
+        if not self._writes:
+            return
+        inputs = [self._source(one) for one in inner._tensors]
+        made = [self._source(one) for one in inner._made]
+        made = [_Source(one.kind, one.index, 0) for one in made]
+        for launch in inner._launches:
+            pointers = []
+            for slot, source in launch.pointers:
+                own = (inputs if source.kind == INPUT else made)[source.index]
+                pointers.append((slot, _Source(own.kind, own.index, own.offset_bytes + source.offset_bytes)))
+            holes = tuple(hole for hole in launch.holes if hole[2] != _FP32_HOLE)
+            self._launches.append(
+                _Launch(head=launch.head, slots=launch.slots, pointers=tuple(pointers), holes=holes)
+            )
+
+    def _result(self, one: torch.Tensor | int | None) -> list[int]:
         if one is None:
             return [NOTHING, 0, 0, 0, 0]
+        if isinstance(one, int):
+            return [COUNT, one, 0, 0, 0]
         for index, tensor in enumerate(self._tensors):
             if tensor is one:
                 return [INPUT, index, 0, 0, 0]
-        kind, index, _ = self._source(one)
-        if kind != MADE:
+        found = self._source(one)
+        if found.kind != MADE:
             self._repeats = False
         shape = [one.storage_offset(), one.dim(), *one.shape, *one.stride()]
-        return [kind, index, _DTYPE_NUMBERS[one.dtype], *shape]
+        return [MADE, found.index, _DTYPE_NUMBERS[one.dtype], *shape]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Number):
+        return float(value.value)
+    return value.value if isinstance(value, (Seed, Offset)) else value
+
+
+def _words(launch: _Launch) -> list[int]:
+    pointers = [word for slot, one in launch.pointers for word in (slot, one.kind, one.index, one.offset_bytes)]
+    holes = [word for hole in launch.holes for word in hole]
+    return [*launch.head, len(launch.slots), *launch.slots, len(launch.pointers), *pointers, len(launch.holes), *holes]
 
 
 def teach(words: list[int]) -> None:

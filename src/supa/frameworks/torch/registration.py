@@ -10,6 +10,7 @@ import os
 import torch
 from torch.utils import backend_registration
 
+from supa.frameworks.torch.autoload import withdraw_promise
 from supa.frameworks.torch.cards import cards
 from supa.frameworks.torch.clock import TorchClock
 from supa.frameworks.torch.extension import DeviceFacts, library
@@ -35,6 +36,7 @@ def finish() -> None:
     from supa.frameworks.torch import inductor, module
     from supa.frameworks.torch.kernels import registered
 
+    withdraw_promise()
     torch._register_device_module(NAME, module)
     names, open_names = registered()
     if library().supa_torch_register(" ".join(names).encode(), " ".join(open_names).encode()):

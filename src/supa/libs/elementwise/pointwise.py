@@ -18,9 +18,22 @@ from supa.libs.elementwise.table import OPERATIONS, Operation
 
 MOST_ROW_LOOPS = 4
 COMPUTE = {
-    "f32": tl.float32, "u8": tl.uint8, "i8": tl.int8, "i16": tl.int16, "i32": tl.int32, "i64": tl.int64, "i1": tl.int1,
+    "f32": tl.float32, "f64": tl.float64, "u8": tl.uint8, "i8": tl.int8, "i16": tl.int16, "i32": tl.int32, "i64": tl.int64, "i1": tl.int1,
 }  # fmt: skip
 """The types that kernels compute in, by our names."""
+
+
+@triton.jit
+def divide(x, y):
+    """x / y, rounded to nearest even."""
+    return x / y if x.dtype == tl.float64 else tl.div_rn(x, y)
+
+
+@triton.jit
+def root(x):
+    """The square root, rounded to nearest even."""
+    return tl.sqrt(x) if x.dtype == tl.float64 else tl.sqrt_rn(x)
+
 
 _OPERANDS, _NUMBERS = "xyz", "st"
 
@@ -29,7 +42,8 @@ _OPERANDS, _NUMBERS = "xyz", "st"
 def flat(name: str, form: str) -> Any:
     """kernel(out, operands.., numbers.., n, COMPUTE, BLOCK): elements [0, n) in memory's order.
 
-    `form` has a letter for each operand: p, a tensor; n, a number.
+    `form` has a letter for each operand: p, a tensor; n, a number in fp32; w, a number as the sum of three in fp32. A w
+    after the operands: so are the operation's own numbers.
     """
     operation = OPERATIONS[name]
     lines = [
@@ -79,17 +93,33 @@ def _tensors(form: str) -> list[str]:
     return [one for one, kind in zip(_OPERANDS, form, strict=False) if kind == "p"]
 
 
+def _held(operation: Operation, form: str) -> list[str]:
+    held = [one for one, kind in zip(_OPERANDS, form[: operation.arity], strict=False) if kind in "nw"]
+    return [*held, *_NUMBERS[: operation.numbers]]
+
+
 def _parameters(operation: Operation, form: str) -> str:
-    operands = [f"{one}_{'ptr' if kind == 'p' else 'value'}" for one, kind in zip(_OPERANDS, form, strict=False)]
-    return "".join(f"{one}, " for one in [*operands, *(f"{one}_value" for one in _NUMBERS[: operation.numbers])])
+    wide = "w" in form
+    found = []
+    for one, kind in zip(_OPERANDS, form[: operation.arity], strict=False):
+        found += [f"{one}_ptr"] if kind == "p" else _names(one, kind == "w")
+    for one in _NUMBERS[: operation.numbers]:
+        found += _names(one, wide)
+    return "".join(f"{one}, " for one in found)
+
+
+def _names(one: str, wide: bool) -> list[str]:
+    return [f"{one}_value{part}" for part in range(3)] if wide else [f"{one}_value"]
 
 
 def _compute(operation: Operation, form: str) -> list[str]:
-    held = [one for one, kind in zip(_OPERANDS, form, strict=False) if kind == "n"]
-    numbers = [*held, *_NUMBERS[: operation.numbers]]
     shape = f"{_tensors(form)[0]}.shape"
-    return [*(f"    {one} = tl.full({shape}, {one}_value, COMPUTE)" for one in numbers),
-            f"    result = {operation.expression}"]  # fmt: skip
+    wide = "w" in form
+    lines = []
+    for one in _held(operation, form):
+        parts = " + ".join(f"tl.full({shape}, {name}, tl.float32).to(COMPUTE)" for name in _names(one, wide))
+        lines.append(f"    {one} = {parts}")
+    return [*lines, f"    result = {operation.expression}"]
 
 
 def _compiled(name: str, title: str, lines: list[str]) -> Any:
@@ -97,6 +127,6 @@ def _compiled(name: str, title: str, lines: list[str]) -> Any:
     file = f"<supa elementwise: {title}>"
     text = "\n".join(["@triton.jit", *lines, ""])
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    scope: dict[str, Any] = {"triton": triton, "tl": tl, "libdevice": libdevice, "__name__": __name__}
+    scope: dict[str, Any] = {"triton": triton, "tl": tl, "libdevice": libdevice, "divide": divide, "root": root, "__name__": __name__}
     exec(compile(text, file, "exec"), scope)
     return scope[f"elementwise_{name}"]

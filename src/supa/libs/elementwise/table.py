@@ -36,8 +36,8 @@ _GELU_TANH = "0.7978845608028654 * ({0} + 0.044715 * {0} * {0} * {0})"
 OPERATIONS: dict[str, Operation] = {
     **_table("float", 1, 0, {
         "exp": "tl.exp(x)", "exp2": "tl.exp2(x)", "expm1": "libdevice.expm1(x)", "log": "tl.log(x)",
-        "log2": "tl.log2(x)", "log10": "libdevice.log10(x)", "log1p": "libdevice.log1p(x)", "sqrt": "tl.sqrt_rn(x)",
-        "rsqrt": "1.0 / tl.sqrt_rn(x)", "sin": "tl.sin(x)", "cos": "tl.cos(x)", "tan": "libdevice.tan(x)",
+        "log2": "tl.log2(x)", "log10": "libdevice.log10(x)", "log1p": "libdevice.log1p(x)", "sqrt": "root(x)",
+        "rsqrt": "1.0 / root(x)", "sin": "tl.sin(x)", "cos": "tl.cos(x)", "tan": "libdevice.tan(x)",
         "asin": "libdevice.asin(x)", "acos": "libdevice.acos(x)", "atan": "libdevice.atan(x)",
         "sinh": "libdevice.sinh(x)", "cosh": "libdevice.cosh(x)", "tanh": "libdevice.tanh(x)",
         "erf": "tl.erf(x)", "erfc": "libdevice.erfc(x)", "sigmoid": _SIGMOID.format("x"), "reciprocal": "1.0 / x",
@@ -65,7 +65,7 @@ OPERATIONS: dict[str, Operation] = {
         "minimum": "tl.where((x != x) | (x < y), x, y)",
     }),
     **_table("same", 2, 1, {"add": "x + s * y", "sub": "x - s * y"}),
-    **_table("float", 2, 0, {"div": "tl.div_rn(x, y)", "pow": "libdevice.pow(x, y)", "atan2": "libdevice.atan2(x, y)"}),
+    **_table("float", 2, 0, {"div": "divide(x, y)", "pow": "libdevice.pow(x, y)", "atan2": "libdevice.atan2(x, y)"}),
     **_table("bool", 2, 0, {
         "eq": "x == y", "ne": "x != y", "lt": "x < y", "le": "x <= y", "gt": "x > y", "ge": "x >= y",
     }),
@@ -84,7 +84,7 @@ OPERATIONS: dict[str, Operation] = {
         "lerp": "tl.where(tl.abs(s) < 0.5, x + s * (y - x), y - (y - x) * (1.0 - s))",
     }),
     **_table("same", 3, 1, {"addcmul": "x + s * y * z"}),
-    **_table("float", 3, 1, {"addcdiv": "x + s * tl.div_rn(y, z)"}),
+    **_table("float", 3, 1, {"addcdiv": "x + s * divide(y, z)"}),
     **_table("same", 3, 0, {"where": "tl.where(x != 0, y, z)"}),
     **_table("same", 2, 1, {"masked_fill": "tl.where(y != 0, s, x)"}),
 }  # fmt: skip

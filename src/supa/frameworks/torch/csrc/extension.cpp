@@ -78,7 +78,8 @@ void register_operators(const std::set<std::string> &with_device_kernel, const s
     if (!op.has_value()) continue;
     const std::string text = c10::toString(name).substr(6);
     const char *short_name = text.c_str();
-    if (with_device_kernel.count(text) != 0) {
+    const bool composite = op->hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd);
+    if (with_device_kernel.count(text) != 0 && !composite && !op->hasKernelForDispatchKey(c10::DispatchKey::PrivateUse1)) {
       if (!op->hasKernelForDispatchKey(c10::DispatchKey::PrivateUse3))
         declined.impl(short_name, torch::CppFunction::makeFromBoxedFunction<&on_host_boxed>());
       device.impl(short_name, torch::CppFunction::makeFromBoxedFunction<&on_device_boxed>());
@@ -140,7 +141,8 @@ int32_t supa_torch_may_learn(void) { return !asked.empty() && asked.back().key !
 // Teaches the innermost call its recipe.
 void supa_torch_learn(const int64_t *words) {
   if (!supa_torch_may_learn()) return;
-  std::shared_ptr<Recipe> recipe = RecipeReader(words).read();
+  static const int64_t on_host[] = {1, 0, 0, 0};
+  std::shared_ptr<Recipe> recipe = RecipeReader(asked.back().tainted ? on_host : words).read();
   recipe->key = asked.back().key->words;
   const uint64_t hash = asked.back().key->hash();
   recipes.add(hash, std::move(recipe));

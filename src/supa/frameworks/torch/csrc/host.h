@@ -10,6 +10,7 @@
 #include <torch/library.h>
 
 #include "alias.h"
+#include "asked.h"
 #include "generator.h"
 #include "ledger.h"
 
@@ -202,6 +203,7 @@ inline c10::IValue given(HostCall &call, const c10::IValue &value) {
 inline void run_on_host(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
   const HostOperator &facts = known(op);
   refuse_strictly(facts);
+  taint();
   HostCall call(facts);
   const size_t count = op.schema().arguments().size(), first = stack->size() - count;
   int generator = -1;

@@ -18,16 +18,19 @@ class Key {
   c10::DeviceIndex index = -1;
   bool repeats = true;  // false: what it runs depends on more than this
 
-  // With `open_scalars`, numbers given as Scalar count only by their kind: a kernel takes them as arguments.
+  // With `open_scalars`, numbers given as Scalar to operators of fp32, fp16 or bf16 tensors count only by their kind: a
+  // kernel takes them as arguments.
   Key(const c10::OperatorHandle &op, const torch::jit::Stack &stack, size_t count, bool open_scalars) {
     words.push_back(reinterpret_cast<uintptr_t>(&op.schema()));
     words.push_back(static_cast<uint64_t>(at::globalContext().float32MatmulPrecision()) << 1 |
                     at::globalContext().deterministicAlgorithms());
     const auto &arguments = op.schema().arguments();
+    open_scalars = open_scalars && takes_fp32(stack, count);
     for (size_t one = 0; one < count; ++one) {
       const c10::IValue &value = stack[stack.size() - count + one];
       const bool open =
-          open_scalars && (value.isTensor() || arguments[one].type()->kind() == c10::TypeKind::NumberType);
+          open_scalars && (value.isTensor() || arguments[one].type()->kind() == c10::TypeKind::NumberType ||
+                           arguments[one].type()->kind() == c10::TypeKind::FloatType);
       add(value, open);
     }
   }
@@ -39,6 +42,17 @@ class Key {
   }
 
  private:
+  static bool takes_fp32(const torch::jit::Stack &stack, size_t count) {
+    bool some = false;
+    for (size_t one = stack.size() - count; one < stack.size(); ++one) {
+      if (!stack[one].isTensor() || !stack[one].toTensor().is_privateuseone()) continue;
+      const at::ScalarType type = stack[one].toTensor().scalar_type();
+      if (type == at::kDouble || at::isComplexType(type)) return false;
+      some |= at::isFloatingType(type);
+    }
+    return some;
+  }
+
   void add(const c10::IValue &value, bool open) {
     if (value.isTensor()) return add(value.toTensor(), open);
     if (value.isNone()) return words.push_back(1);

@@ -10,20 +10,26 @@
 #include <ATen/ops/_local_scalar_dense_native.h>
 
 #include "alias.h"
+#include "asked.h"
 #include "host.h"
 #include "key.h"
 
 namespace supa_torch {
 
-enum Source : int32_t { kInput = 0, kMade = 1, kNothing = 2 };
+enum Source : int32_t { kInput = 0, kMade = 1, kNothing = 2, kCount = 3 };  // the last only for results
 
 struct Pointer {
   int32_t slot, source, index;
   int64_t offset_bytes;
 };
 
-struct Hole {  // a slot that takes a Scalar argument's value as fp32 (1) or int64 (2)
-  int32_t slot, argument, form;
+// A slot that is filled anew in each call: with a Scalar argument's value as fp32 (1) or int64 (2), with the generator's
+// seed (3), with its offset (4), from which `argument` numbers are drawn.
+enum HoleForm : int32_t { kFp32 = 1, kInt64 = 2, kSeed = 3, kOffset = 4 };
+
+struct Hole {
+  int32_t slot, form;
+  int64_t argument;
 };
 
 struct Launch {
@@ -68,6 +74,13 @@ class Recipes {
   }
   void add(uint64_t hash, std::shared_ptr<const Recipe> recipe) {
     std::unique_lock<std::shared_mutex> lock(mutex_);
+    auto [first, last] = all_.equal_range(hash);
+    for (; first != last; ++first) {
+      if (first->second->key == recipe->key) {
+        first->second = std::move(recipe);
+        return;
+      }
+    }
     if (all_.size() >= kMost) all_.clear();
     all_.emplace(hash, std::move(recipe));
   }
@@ -83,14 +96,6 @@ class Recipes {
 };
 
 inline Recipes recipes;
-
-// The calls that Python is asked for on this thread, the innermost last; what it learns belongs to that one.
-struct Asked {
-  const Key *key;        // null: nothing can be taught
-  bool declined = false;  // Python has no kernel for it
-};
-
-inline thread_local std::vector<Asked> asked;
 
 struct CallSpace {
   std::vector<uint64_t> memory;
@@ -109,13 +114,22 @@ inline int64_t run_kernel(const Launch &launch, const uint64_t *slots) {
   return supa_launch(call);
 }
 
-inline uint64_t hole_bits(const c10::IValue &value, int32_t form) {
+inline uint64_t scalar_bits(const c10::IValue &value, int32_t form) {
   const at::Scalar scalar = value.isTensor() ? at::native::_local_scalar_dense_cpu(value.toTensor()) : value.toScalar();
-  if (form == 2) return static_cast<uint64_t>(scalar.toLong());
+  if (form == kInt64) return static_cast<uint64_t>(scalar.toLong());
   const float number = static_cast<float>(scalar.toDouble());
   uint32_t bits;
   std::memcpy(&bits, &number, sizeof bits);
   return bits;
+}
+
+inline uint64_t hole_bits(const Hole &hole, const torch::jit::Stack &stack, size_t first, c10::DeviceIndex index) {
+  if (hole.form == kFp32 || hole.form == kInt64) {
+    return scalar_bits(stack[first + static_cast<size_t>(hole.argument)], hole.form);
+  }
+  Philox &source = philox(default_generator(index));
+  std::lock_guard<std::mutex> lock(source.mutex_);
+  return hole.form == kSeed ? source.current_seed() : source.draw(static_cast<uint64_t>(hole.argument));
 }
 
 inline void replay(const Recipe &recipe, const Key &key, torch::jit::Stack *stack, size_t count) {
@@ -142,29 +156,31 @@ inline void replay(const Recipe &recipe, const Key &key, torch::jit::Stack *stac
       slots[static_cast<size_t>(pointer.slot)] = address + static_cast<uint64_t>(pointer.offset_bytes);
     }
     for (const Hole &hole : launch.holes) {
-      slots[static_cast<size_t>(hole.slot)] = hole_bits((*stack)[first + static_cast<size_t>(hole.argument)], hole.form);
+      slots[static_cast<size_t>(hole.slot)] = hole_bits(hole, *stack, first, key.index);
     }
     const int64_t took_ns = state.compute ? run_kernel(launch, slots.data()) : 0;
     TORCH_CHECK(took_ns >= 0, "a device kernel failed (status ", took_ns, "): an index out of bounds in this operator?");
     ledgers[key.index].add({chosen.streams[key.index], kKernel, launch.number, 1, 0, 0, 0, 0, took_ns});
   }
-  c10::SmallVector<at::Tensor, 4> results;
+  c10::SmallVector<c10::IValue, 4> results;
   for (const Result &result : recipe.results) {
     if (result.source == kNothing) {
-      results.emplace_back();
+      results.emplace_back(at::Tensor());
+    } else if (result.source == kCount) {
+      results.emplace_back(static_cast<int64_t>(result.index));
     } else if (result.source == kInput) {
-      results.push_back(*key.tensors[static_cast<size_t>(result.index)]);
+      results.emplace_back(*key.tensors[static_cast<size_t>(result.index)]);
     } else {
       at::Tensor out = at::detail::make_tensor<c10::TensorImpl>(
           c10::Storage(made[static_cast<size_t>(result.index)]), c10::DispatchKeySet(c10::DispatchKey::PrivateUse1),
           c10::scalarTypeToTypeMeta(result.type));
       out.unsafeGetTensorImpl()->set_sizes_and_strides(result.sizes, result.strides, result.offset);
-      results.push_back(std::move(out));
+      results.emplace_back(std::move(out));
     }
   }
   settle_if_long(key.index);
   torch::jit::drop(*stack, count);
-  for (at::Tensor &result : results) stack->emplace_back(std::move(result));
+  for (c10::IValue &result : results) stack->emplace_back(std::move(result));
 }
 
 // The operators whose Scalar arguments a kernel takes as they come, by schema; filled before the first call.
@@ -178,16 +194,13 @@ inline void run_on_device(const c10::OperatorHandle &op, torch::jit::Stack *stac
   if (learns) {
     if (const std::shared_ptr<const Recipe> recipe = recipes.find(key, hash)) {
       if (recipe->on_host) return op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::PrivateUse3), stack);
-      return replay(*recipe, key, stack, count);
+      if (asked.empty()) return replay(*recipe, key, stack, count);  // inside another call Python writes it down anew
     }
   }
   const std::vector<c10::IValue> arguments(stack->end() - static_cast<std::ptrdiff_t>(count), stack->end());
-  asked.push_back({learns ? &key : nullptr});
-  struct Done {
-    ~Done() { asked.pop_back(); }
-  } done;
+  const Asking asking(learns ? &key : nullptr);
   op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::PrivateUse2), stack);  // Python's
-  if (!asked.back().declined) return;
+  if (!asking.declined()) return;
   torch::jit::drop(*stack, op.schema().returns().size());
   stack->insert(stack->end(), arguments.begin(), arguments.end());
   op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::PrivateUse3), stack);
@@ -224,7 +237,7 @@ class RecipeReader {
       next_ += 4;
     }
     for (int64_t left = *next_++; left > 0; --left) {
-      one.holes.push_back({narrow(next_[0]), narrow(next_[1]), narrow(next_[2])});
+      one.holes.push_back({narrow(next_[0]), narrow(next_[2]), next_[1]});
       next_ += 3;
     }
     return one;

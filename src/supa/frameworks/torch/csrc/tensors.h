@@ -91,9 +91,45 @@ inline void move_values(const at::Tensor &to, const at::Tensor &from, bool non_b
   on_host(to).copy_(on_host(from), non_blocking);
 }
 
+// Inside a call that Python is asked for, copies and fills are kernels too: part of its recipe. False: not this one.
+inline bool as_kernel(const char *name, const char *overload, torch::jit::Stack stack) {
+  if (asked.empty()) return false;
+  const c10::OperatorHandle op = c10::Dispatcher::singleton().findSchemaOrThrow(name, overload);
+  const Asking asking(nullptr);
+  op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::PrivateUse2), &stack);
+  if (!asking.declined()) return true;
+  taint();
+  return false;
+}
+
+inline at::Tensor &fill(at::Tensor &self, const at::Scalar &value) {
+  static const int32_t name = names.number("fill");
+  if (self.numel() == 0 || as_kernel("aten::fill_", "Scalar", {self, value})) return self;
+  if (state.compute) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    host_alias(self).fill_(value);
+  }
+  note_inside(self.device().index(), name, size_bytes(self));
+  return self;
+}
+
+inline at::Tensor &zero(at::Tensor &self) { return fill(self, 0); }
+
 inline at::Tensor copy_from(const at::Tensor &from, const at::Tensor &to, bool non_blocking) {
-  static const int32_t inside = names.number("copy: inside the device"), between = names.number("copy: between devices");
+  static const int32_t inside = names.number("copy: inside the device");
   if (to.numel() == 0) return to;
+  if (!asked.empty()) {
+    if (from.device() == to.device()) {
+      if (as_kernel("aten::_copy_from", "", {to.is_same(from) ? from.detach() : from, to, non_blocking})) return to;
+    } else if (from.device().is_cpu() && from.numel() == 1) {  // a constant of the operator
+      at::Tensor target = to;
+      fill(target, from.item());
+      return to;
+    } else {
+      taint();
+    }
+  }
+  const int64_t start_ns = now_ns();
   move_values(to, from.sizes() == to.sizes() ? from : from.expand(to.sizes()), non_blocking);
   if (!from.is_privateuseone()) {
     const bool pinned = PinnedMemory::holds(from.const_data_ptr());
@@ -101,9 +137,10 @@ inline at::Tensor copy_from(const at::Tensor &from, const at::Tensor &to, bool n
   } else if (!to.is_privateuseone()) {
     const bool pinned = PinnedMemory::holds(to.const_data_ptr());
     note_transfer(from.device().index(), non_blocking && pinned ? kDownLater : kDown, size_bytes(to), pinned);
+  } else if (from.device() == to.device()) {
+    note_inside(from.device().index(), inside, size_bytes(from) + size_bytes(to));
   } else {
-    const bool same = from.device() == to.device();
-    note_inside(from.device().index(), same ? inside : between, size_bytes(from) + size_bytes(to));
+    note_peer(from.device().index(), to.device().index(), size_bytes(to), now_ns() - start_ns);
   }
   return to;
 }
@@ -117,23 +154,11 @@ inline at::Scalar single_value(const at::Tensor &self) {
   TORCH_CHECK(self.numel() > 0, "_local_scalar_dense: Empty tensor not supported");
   TORCH_CHECK_NOT_IMPLEMENTED(state.compute, "In mode time there are no values: the program asked for one of a tensor on ",
                               self.device(), " (item, a condition, printing). Run it in mode both.");
+  taint();
   note_transfer(self.device().index(), kDown, static_cast<int64_t>(self.element_size()), false);
   settle_if_long(self.device().index());
   return at::native::_local_scalar_dense_cpu(host_alias(self));
 }
-
-inline at::Tensor &fill(at::Tensor &self, const at::Scalar &value) {
-  static const int32_t name = names.number("fill");
-  if (self.numel() == 0) return self;
-  if (state.compute) {
-    at::AutoDispatchBelowADInplaceOrView below;
-    host_alias(self).fill_(value);
-  }
-  note_inside(self.device().index(), name, size_bytes(self));
-  return self;
-}
-
-inline at::Tensor &zero(at::Tensor &self) { return fill(self, 0); }
 
 inline at::Tensor view(const at::Tensor &self, at::IntArrayRef size) { return at::native::view(self, size); }
 
@@ -146,6 +171,7 @@ inline at::Tensor convolution(const at::Tensor &input, const at::Tensor &weight,
                               int64_t groups) {
   static const HostOperator facts{names.number("host: aten::convolution"), "aten::convolution"};
   refuse_strictly(facts);
+  taint();
   HostCall call(facts);
   const at::Tensor in = call.take(input, false, false), filter = call.take(weight, false, false);
   const at::Tensor added = bias.has_value() ? call.take(*bias, false, false) : at::Tensor();
@@ -168,6 +194,7 @@ inline std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(
     bool transposed, Sizes output_padding, int64_t groups, std::array<bool, 3> mask) {
   static const HostOperator facts{names.number("host: aten::convolution_backward"), "aten::convolution_backward"};
   refuse_strictly(facts);
+  taint();
   HostCall call(facts);
   const at::Tensor out = call.take(grad, false, false), in = call.take(input, false, false);
   const at::Tensor filter = call.take(weight, false, false);

@@ -5,6 +5,8 @@ Not here: which operators there are (`unary`, `binary`, `weighted`), the operati
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
@@ -18,9 +20,10 @@ from supa.libs.sizes import cdiv, next_power_of_2
 
 Operand = torch.Tensor | Number
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
-_INTEGERS = {
+INTEGERS = {
     torch.uint8: "u8", torch.int8: "i8", torch.int16: "i16", torch.int32: "i32", torch.int64: "i64", torch.bool: "i1",
 }  # fmt: skip
+_LARGEST_FP32 = 3.4028234663852886e38
 _FLAT_BLOCK, _LARGE_BLOCK, _LARGE = 1024, 4096, 1 << 20
 
 
@@ -52,8 +55,10 @@ def apply(
     *,
     dtype: torch.dtype,
     out: torch.Tensor | None = None,
+    converts: bool = False,
 ) -> torch.Tensor:
-    """`OPERATIONS[name]` over the operands, computed for `dtype` (what the promoted arguments have).
+    """`OPERATIONS[name]` over the operands, computed for `dtype` (what the promoted arguments have). The result fits
+    into `out`'s type by torch's rules, or is converted whatever it is with `converts`.
 
     Raises `Declined` for types and layouts that the kernels do not serve.
     """
@@ -63,13 +68,14 @@ def apply(
         raise Declined
     compute = _compute_type(operation.kind, dtype)
     result_dtype = torch.bool if operation.kind == "bool" else dtype
-    if compute != "f32" and (numbers or len(tensors) != len(operands)):
-        numbers, operands = _exact(recorder, numbers), _exact(recorder, operands)
     sizes = torch.broadcast_shapes(*(one.shape for one in tensors))
     if out is None:
         out = recorder.new(sizes, result_dtype, _strides_like(tensors, sizes))
-    elif tuple(out.shape) != tuple(sizes) or not _fits(result_dtype, out.dtype):
+    elif not _fits(result_dtype, out.dtype, converts):
         raise Declined
+    elif tuple(out.shape) != tuple(sizes):
+        if not converts or torch.broadcast_shapes(tuple(out.shape), tuple(sizes)) != tuple(out.shape):
+            raise Declined
     if out.numel():
         _launch(recorder, name, out, list(operands), list(numbers), compute)
     return out
@@ -78,25 +84,34 @@ def apply(
 def _compute_type(kind: str, dtype: torch.dtype) -> str:
     if dtype in FLOATS and kind != "bits":
         return "f32"
-    if dtype in _INTEGERS and kind != "float":
-        return "i8" if dtype == torch.bool and kind == "same" else _INTEGERS[dtype]
+    if dtype == torch.float64 and kind != "bits":
+        return "f64"
+    if dtype in INTEGERS and kind != "float":
+        return "i8" if dtype == torch.bool and kind == "same" else INTEGERS[dtype]
     raise Declined
 
 
-def _exact(recorder: Recorder, values: Sequence[Operand]) -> list[Operand]:
-    """Numbers of integer operations travel as fp32: only those that it holds, and anew in each call."""
-    for one in values:
-        if isinstance(one, Number):
-            recorder.never()
-            if abs(one.value) > 1 << 24 or one.value != int(one.value):
-                raise Declined
-    return list(values)
-
-
-def _fits(computed: torch.dtype, target: torch.dtype) -> bool:
-    if target not in FLOATS and target not in _INTEGERS:
+def _wide(value: Number, compute: str) -> list[Number]:
+    """A number as three of fp32 whose sum it is: what operations in fp64 and on integers take exactly."""
+    left, parts = value.value, []
+    if compute != "f64" and left != left or abs(left) > _LARGEST_FP32 and abs(left) != math.inf:
         raise Declined
-    return torch.can_cast(computed, target)
+    if compute != "f64":
+        left = int(left)
+    for _ in range(3):
+        part = struct.unpack("<f", struct.pack("<f", left))[0]
+        parts.append(Number(part))
+        if abs(part) == math.inf or part != part:
+            left = 0.0
+        else:
+            left = left - (part if compute == "f64" else int(part))
+    return parts
+
+
+def _fits(computed: torch.dtype, target: torch.dtype, converts: bool) -> bool:
+    if target not in FLOATS and target not in INTEGERS and target != torch.float64:
+        raise Declined
+    return converts or torch.can_cast(computed, target)
 
 
 def _strides_like(tensors: Sequence[torch.Tensor], sizes: Sequence[int]) -> tuple[int, ...] | None:
@@ -119,6 +134,10 @@ def _launch(
     recorder: Recorder, name: str, out: torch.Tensor, operands: list[Operand], numbers: list[Operand], compute: str
 ) -> None:
     form = "".join("p" if isinstance(one, torch.Tensor) else "n" for one in operands)
+    if compute != "f32":
+        form = form.replace("n", "w") + "w" * bool(numbers)
+        operands = [part for one in operands for part in (_wide(one, compute) if isinstance(one, Number) else [one])]
+        numbers = [part for one in numbers if isinstance(one, Number) for part in _wide(one, compute)]
     moving = [out, *(one for one in operands if isinstance(one, torch.Tensor))]
     loops = loops_of(list(out.shape), [strides_over(one, out.shape) for one in moving])
     count = out.numel()
