@@ -23,7 +23,7 @@ constexpr uint8_t kReached = 1, kActive = 2;
 using supa::Site;
 
 // Where the pointer of the access that is checked next came from, where no argument says it; 0: not known.
-thread_local uint64_t origin = 0;
+__attribute__((tls_model("initial-exec"))) thread_local uint64_t origin = 0;
 
 struct Access {
   SupaSanitizer *own;
@@ -78,6 +78,7 @@ struct Conflict {
 template <bool kWrites>
 inline bool touch_quickly(SupaSanitizer *own, supa::Shadow &shadow, int64_t from, int64_t to, uint32_t me,
                           uint32_t atomic) {
+  const bool has_readers = shadow.has_readers;
 #if defined(__x86_64__)
   // Numbers are below 2^31 and stand above a flag: an entry without its flag compares as a signed integer.
   const __m128i before = _mm_set1_epi32(static_cast<int>(own->first_number)), mine = _mm_set1_epi32(static_cast<int>(me));
@@ -85,11 +86,13 @@ inline bool touch_quickly(SupaSanitizer *own, supa::Shadow &shadow, int64_t from
   if ((to - from) % 4 != 0) return false;
   for (int64_t at = from; at < to; at += 4) {
     const __m128i writer = _mm_loadu_si128(reinterpret_cast<const __m128i *>(shadow.writers + at));
-    const __m128i reader = _mm_loadu_si128(reinterpret_cast<const __m128i *>(shadow.readers + at));
-    const __m128i wrote = _mm_srli_epi32(writer, 1), read = _mm_srli_epi32(reader, 1);
+    const __m128i wrote = _mm_srli_epi32(writer, 1);
     // fine: written before this launch, or by this block
     bad = _mm_or_si128(bad, _mm_andnot_si128(_mm_or_si128(_mm_cmpgt_epi32(before, wrote), _mm_cmpeq_epi32(wrote, mine)),
                                              _mm_set1_epi32(-1)));
+    if (!has_readers) continue;
+    const __m128i reader = _mm_loadu_si128(reinterpret_cast<const __m128i *>(shadow.readers + at));
+    const __m128i read = _mm_srli_epi32(reader, 1);
     const __m128i own_only = _mm_cmpeq_epi32(reader, _mm_set1_epi32(static_cast<int>(me << 1)));
     strange = _mm_or_si128(strange, _mm_andnot_si128(_mm_or_si128(_mm_cmpgt_epi32(before, read), own_only),
                                                      _mm_set1_epi32(-1)));
@@ -100,7 +103,7 @@ inline bool touch_quickly(SupaSanitizer *own, supa::Shadow &shadow, int64_t from
   for (int64_t at = from; at < to; at += 4) _mm_storeu_si128(reinterpret_cast<__m128i *>(target + at), entry);
   return true;
 #else
-  (void)own, (void)shadow, (void)from, (void)to, (void)me, (void)atomic;
+  (void)has_readers, (void)own, (void)shadow, (void)from, (void)to, (void)me, (void)atomic;
   return false;
 #endif
 }
@@ -271,15 +274,23 @@ int32_t unknown_memory(const SupaSanitizer *own, uint64_t address, int64_t bytes
 }
 
 // What is wrong with an access of [address, address + bytes), -1: nothing; and the memory it is in, null: nobody told.
-int32_t locate(const Access &access, uint64_t address, int64_t bytes, const SupaExtent **extent) {
-  const SupaSanitizer *const own = access.own;
+__attribute__((noinline)) int32_t find_memory(const SupaSanitizer *own, uint64_t address, int64_t bytes,
+                                              const SupaExtent **extent) {
+  *extent = taken_at(own, origin != 0 ? origin : address);
+  if (*extent != nullptr) return -1;
+  const int32_t problem = unknown_memory(own, address, bytes);
+  if (problem < 0) *extent = argument_at(own, address);
+  return problem;
+}
+
+__attribute__((always_inline)) inline int32_t locate(const Access &access, uint64_t address, int64_t bytes,
+                                                     const SupaExtent **extent) {
   const int32_t named = access.site.facts.extent;
-  *extent = named >= 0 ? &own->extents[static_cast<size_t>(named)] : taken_at(own, origin != 0 ? origin : address);
-  if (*extent == nullptr) {
-    const int32_t problem = unknown_memory(own, address, bytes);
-    if (problem >= 0) return problem;
-    *extent = argument_at(own, address);
-    if (*extent == nullptr) return -1;
+  if (named >= 0) {
+    *extent = &access.own->extents[static_cast<size_t>(named)];
+  } else {
+    const int32_t problem = find_memory(access.own, address, bytes, extent);
+    if (problem >= 0 || *extent == nullptr) return problem;
   }
   return (*extent)->freed ? SUPA_FREED : inside(**extent, address, bytes) ? -1 : SUPA_OUTSIDE;
 }
@@ -303,7 +314,7 @@ bool good_lane(const Access &access, int lane) {
   return true;
 }
 
-uint64_t each_lane(const Access &access, uint64_t lanes) {
+__attribute__((noinline)) uint64_t each_lane(const Access &access, uint64_t lanes) {
   uint64_t good = lanes;
   for (uint64_t left = lanes; left != 0; left &= left - 1) {
     const int lane = __builtin_ctzll(left);
@@ -313,7 +324,7 @@ uint64_t each_lane(const Access &access, uint64_t lanes) {
 }
 
 // Lanes side by side, all inside their memory and aligned; false where someone must look closer.
-bool together(const Access &access, uint64_t lanes) {
+__attribute__((always_inline)) inline bool together(const Access &access, uint64_t lanes) {
   const SupaSite &site = access.site.facts;
   const int first = __builtin_ctzll(lanes), count = 64 - __builtin_clzll(lanes) - first;
   const uint64_t run = lanes >> first;
@@ -334,7 +345,7 @@ bool together(const Access &access, uint64_t lanes) {
 
 namespace supa {
 
-thread_local Seen last_seen{-1, 0, 0};
+__attribute__((tls_model("initial-exec"))) thread_local Seen last_seen{-1, 0, 0};
 
 void record(SupaSanitizer *own, int32_t site, int32_t problem, int64_t block, int64_t other, uint64_t address,
             int64_t element, int64_t extent) {
@@ -372,10 +383,14 @@ uint64_t supa_check(void *sanitizer, int32_t number, int64_t block, uint64_t bas
     if (site.facts.flags & SUPA_RELEASES) own->order.release(block, base);
     if (site.facts.flags & SUPA_VOLATILE) own->order.acquire(block, base);
   }
-  supa::last_seen = {number, access.address(__builtin_ctzll(lanes)), access.element_of(__builtin_ctzll(lanes))};
+  if (lanes == 1) supa::last_seen = {number, access.address(0), access.element_of(0)};  // what loops wait for is a scalar
   if (site.facts.kind == SUPA_STORE && !own->stored.load(std::memory_order_relaxed))
     own->stored.store(true, std::memory_order_relaxed);
-  const uint64_t good = addresses == nullptr && together(access, lanes) ? lanes : each_lane(access, lanes);
+  if (__builtin_expect(addresses == nullptr && together(access, lanes), 1)) {
+    if (site.facts.extent < 0) origin = 0;
+    return lanes;
+  }
+  const uint64_t good = each_lane(access, lanes);
   origin = 0;
   return good;
 }
@@ -401,7 +416,12 @@ SupaSanitizer *supa_sanitizer_open(const SupaSite *sites, int32_t site_count, co
   own->named = named_count;
   own->wait_ns = wait_ns;
   own->first_number = supa::take_numbers(blocks);
-  for (int32_t index = 0; index < group_count; ++index) own->shadows.push_back(supa::take_shadow(groups[index]));
+  for (int32_t index = 0; index < group_count; ++index) {
+    own->shadows.push_back(supa::take_shadow(groups[index]));
+    own->shadows.back()->has_readers = std::any_of(sites, sites + site_count, [&](const SupaSite &site) {
+      return site.kind == SUPA_LOAD && (site.extent < 0 || extents[site.extent].group == index);
+    });
+  }
   return own;
 }
 

@@ -34,7 +34,7 @@ struct Seen {
   uint64_t address;
   int64_t element;
 };
-extern thread_local Seen last_seen;
+extern __attribute__((tls_model("initial-exec"))) thread_local Seen last_seen;
 
 void record(SupaSanitizer *own, int32_t site, int32_t problem, int64_t block, int64_t other, uint64_t address,
             int64_t element, int64_t extent = -1);

@@ -30,6 +30,7 @@ class Shadow {
   int shift;
   uint32_t *writers = nullptr;  // number << 1 | it was atomic
   uint32_t *readers = nullptr;  // number << 1 | there were others
+  bool has_readers = true;      // in the launch that uses it
   int64_t mapped_bytes;
   std::atomic_flag locks[64];
 };
