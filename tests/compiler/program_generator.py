@@ -29,7 +29,7 @@ class Writer(MemoryWriter):
     def finish(self) -> Program:
         """Store what was computed last, and end the kernel."""
         stored = [value for value in reversed(self.visible) if value not in self.body.args]
-        for value in stored[: self.choose.integer(1, 4)]:
+        for value in stored[: self.choose.integer(1, 1 + self.most_depth)]:
             self.output(value)
         self.builder.create(ops.Return)
         return self.program
@@ -49,7 +49,7 @@ class Writer(MemoryWriter):
             elif kind == 13:
                 self._effect()
             else:
-                self.visible.append(self.fresh(self.type(), 3))
+                self.visible.append(self.fresh(self.type(), self.most_depth))
 
     def output(self, value: Value) -> None:
         """Store a value to an area of its own, each program to its own part."""
@@ -117,7 +117,7 @@ class Writer(MemoryWriter):
         same = [argument for argument in arguments if argument.type == type_]
         if same and self.choose.chance(40):
             return self.choose.pick(same)
-        return self.value(type_, 2)
+        return self.value(type_, self.most_depth - 1)
 
     def _if(self) -> None:
         condition = self.value(I1, 1)
@@ -152,8 +152,9 @@ class Writer(MemoryWriter):
         self.visible += self.builder.create(ops.While, inits, regions=[before, after]).results
 
 
-def generate_program(choose: Chooser, most_statements: int = 8) -> Program:
-    """One random kernel with its grid and arguments."""
+def generate_program(choose: Chooser, most_statements: int = 8, most_depth: int = 3) -> Program:
+    """One random kernel with its grid and arguments; a statement's value is computed in `most_depth` steps or fewer."""
     writer = Writer(choose)
+    writer.most_depth = most_depth
     writer.statements(most_statements)
     return writer.finish()

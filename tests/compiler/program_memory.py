@@ -21,9 +21,11 @@ ORDERS = ("acq_rel", "relaxed", "acquire", "release")
 class MemoryWriter(TileWriter):
     """Writes loads and stores of every kind."""
 
+    most_depth = 3
+
     def store(self) -> None:
         """A store to memory that others read and write too."""
-        value = self.value(self.type(), 2)
+        value = self.value(self.type(), self.most_depth - 1)
         element = element_of(value.type)
         if self.choose.chance(10):
             with self._foreign(element) as base:
@@ -136,7 +138,7 @@ class MemoryWriter(TileWriter):
             self._reduce_block(shape)
             return
         element = self.choose.pick([e for e in self.elements if e is not I1] or [F32])
-        base, value = self._base(self.shared, element), self.value(Tile(shape, element), 2)
+        base, value = self._base(self.shared, element), self.value(Tile(shape, element), self.most_depth - 1)
         if kind == "scatter" and len(shape) == 2:
             described = self._chosen(base, (1, shape[1]))
             self.builder.create(ops.DescriptorScatter, [described, value, *self._rows(shape)])

@@ -90,7 +90,7 @@ class ValueWriter:
     # ---- the frame -------------------------------------------------------------------------------------------
 
     def _grid(self) -> tuple[int, ...]:
-        return tuple(self.choose.pick([(1,), (2,), (3,), (1,), (2,), (3,), (2, 2), (1, 3), (2, 1, 2)]))
+        return tuple(self.choose.pick([(1,), (1,), (1,), (1,), (2,), (2,), (2,), (3,), (2, 2), (1, 3), (2, 1, 2)]))
 
     def _program_id(self) -> Value:
         """The number of this program in the whole grid."""
@@ -148,7 +148,7 @@ class ValueWriter:
         size = int(np.prod(shape, dtype=np.int64))
         if not shape:
             return self.constant(0, I32)
-        if len(shape) == 1 or self.choose.chance(30):
+        if len(shape) == 1 or self.choose.chance(30 if len(shape) == 2 else 75):
             flat = self.builder.value(ops.Range, (), start=0, end=size)
             return flat if len(shape) == 1 else self.builder.value(ops.Reshape, [flat], Tile(shape, I32))
         total, stride = None, 1
@@ -157,8 +157,9 @@ class ValueWriter:
             for axis in range(len(shape)):
                 if axis != dim:
                     part = self.builder.value(ops.ExpandDims, [part], axis=axis)
-            factor = self.splat(self.constant(stride, I32), shape_of(part.type))
-            part = self.builder.value(ops.Broadcast, [self.map("mul", part, factor)], Tile(shape, I32))
+            if stride > 1:
+                part = self.map("mul", part, self.splat(self.constant(stride, I32), shape_of(part.type)))
+            part = self.builder.value(ops.Broadcast, [part], Tile(shape, I32))
             total = part if total is None else self.map("add", total, part)
             stride *= shape[dim]
         assert total is not None
