@@ -78,6 +78,8 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "recipes": (_I64, ()),
     "clock": (None, (_P,)),
     "strict": (None, (_I32,)),
+    "as_cuda": (_I32, ()),
+    "forked": (_I32, ()),
     "current_device": (_I32, ()),
     "current_stream": (_I64, (_I32,)),
     "pending": (_I64, (_I32,)),

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from supa.frameworks.torch.device_index import DeviceLike, current_index, index_of
 from supa.frameworks.torch.extension import library
 from supa.frameworks.torch.random import (
     default_generators,
@@ -100,7 +101,6 @@ __all__ = [
 ]
 
 OutOfMemoryError = torch.OutOfMemoryError
-DeviceLike = torch.device | int | str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,21 +127,6 @@ def _index(device: DeviceLike = None, optional: bool = True) -> int:
     return index_of(device)
 
 
-def index_of(device: DeviceLike = None) -> int:
-    """A device's number; the current one's for None and for a device without a number.
-
-    Raises `ValueError` for a device of another kind.
-    """
-    if device is None:
-        return current_device()
-    if isinstance(device, int):
-        return device if device >= 0 else current_device()
-    found = torch.device(device)
-    if found.type != NAME:
-        raise ValueError(f"expected a {NAME} device, found {found}")
-    return current_device() if found.index is None else found.index
-
-
 _utils = SimpleNamespace(_get_device_index=_index)  # torch.load looks here
 
 
@@ -164,7 +149,8 @@ def _lazy_init() -> None:
 
 
 def _is_in_bad_fork() -> bool:
-    return False
+    """Whether this process is a fork of one that used a device: it can not use it."""
+    return bool(library().supa_torch_forked())
 
 
 def device_count() -> int:
@@ -174,7 +160,7 @@ def device_count() -> int:
 
 def current_device() -> int:
     """The calling thread's device."""
-    return int(library().supa_torch_current_device())
+    return current_index()
 
 
 def set_device(device: DeviceLike) -> None:

@@ -41,6 +41,18 @@ OTHERS = (
 )  # fmt: skip
 
 _UNARY_NAMES = tuple(form for name in UNARY for form in (name, f"{name}_", f"{name}.out"))
+INDEXING = (
+    "gather", "take", "scatter.src", "scatter_.src", "scatter.value", "scatter_.value", "scatter.reduce",
+    "scatter_.reduce", "scatter.value_reduce", "scatter_.value_reduce", "scatter_add", "scatter_add_",
+    "scatter_reduce.two", "scatter_reduce_.two", "index_add", "index_add_", "index_copy", "index_copy_", "index.Tensor",
+    "_unsafe_index.Tensor", "index_put_", "_index_put_impl_",
+)  # fmt: skip
+
+ALONG = (
+    "cumsum", "cumsum_", "cumprod", "cumprod_", "_logcumsumexp", "argmax", "argmin", "max", "min", "max.dim", "min.dim",
+    "sort", "sort.stable", "argsort.stable", "topk", "searchsorted.Tensor", "bucketize.Tensor",
+)  # fmt: skip
+
 INSIDE = ("fill_.Scalar", "_copy_from")
 """Names that Python is asked for only inside another operator; alone the extension does them."""
 
@@ -54,7 +66,7 @@ NOT_COMPOSED = frozenset((
 ))  # fmt: skip
 """Families whose decompositions are not used: views and copies, constants, random numbers."""
 
-NAMES = tuple(dict.fromkeys((*_UNARY_NAMES, *BINARY, *IN_PLACE, *WEIGHTED, *OTHERS)))
+NAMES = tuple(dict.fromkeys((*_UNARY_NAMES, *BINARY, *IN_PLACE, *WEIGHTED, *OTHERS, *INDEXING, *ALONG)))
 """All names, as torch writes them."""
 
 OPEN = tuple(dict.fromkeys((

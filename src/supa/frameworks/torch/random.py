@@ -6,21 +6,12 @@ from collections.abc import Iterable
 
 import torch
 
-from supa.frameworks.torch.extension import library
-from supa.frameworks.torch.registration import NAME, clock
-
-DeviceLike = torch.device | int | str | None
+from supa.frameworks.torch.device_index import NAME, DeviceLike, index_of
+from supa.frameworks.torch.registration import clock
 
 
 def _generator(device: DeviceLike) -> torch.Generator:
-    if device is None or device == NAME:
-        index = int(library().supa_torch_current_device())
-    elif isinstance(device, int):
-        index = device
-    else:
-        found = torch.device(device).index
-        index = int(library().supa_torch_current_device()) if found is None else found
-    return default_generators[index]
+    return default_generators[index_of(device)]
 
 
 class _DefaultGenerators:

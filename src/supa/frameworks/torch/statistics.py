@@ -8,39 +8,30 @@ from typing import Any
 
 import torch
 
-from supa.frameworks.torch.registration import NAME, clock
+from supa.frameworks.torch.device_index import NAME, DeviceLike, index_of
+from supa.frameworks.torch.registration import clock
 
-DeviceLike = torch.device | int | str | None
 _HOST = "host: "
-
-
-def _device(device: DeviceLike) -> int:
-    if device is None:
-        return torch.accelerator.current_device_index()
-    if isinstance(device, int):
-        return device
-    found = torch.device(device)
-    return torch.accelerator.current_device_index() if found.index is None else found.index
 
 
 def memory_stats(device: DeviceLike = None) -> OrderedDict[str, Any]:
     """Everything counted, under the names of `torch.cuda.memory_stats`."""
-    return torch.accelerator.memory_stats(_device(device))
+    return torch.accelerator.memory_stats(index_of(device))
 
 
 def memory_allocated(device: DeviceLike = None) -> int:
     """Bytes in live tensors, each rounded up to 512."""
-    return clock.devices[_device(device)].memory.use().allocated_bytes
+    return clock.devices[index_of(device)].memory.use().allocated_bytes
 
 
 def max_memory_allocated(device: DeviceLike = None) -> int:
     """The largest `memory_allocated` since the last reset."""
-    return clock.devices[_device(device)].memory.use().peak_bytes
+    return clock.devices[index_of(device)].memory.use().peak_bytes
 
 
 def memory_reserved(device: DeviceLike = None) -> int:
     """Bytes that are live or cached."""
-    return clock.devices[_device(device)].memory.use().reserved_bytes
+    return clock.devices[index_of(device)].memory.use().reserved_bytes
 
 
 def max_memory_reserved(device: DeviceLike = None) -> int:
@@ -50,18 +41,18 @@ def max_memory_reserved(device: DeviceLike = None) -> int:
 
 def mem_get_info(device: DeviceLike = None) -> tuple[int, int]:
     """Free bytes and capacity."""
-    use = clock.devices[_device(device)].memory.use()
+    use = clock.devices[index_of(device)].memory.use()
     return use.capacity_bytes - use.allocated_bytes, use.capacity_bytes
 
 
 def reset_peak_memory_stats(device: DeviceLike = None) -> None:
     """Count peaks from now on."""
-    torch.accelerator.reset_peak_memory_stats(_device(device))
+    torch.accelerator.reset_peak_memory_stats(index_of(device))
 
 
 def reset_accumulated_memory_stats(device: DeviceLike = None) -> None:
     """Count allocations from now on."""
-    torch.accelerator.reset_accumulated_memory_stats(_device(device))
+    torch.accelerator.reset_accumulated_memory_stats(index_of(device))
 
 
 def empty_cache() -> None:
@@ -71,7 +62,7 @@ def empty_cache() -> None:
 
 def memory_summary(device: DeviceLike = None, abbreviated: bool = False) -> str:
     """A few lines for people."""
-    index = _device(device)
+    index = index_of(device)
     use = clock.devices[index].memory.use()
     rows = ("capacity", use.capacity_bytes), ("allocated", use.allocated_bytes), ("peak", use.peak_bytes), (
         "reserved", use.reserved_bytes)  # fmt: skip
@@ -81,7 +72,7 @@ def memory_summary(device: DeviceLike = None, abbreviated: bool = False) -> str:
 
 def host_operators(device: DeviceLike = None) -> Mapping[str, int]:
     """Operators that had no device kernel and ran on the host, with how often: {"aten::cumsum": 3}."""
-    found = clock.devices[_device(device)]
+    found = clock.devices[index_of(device)]
     found.synchronize()
     records = found.session.records
     return {one.name.removeprefix(_HOST): one.launches for one in records if one.name.startswith(_HOST)}

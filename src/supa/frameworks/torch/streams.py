@@ -7,18 +7,8 @@ from typing import Any
 
 import torch
 
-from supa.frameworks.torch.registration import NAME, clock
-
-DeviceLike = torch.device | int | str | None
-
-
-def _device(device: DeviceLike) -> torch.device:
-    if device is None:
-        return torch.device(NAME, torch.accelerator.current_device_index())
-    if isinstance(device, int):
-        return torch.device(NAME, device)
-    found = torch.device(device)
-    return found if found.index is not None else _device(None)
+from supa.frameworks.torch.device_index import NAME, DeviceLike, device_like
+from supa.frameworks.torch.registration import clock
 
 
 class Event(torch.Event):
@@ -44,7 +34,7 @@ class Stream(torch.Stream):
         """A new stream of `device`, the current one by default; or the one of torch's ids."""
         if torch_ids:
             return super().__new__(cls, priority=priority, **torch_ids)
-        return super().__new__(cls, _device(device), priority=priority)
+        return super().__new__(cls, device_like(device), priority=priority)
 
     def record_event(self, event: torch.Event | None = None) -> torch.Event:
         """Mark the stream's present end."""
@@ -59,12 +49,12 @@ def _ours(found: torch.Stream) -> Stream:
 
 def current_stream(device: DeviceLike = None) -> Stream:
     """The stream that this thread's work on `device` goes to."""
-    return _ours(torch.accelerator.current_stream(_device(device)))
+    return _ours(torch.accelerator.current_stream(device_like(device)))
 
 
 def default_stream(device: DeviceLike = None) -> Stream:
     """The stream that work goes to unless another was chosen."""
-    index = _device(device).index
+    index = device_like(device).index
     kind = torch._C._autograd.DeviceType.PrivateUse1.value
     return Stream(stream_id=0, device_index=index, device_type=kind)
 

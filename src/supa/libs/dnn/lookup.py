@@ -7,18 +7,6 @@ import triton.language as tl
 
 
 @triton.jit
-def take_rows(out_ptr, table_ptr, index_ptr, height, columns, row_stride, BLOCK: tl.constexpr):
-    """out[i] = table[index[i]], rows of `columns`; an index outside [0, height) stops the launch."""
-    number = tl.program_id(0).to(tl.int64)
-    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    index = tl.load(index_ptr + number).to(tl.int64)
-    index = tl.where(index < 0, index + height, index)
-    mask = (column < columns) & (index >= 0) & (index < height)
-    values = tl.load(table_ptr + index * row_stride + column, mask=mask, other=0.0)
-    tl.store(out_ptr + number * columns + column, values, mask=column < columns)
-
-
-@triton.jit
 def add_rows(out_ptr, grad_ptr, index_ptr, columns, skipped, BLOCK: tl.constexpr):
     """out[index[i]] += grad[i], unless index[i] is `skipped`."""
     number = tl.program_id(0).to(tl.int64)

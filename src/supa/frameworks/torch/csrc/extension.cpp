@@ -2,6 +2,8 @@
 //
 // Built by `build.py` against torch's C++ library and the driver core, loaded with torch.ops.load_library; knows no
 // Python.h. Python reaches it by the C functions at the end.
+#include <pthread.h>
+
 #include <iterator>
 #include <set>
 #include <sstream>
@@ -9,6 +11,7 @@
 #include <torch/library.h>
 
 #include "autocast.h"
+#include "cuda.h"
 #include "device.h"
 #include "host.h"
 #include "replay.h"
@@ -119,6 +122,8 @@ void supa_torch_start(const SupaTorchDevice *devices, int32_t count, int32_t com
   state.strict = strict != 0;
   state.count = count;
   registered_hooks();
+  static const int watched = pthread_atfork(nullptr, nullptr, [] { state.forked = used_memory(); });
+  (void)watched;
   static HostMemory host_memory(c10::GetCPUAllocator());
   c10::SetCPUAllocator(&host_memory, 1);
 }
@@ -165,6 +170,9 @@ void supa_torch_clock(const SupaTorchClock *clock) {
   state.clock_runs = true;
 }
 
+// Whether requests for "cuda" are answered from now on: not where torch has a CUDA of its own.
+int32_t supa_torch_as_cuda(void) { return answer_for_cuda(); }
+int32_t supa_torch_forked(void) { return state.forked; }
 void supa_torch_strict(int32_t strict) { state.strict = strict != 0; }
 int32_t supa_torch_current_device(void) { return chosen.device; }
 int64_t supa_torch_current_stream(int32_t device) { return chosen.streams[device]; }

@@ -32,6 +32,14 @@ struct Counters {
 
 inline Counters counters[kMostDevices];
 
+// Whether this process has ever allocated on a device.
+inline bool used_memory() {
+  for (int32_t index = 0; index < state.count; ++index) {
+    if (counters[index].allocations != 0 || counters[index].frees != 0) return true;
+  }
+  return false;
+}
+
 [[noreturn]] inline void refuse_memory(c10::DeviceIndex index, int64_t bytes) {
   const SupaTorchDevice &device = device_of(index);
   SupaMemory use;

@@ -57,6 +57,7 @@ struct State {
   std::atomic<bool> clock_runs{false};
   bool compute = true;              // false: mode `time`, memory is never touched
   std::atomic<bool> strict{false};  // operators without a device kernel are errors
+  std::atomic<bool> forked{false};  // this process is a fork of one that used a device
 };
 
 inline State state;
@@ -69,6 +70,8 @@ struct Chosen {
 inline thread_local Chosen chosen;
 
 inline const SupaTorchDevice &device_of(int64_t index) {
+  TORCH_CHECK(!state.forked, "Cannot re-initialize supa in forked subprocess. To use supa with multiprocessing, you must "
+                             "use the 'spawn' start method");
   TORCH_CHECK(index >= 0 && index < state.count, "invalid device supa:", index, ": there ",
               state.count == 1 ? "is 1 device" : "are " + std::to_string(state.count) + " devices", " (supa:0",
               state.count > 1 ? " to supa:" + std::to_string(state.count - 1) : "", ")");

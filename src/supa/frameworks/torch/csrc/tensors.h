@@ -1,6 +1,8 @@
 // Operators that every device brings itself: making tensors, views, copies, fills, single values. Not here: arithmetic.
 #pragma once
 
+#include <limits>
+
 #include <ATen/native/Resize.h>
 #include <ATen/native/TensorFactories.h>
 #include <ATen/ops/_efficientzerotensor_native.h>
@@ -115,6 +117,17 @@ inline at::Tensor &fill(at::Tensor &self, const at::Scalar &value) {
 
 inline at::Tensor &zero(at::Tensor &self) { return fill(self, 0); }
 
+// What the program reads in mode `time`, where nothing is computed: NaN for floating point, which decides nothing in
+// silence; integers and conditions, on which programs branch, are refused.
+inline double unknown_value(const at::Tensor &tensor) {
+  const bool floating = at::isFloatingType(tensor.scalar_type()) || at::isComplexType(tensor.scalar_type());
+  TORCH_CHECK_NOT_IMPLEMENTED(floating, "In mode time there are no values: the program asked for one of a tensor of ",
+                              tensor.scalar_type(), " on ", tensor.device(),
+                              " (item, a condition, printing, a copy to the host). Run it in mode both.");
+  TORCH_WARN_ONCE("In mode time there are no values: what the program reads of a tensor on ", tensor.device(), " is nan.");
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
 inline at::Tensor copy_from(const at::Tensor &from, const at::Tensor &to, bool non_blocking) {
   static const int32_t inside = names.number("copy: inside the device");
   if (to.numel() == 0) return to;
@@ -130,6 +143,11 @@ inline at::Tensor copy_from(const at::Tensor &from, const at::Tensor &to, bool n
     }
   }
   const int64_t start_ns = now_ns();
+  if (!state.compute && !to.is_privateuseone()) {
+    const double nothing = unknown_value(from);
+    at::AutoDispatchBelowADInplaceOrView below;
+    const_cast<at::Tensor &>(to).fill_(nothing);
+  }
   move_values(to, from.sizes() == to.sizes() ? from : from.expand(to.sizes()), non_blocking);
   if (!from.is_privateuseone()) {
     const bool pinned = PinnedMemory::holds(from.const_data_ptr());
@@ -152,11 +170,10 @@ inline at::Tensor copy_from_and_resize(const at::Tensor &from, const at::Tensor 
 
 inline at::Scalar single_value(const at::Tensor &self) {
   TORCH_CHECK(self.numel() > 0, "_local_scalar_dense: Empty tensor not supported");
-  TORCH_CHECK_NOT_IMPLEMENTED(state.compute, "In mode time there are no values: the program asked for one of a tensor on ",
-                              self.device(), " (item, a condition, printing). Run it in mode both.");
   taint();
   note_transfer(self.device().index(), kDown, static_cast<int64_t>(self.element_size()), false);
   settle_if_long(self.device().index());
+  if (!state.compute) return unknown_value(self);
   return at::native::_local_scalar_dense_cpu(host_alias(self));
 }
 

@@ -16,21 +16,6 @@ _BLOCK = 1024
 _INDEX = (torch.int64, torch.int32)
 
 
-@device_op("index_select")
-def _index_select(recorder: Recorder, table: Tensor, dim: int, index: Tensor) -> Tensor:
-    if dim != 0 or table.dim() < 2 or not table.is_contiguous() or table.dtype not in FLOATS or table.numel() == 0:
-        raise Declined
-    if index.dim() != 1 or index.dtype not in _INDEX or not index.is_contiguous() or index.device != table.device:
-        raise Declined
-    columns = table.numel() // table.shape[0]
-    out = recorder.new((index.numel(), *table.shape[1:]), table.dtype)
-    if index.numel():
-        block = min(_BLOCK, next_power_of_2(columns))
-        recorder.run(lookup.take_rows, (index.numel(), cdiv(columns, block)), out, table, index, table.shape[0],
-                     columns, columns, BLOCK=block)  # fmt: skip
-    return out
-
-
 def _zeros(recorder: Recorder, shape: tuple[int, ...]) -> Tensor:
     made = recorder.new(shape, torch.float32)
     count = made.numel()

@@ -1,0 +1,83 @@
+"""`torch.cuda` with our functions in it, and the submodules that programs reach into. Not here: the functions (`module`).
+
+What the device can not do raises by name; what has no meaning on it (NVTX ranges, CUDA's IPC collection) does nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from supa.frameworks.torch import module as supa
+from supa.frameworks.torch.device_index import NAME
+
+_PLACES = ("torch.cuda", "torch.cuda.memory", "torch.cuda.random", "torch.cuda.streams", "torch.cuda._utils")
+_KINDS = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
+
+
+def install() -> None:
+    """Put our functions in the place of CUDA's."""
+    found = {name: getattr(supa, name) for name in supa.__all__ if name != "amp"}
+    found |= {
+        "is_bf16_supported": supa.is_bf16_supported,
+        "_lazy_init": lambda: None,
+        "_is_compiled": lambda: True,
+        "_lazy_call": lambda call, **_: call(),
+        "_is_in_bad_fork": supa._is_in_bad_fork,
+        "_exchange_device": supa._exchange_device,
+        "_maybe_exchange_device": supa._maybe_exchange_device,
+        "_get_device_index": supa._index,
+    }
+    for place in _PLACES:
+        owner = sys.modules.get(place)
+        for name, value in found.items():
+            if owner is not None and (place == "torch.cuda" or hasattr(owner, name)):
+                setattr(owner, name, value)
+    cuda: Any = torch.cuda
+    cuda.CUDAGraph = cuda.graphs.CUDAGraph = _no_graphs
+    cuda.graph = cuda.graphs.graph = _no_graphs
+    cuda.make_graphed_callables = _no_graphs
+    _install_nvtx(cuda.nvtx)
+    for kind in _KINDS:
+        setattr(cuda, f"{kind}Tensor", _tensor_kind(kind))
+    torch.backends.cuda.is_built = lambda: True  # type: ignore[assignment]
+
+
+def _no_graphs(*_: Any, **__: Any) -> Any:
+    raise NotImplementedError(
+        "CUDA graphs are not recorded on the virtual device: run the same work without torch.cuda.graph"
+    )
+
+
+def _install_nvtx(nvtx: ModuleType) -> None:
+    def ignore(*_: Any, **__: Any) -> int:
+        return 0
+
+    @contextmanager
+    def span(*_: Any, **__: Any) -> Iterator[None]:
+        yield
+
+    for name in ("mark", "range_push", "range_pop", "range_start", "range_end"):
+        setattr(nvtx, name, ignore)
+    setattr(nvtx, "range", span)  # noqa: B010
+
+
+def _tensor_kind(kind: str) -> Callable[..., torch.Tensor]:
+    """`torch.cuda.FloatTensor` and its kind: made on the host, brought to the device."""
+    on_host = getattr(torch, f"{kind}Tensor")
+
+    def make(*args: Any) -> torch.Tensor:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made: torch.Tensor = on_host(*args)
+        return made.to(NAME)
+
+    make.__name__ = make.__qualname__ = f"{kind}Tensor"
+    make.dtype_on_device = on_host.dtype  # type: ignore[attr-defined]
+    return make

@@ -1,0 +1,209 @@
+"""Scans, orders, extremes with their places, and searches along an axis. Not here: plain reductions (`reductions`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from supa.frameworks.torch.kernels import device_op
+from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS
+from supa.frameworks.torch.ops.indexing import grid_of
+from supa.frameworks.torch.ops.moves import contiguous, copy_into, filled
+from supa.frameworks.torch.recorder import Declined, Recorder
+from supa.libs.elementwise.pointwise import COMPUTE
+from supa.libs.indexing import lines
+from supa.libs.sizes import cdiv, next_power_of_2
+
+Tensor = torch.Tensor
+_TILE = 2048
+_LONGEST_ORDER = 8192
+_MOST_SELECTED = 64
+_SHORT = 64
+
+
+def compute_of(dtype: torch.dtype) -> Any:
+    """fp32, fp64 or int64: what lines of a type are worked on in. Raises `Declined` for complex numbers."""
+    if dtype in FLOATS:
+        return COMPUTE["f32"]
+    if dtype == torch.float64:
+        return COMPUTE["f64"]
+    if dtype in INTEGERS:
+        return COMPUTE["i64"]
+    raise Declined
+
+
+def lines_of(x: Tensor, dim: int) -> tuple[int, int, int]:
+    """(lines, elements of each, elements after it) of an axis of a contiguous tensor."""
+    if not x.dim():
+        return 1, 1, 1
+    dim %= x.dim()
+    inner = 1
+    for size in x.shape[dim + 1 :]:
+        inner *= size
+    columns = x.shape[dim]
+    return x.numel() // max(columns, 1), columns, inner
+
+
+def _tile(rows: int, columns: int) -> tuple[int, int]:
+    block_c = min(1024, next_power_of_2(columns))
+    return min(next_power_of_2(rows), max(1, _TILE // block_c)), block_c
+
+
+def _scan(recorder: Recorder, x: Tensor, dim: int, kind: str, dtype: torch.dtype | None, out: Tensor | None) -> Tensor:
+    wanted = dtype or (torch.int64 if x.dtype in INTEGERS and kind != "logsum" else x.dtype)
+    target = recorder.new(x.shape, wanted) if out is None or not out.is_contiguous() else out
+    if tuple(target.shape) != tuple(x.shape) or target.dtype != wanted:
+        raise Declined
+    if x.numel():
+        x = contiguous(recorder, x)
+        if x.dtype != wanted and wanted not in FLOATS:
+            x = copy_into(recorder, x, recorder.new(x.shape, wanted))
+        rows, columns, inner = lines_of(x, dim)
+        block_r, block_c = _tile(rows, columns)
+        recorder.run(lines.scan, cdiv(rows, block_r), target, x, rows, columns, inner, KIND=kind,
+                     COMPUTE=compute_of(wanted), BLOCK_R=block_r, BLOCK_C=block_c)  # fmt: skip
+    return target if out is None or out is target else copy_into(recorder, target, out)
+
+
+def _enter_scan(name: str, kind: str) -> None:
+    @device_op(name)
+    def plain(recorder: Recorder, x: Tensor, dim: int, dtype: Any = None) -> Tensor:
+        return _scan(recorder, x, dim, kind, dtype, None)
+
+    if name != "_logcumsumexp":
+
+        @device_op(f"{name}_")
+        def in_place(recorder: Recorder, x: Tensor, dim: int, dtype: Any = None) -> Tensor:
+            return _scan(recorder, x, dim, kind, x.dtype, x)
+
+
+for _name, _kind in (("cumsum", "sum"), ("cumprod", "prod"), ("_logcumsumexp", "logsum")):
+    _enter_scan(_name, _kind)
+
+
+def _extreme(
+    recorder: Recorder, x: Tensor, dim: int | None, keep: bool, largest: bool, values: bool
+) -> tuple[Tensor, Tensor]:
+    if x.numel() == 0:
+        raise Declined
+    if dim is None:
+        shape = [1] * x.dim() if keep else []
+        x, dim = contiguous(recorder, x).view(-1), 0
+    else:
+        shape = list(x.shape)
+        if shape:
+            axis = dim % len(shape)
+            shape = [*shape[:axis], *([1] if keep else []), *shape[axis + 1 :]]
+        x = contiguous(recorder, x)
+    rows, columns, inner = lines_of(x, dim)
+    if columns == 0:
+        raise Declined
+    index = recorder.new(shape, torch.int64)
+    value = recorder.new(shape, x.dtype) if values else index
+    block_r, block_c = _tile(rows, columns)
+    recorder.run(lines.extreme, cdiv(rows, block_r), value, index, x, rows, columns, inner, LARGEST=largest,
+                 COMPUTE=compute_of(x.dtype), VALUES=values, BLOCK_R=block_r, BLOCK_C=block_c)  # fmt: skip
+    return value, index
+
+
+def _enter_extreme(name: str, largest: bool) -> None:
+    @device_op(f"arg{name}")
+    def place(recorder: Recorder, x: Tensor, dim: int | None, keep: bool) -> Tensor:
+        return _extreme(recorder, x, dim, keep, largest, False)[1]
+
+    @device_op(f"{name}.dim")
+    def both(recorder: Recorder, x: Tensor, dim: int, keep: bool) -> tuple[Tensor, Tensor]:
+        return _extreme(recorder, x, dim, keep, largest, True)
+
+    @device_op(name)
+    def value(recorder: Recorder, x: Tensor) -> Tensor:
+        return _extreme(recorder, x, None, False, largest, True)[0]
+
+
+_enter_extreme("max", True)
+_enter_extreme("min", False)
+
+
+def ordered(recorder: Recorder, x: Tensor, dim: int, kept: int, largest: bool) -> tuple[Tensor, Tensor]:
+    """The first `kept` of each line in order, and their places."""
+    x = contiguous(recorder, x)
+    rows, columns, inner = lines_of(x, dim)
+    shape = list(x.shape)
+    if shape:
+        shape[dim % len(shape)] = kept
+    value, index = recorder.new(shape, x.dtype), recorder.new(shape, torch.int64)
+    if not value.numel():
+        return value, index
+    compute = compute_of(x.dtype)
+    if kept <= _MOST_SELECTED and columns > _SHORT and kept * 32 < columns:
+        block = min(1024, next_power_of_2(columns))
+        recorder.run(lines.select, rows, value, index, x, columns, inner, kept, LARGEST=largest, COMPUTE=compute,
+                     BLOCK=block)  # fmt: skip
+        return value, index
+    if columns > _LONGEST_ORDER:
+        raise Declined
+    block_c = min(128, next_power_of_2(columns))
+    block_r = min(16, next_power_of_2(columns))
+    recorder.run(lines.order, (cdiv(columns, block_r), rows), value, index, x, columns, inner, kept, LARGEST=largest,
+                 COMPUTE=compute, BLOCK_R=block_r, BLOCK_C=block_c)  # fmt: skip
+    return value, index
+
+
+@device_op("sort")
+def _sort(recorder: Recorder, x: Tensor, dim: int, descending: bool) -> tuple[Tensor, Tensor]:
+    return ordered(recorder, x, dim, lines_of(x, dim)[1], descending)
+
+
+@device_op("sort.stable")
+def _sort_stable(
+    recorder: Recorder, x: Tensor, _: bool | None, dim: int, descending: bool
+) -> tuple[Tensor, Tensor]:
+    return ordered(recorder, x, dim, lines_of(x, dim)[1], descending)
+
+
+@device_op("argsort.stable")
+def _argsort(recorder: Recorder, x: Tensor, _: bool, dim: int, descending: bool) -> Tensor:
+    return ordered(recorder, x, dim, lines_of(x, dim)[1], descending)[1]
+
+
+@device_op("topk")
+def _topk(recorder: Recorder, x: Tensor, kept: int, dim: int, largest: bool, _: bool) -> tuple[Tensor, Tensor]:
+    if not 0 <= kept <= lines_of(x, dim)[1]:
+        raise Declined
+    return ordered(recorder, x, dim, kept, largest)
+
+
+def _search(
+    recorder: Recorder, line: Tensor, values: Tensor, narrow: bool, right: bool, sorter: Tensor | None
+) -> Tensor:
+    if sorter is not None or line.device != values.device or line.dim() == 0:
+        raise Declined
+    if line.dim() > 1 and line.shape[:-1] != values.shape[:-1]:
+        raise Declined
+    compute = compute_of(torch.promote_types(line.dtype, values.dtype))
+    out = recorder.new(values.shape, torch.int32 if narrow else torch.int64)
+    if not out.numel():
+        return out
+    if line.numel() == 0:
+        return filled(recorder, out, 0)
+    line, values = contiguous(recorder, line), contiguous(recorder, values)
+    block, blocks = grid_of(out.numel())
+    recorder.run(lines.search, blocks, out, line, values, out.numel(), line.shape[-1],
+                 values.shape[-1] if values.dim() else 1, RIGHT=right, SHARED=line.dim() == 1, COMPUTE=compute,
+                 BLOCK=block)  # fmt: skip
+    return out
+
+
+@device_op("searchsorted.Tensor")
+def _searchsorted(
+    recorder: Recorder, line: Tensor, values: Tensor, narrow: bool, right: bool, side: str | None, sorter: Tensor | None
+) -> Tensor:
+    return _search(recorder, line, values, narrow, right or side == "right", sorter)
+
+
+@device_op("bucketize.Tensor")
+def _bucketize(recorder: Recorder, values: Tensor, line: Tensor, narrow: bool, right: bool) -> Tensor:
+    return _search(recorder, line, values, narrow, right, None)
+
+

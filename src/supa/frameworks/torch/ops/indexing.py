@@ -1,0 +1,309 @@
+"""Reading and writing by index: gather, scatter, index, index_put and their kin. Not here: the kernels (`libs`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from supa.frameworks.torch.kernels import device_op
+from supa.frameworks.torch.ops.elementwise import FLOATS, apply, operand
+from supa.frameworks.torch.ops.moves import contiguous, copy_into, filled
+from supa.frameworks.torch.recorder import Declined, Recorder
+from supa.libs.indexing import elements
+from supa.libs.sizes import cdiv, next_power_of_2
+
+Tensor = torch.Tensor
+_BLOCK = 1024
+_INDEX = (torch.int64, torch.int32)
+_LOOPS = 5
+
+
+def merged(sizes: Sequence[int], strides: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
+    """The same walk with at most five loops: (sizes, strides of each tensor). Raises `Declined` if it needs more."""
+    kept: list[int] = []
+    found: list[list[int]] = [[] for _ in strides]
+    for dim, size in enumerate(sizes):
+        if size == 1:
+            continue
+        if kept and all(one[-1] == stride[dim] * size for one, stride in zip(found, strides, strict=True)):
+            kept[-1] *= size
+            for one, stride in zip(found, strides, strict=True):
+                one[-1] = stride[dim]
+            continue
+        kept.append(size)
+        for one, stride in zip(found, strides, strict=True):
+            one.append(stride[dim])
+    if len(kept) > _LOOPS:
+        raise Declined
+    missing = _LOOPS - len(kept)
+    return [1] * missing + kept, [[0] * missing + one for one in found]
+
+
+def grid_of(count: int) -> tuple[int, int]:
+    """(block, number of blocks) for `count` elements."""
+    block = min(_BLOCK, next_power_of_2(count))
+    return block, cdiv(count, block)
+
+
+def _checked(x: Tensor, index: Tensor) -> None:
+    if index.dtype not in _INDEX or index.device != x.device or x.dtype.is_complex or x.is_neg():
+        raise Declined
+
+
+def take(
+    recorder: Recorder, x: Tensor, index: Tensor, sizes: Sequence[int], x_strides: Sequence[int],
+    index_strides: Sequence[int], *, size: int, step: int,
+) -> Tensor:  # fmt: skip
+    """A tensor of `sizes` whose element e is x[place of e + index[e] * step]."""
+    _checked(x, index)
+    out = recorder.new(sizes, x.dtype)
+    count = out.numel()
+    if count and not x.numel():
+        raise Declined
+    if count:
+        loops, (own, by) = merged(sizes, [x_strides, index_strides])
+        block, blocks = grid_of(count)
+        recorder.run(elements.take, blocks, out, x, index, count, size, step, *loops[1:], *own, *by, BLOCK=block,
+                     debug=True)  # fmt: skip
+    return out
+
+
+def put(
+    recorder: Recorder, out: Tensor, x: Tensor, index: Tensor, sizes: Sequence[int], strides: Sequence[Sequence[int]], *,
+    size: int, step: int, kind: str,
+) -> Tensor:  # fmt: skip
+    """out[place of e + index[e] * step] becomes x[e], or is combined with it; `strides` of out, x and index."""
+    _checked(x, index)
+    count = math.prod(sizes)
+    if not count:
+        return out
+    if kind != "set" and out.dtype not in (torch.float32, torch.float64, torch.int32, torch.int64):
+        wide = torch.float32 if out.dtype in FLOATS else torch.int32
+        if out.dtype == torch.bool:
+            raise Declined
+        total = copy_into(recorder, out, recorder.new(out.shape, wide, out.stride()))
+        put(recorder, total, x, index, sizes, strides, size=size, step=step, kind=kind)
+        return copy_into(recorder, total, out)
+    loops, (own, source, by) = merged(sizes, strides)
+    block, blocks = grid_of(count)
+    recorder.run(elements.put, blocks, out, x, index, count, size, step, *loops[1:], *own, *source, *by, KIND=kind,
+                 BLOCK=block, debug=True)  # fmt: skip
+    return out
+
+
+def without(strides: Sequence[int], dim: int) -> list[int]:
+    """Strides with none along `dim`."""
+    return [0 if at == dim else stride for at, stride in enumerate(strides)]
+
+
+def _lifted(tensor: Tensor) -> Tensor:
+    return tensor if tensor.dim() else tensor.unsqueeze(0)
+
+
+@device_op("gather")
+def _gather(recorder: Recorder, x: Tensor, dim: int, index: Tensor, _: bool) -> Tensor:
+    shape = index.shape
+    x, index = recorder.view(_lifted(x), x), recorder.view(_lifted(index), index)
+    dim %= x.dim()
+    if x.dim() != index.dim() or any(
+        index.shape[at] > x.shape[at] for at in range(x.dim()) if at != dim
+    ):
+        raise Declined
+    out = take(recorder, x, index, index.shape, without(x.stride(), dim), index.stride(), size=x.shape[dim],
+               step=x.stride(dim))  # fmt: skip
+    return out.view(shape)
+
+
+@device_op("index_select")
+def _index_select(recorder: Recorder, x: Tensor, dim: int, index: Tensor) -> Tensor:
+    if x.dim() == 0 or index.dim() > 1:
+        raise Declined
+    dim %= x.dim()
+    sizes = list(x.shape)
+    sizes[dim] = index.numel()
+    along = [0] * x.dim()
+    along[dim] = index.stride(0) if index.dim() else 0
+    return take(recorder, x, index, sizes, without(x.stride(), dim), along, size=x.shape[dim], step=x.stride(dim))
+
+
+@device_op("take")
+def _take(recorder: Recorder, x: Tensor, index: Tensor) -> Tensor:
+    x = contiguous(recorder, x)
+    return take(recorder, x, index, index.shape, [0] * index.dim(), index.stride(), size=x.numel(), step=1)
+
+
+_KINDS = {"add": "add", "sum": "add", "amax": "max", "amin": "min", None: "set"}
+
+
+def _scatter(
+    recorder: Recorder, target: Tensor, dim: int, index: Tensor, source: Tensor | float, reduce: str | None
+) -> Tensor:
+    if reduce not in _KINDS or target.dtype.is_complex:
+        raise Declined
+    view, index = recorder.view(_lifted(target), target), recorder.view(_lifted(index), index)
+    dim %= view.dim()
+    if isinstance(source, (int, float)):
+        one = filled(recorder, recorder.new((1,), target.dtype), source)
+        source = one.expand(index.shape)
+    else:
+        source = recorder.view(_lifted(source), source)
+    if source.dtype != target.dtype or not view.dim() == index.dim() == source.dim() or not index.numel():
+        raise Declined
+    for at in range(view.dim()):
+        if index.shape[at] > source.shape[at] or (at != dim and index.shape[at] > view.shape[at]):
+            raise Declined
+    strides = [without(view.stride(), dim), source.stride(), index.stride()]
+    put(recorder, view, source, index, index.shape, strides, size=view.shape[dim], step=view.stride(dim),
+        kind=_KINDS[reduce])  # fmt: skip
+    return target
+
+
+def cloned(recorder: Recorder, x: Tensor) -> Tensor:
+    """A contiguous copy."""
+    return copy_into(recorder, x, recorder.new(x.shape, x.dtype)) if x.numel() else recorder.new(x.shape, x.dtype)
+
+
+def _enter_scatter(name: str, overload: str, reduce: str | None) -> None:
+    def fixed(options: tuple[Any, ...]) -> str | None:
+        if overload in ("reduce", "value_reduce"):
+            return str(options[0]) if options[0] == "add" else "declined"
+        if overload == "two":
+            return str(options[0]) if options[1] else "declined"
+        return reduce
+
+    suffix = f".{overload}" if overload else ""
+
+    @device_op(f"{name}{suffix}")
+    def plain(recorder: Recorder, x: Tensor, dim: int, index: Tensor, source: Any, *options: Any) -> Tensor:
+        return _scatter(recorder, cloned(recorder, x), dim, index, source, fixed(options))
+
+    @device_op(f"{name}_{suffix}")
+    def in_place(recorder: Recorder, x: Tensor, dim: int, index: Tensor, source: Any, *options: Any) -> Tensor:
+        return _scatter(recorder, x, dim, index, source, fixed(options))
+
+
+for _name, _overload, _reduce in (
+    ("scatter", "src", None), ("scatter", "value", None), ("scatter", "reduce", None), ("scatter_add", "", "add"),
+    ("scatter", "value_reduce", None), ("scatter_reduce", "two", None),
+):  # fmt: skip
+    _enter_scatter(_name, _overload, _reduce)
+
+
+def _along(recorder: Recorder, target: Tensor, dim: int, index: Tensor, source: Tensor, kind: str) -> Tensor:
+    if index.dim() > 1 or source.dtype != target.dtype or target.dim() != source.dim() or target.dim() == 0:
+        raise Declined
+    dim %= target.dim()
+    wanted = [index.numel() if at == dim else size for at, size in enumerate(target.shape)]
+    if list(source.shape) != wanted:
+        raise Declined
+    along = [0] * target.dim()
+    along[dim] = index.stride(0) if index.dim() else 0
+    return put(recorder, target, source, index, wanted, [without(target.stride(), dim), source.stride(), along],
+               size=target.shape[dim], step=target.stride(dim), kind=kind)  # fmt: skip
+
+
+def _scaled(recorder: Recorder, source: Tensor, alpha: float) -> Tensor:
+    if alpha == 1:
+        return source
+    factor = filled(recorder, recorder.new((1,), source.dtype), alpha)
+    return apply(recorder, "mul", [operand(source, 0), factor], dtype=source.dtype)
+
+
+@device_op("index_add")
+def _index_add(recorder: Recorder, x: Tensor, dim: int, index: Tensor, source: Tensor, alpha: float) -> Tensor:
+    return _along(recorder, cloned(recorder, x), dim, index, _scaled(recorder, source, alpha), "add")
+
+
+@device_op("index_add_")
+def _index_add_in_place(recorder: Recorder, x: Tensor, dim: int, index: Tensor, source: Tensor, alpha: float) -> Tensor:
+    return _along(recorder, x, dim, index, _scaled(recorder, source, alpha), "add")
+
+
+@device_op("index_copy")
+def _index_copy(recorder: Recorder, x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    return _along(recorder, cloned(recorder, x), dim, index, source, "set")
+
+
+@device_op("index_copy_")
+def _index_copy_in_place(recorder: Recorder, x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    return _along(recorder, x, dim, index, source, "set")
+
+
+class _Advanced:
+    """x[.., indices, ..]: where the indexed axes lie, and the place in memory that they mean together."""
+
+    def __init__(self, recorder: Recorder, x: Tensor, indices: Sequence[Tensor | None]) -> None:
+        self.axes = [axis for axis, index in enumerate(indices) if index is not None]
+        chosen = [index for index in indices if index is not None]
+        if not chosen or len(indices) > x.dim() or any(index.dtype not in _INDEX for index in chosen):
+            raise Declined  # masks depend on values
+        if any(index.device != x.device for index in chosen):
+            raise Declined
+        shape = list(torch.broadcast_shapes(*(index.shape for index in chosen)))
+        close = self.axes == list(range(self.axes[0], self.axes[-1] + 1))
+        first = self.axes[0] if close else 0
+        rest = [axis for axis in range(x.dim()) if axis not in self.axes]
+        before, after = rest[:first], rest[first:]
+        self.sizes = [*(x.shape[axis] for axis in before), *shape, *(x.shape[axis] for axis in after)]
+        self.strides = [*(x.stride(axis) for axis in before), *[0] * len(shape), *(x.stride(axis) for axis in after)]
+        if len(chosen) == 1 and chosen[0].shape == torch.Size(shape):
+            self.places, own = chosen[0], list(chosen[0].stride())
+            self.size, self.step = x.shape[self.axes[0]], x.stride(self.axes[0])
+        else:
+            self.places = _places(recorder, x, self.axes, chosen, shape)
+            own, self.size, self.step = list(self.places.stride()), 1 << 62, 1
+        self.by = [*[0] * len(before), *own, *[0] * len(after)]
+
+
+def _places(recorder: Recorder, x: Tensor, axes: list[int], chosen: list[Tensor], shape: list[int]) -> Tensor:
+    places = recorder.new(shape, torch.int64)
+    count = places.numel()
+    for number, (axis, index) in enumerate(zip(axes, chosen, strict=True)):
+        if count:
+            seen = [0] * (len(shape) - index.dim()) + [
+                0 if size == 1 else stride for size, stride in zip(index.shape, index.stride(), strict=True)
+            ]
+            loops, (own,) = merged(shape, [seen])
+            block, blocks = grid_of(count)
+            recorder.run(elements.combine, blocks, places, index, count, x.shape[axis], x.stride(axis), *loops[1:],
+                         *own, ADDS=number > 0, BLOCK=block, debug=True)  # fmt: skip
+    return places
+
+
+@device_op("index.Tensor", "_unsafe_index.Tensor")
+def _index(recorder: Recorder, x: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
+    found = _Advanced(recorder, x, indices)
+    return take(recorder, x, found.places, found.sizes, found.strides, found.by, size=found.size, step=found.step)
+
+
+def _index_put(
+    recorder: Recorder, x: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool
+) -> Tensor:
+    if len(indices) == 1 and indices[0] is not None and indices[0].dtype == torch.bool and not accumulate:
+        mask = indices[0]
+        if values.numel() != 1 or values.dtype != x.dtype or mask.device != x.device or mask.dim() > x.dim():
+            raise Declined
+        mask = recorder.view(mask.view(*mask.shape, *[1] * (x.dim() - mask.dim())), mask)
+        one = recorder.view(values.reshape(1), values)
+        return apply(recorder, "where", [mask, one, x], dtype=x.dtype, out=x)
+    found = _Advanced(recorder, x, indices)
+    if values.dtype != x.dtype or values.device != x.device:
+        raise Declined
+    if torch.broadcast_shapes(values.shape, torch.Size(found.sizes)) != torch.Size(found.sizes):
+        raise Declined
+    spread = recorder.view(values.expand(found.sizes), values)
+    return put(recorder, x, spread, found.places, found.sizes, [found.strides, spread.stride(), found.by],
+               size=found.size, step=found.step, kind="add" if accumulate else "set")  # fmt: skip
+
+
+@device_op("index_put_")
+def _index_put_in_place(recorder: Recorder, x: Tensor, indices: Any, values: Tensor, accumulate: bool) -> Tensor:
+    return _index_put(recorder, x, indices, values, accumulate)
+
+
+@device_op("_index_put_impl_")
+def _index_put_impl(recorder: Recorder, x: Tensor, indices: Any, values: Tensor, accumulate: bool, _: bool) -> Tensor:
+    return _index_put(recorder, x, indices, values, accumulate)

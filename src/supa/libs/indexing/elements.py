@@ -1,0 +1,83 @@
+"""Elements by index: reading x[.., index, ..] and writing or adding there. Not here: which tensors these are.
+
+All tensors are seen in one shape of five sizes (s0 is not needed), each with its strides, 0 where it is broadcast. An
+index is along one place of memory: it counts steps of `step` elements in [0, size); negative ones count from the end.
+An index outside stops the launch.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _place(at, s1, s2, s3, s4, p0, p1, p2, p3, p4):
+    """The place of element number `at` of the shape in a tensor with strides p."""
+    i4, left = at % s4, at // s4
+    i3, left = left % s3, left // s3
+    i2, left = left % s2, left // s2
+    return (left // s1) * p0 + (left % s1) * p1 + i2 * p2 + i3 * p3 + i4 * p4
+
+
+@triton.jit
+def _wrapped(index_ptr, places, mask, size):
+    index = tl.load(index_ptr + places, mask=mask, other=0).to(tl.int64)
+    index = tl.where(index < 0, index + size, index)
+    tl.device_assert((index >= 0) & (index < size), "index out of bounds", mask=mask)
+    return index
+
+
+@triton.jit
+def take(
+    out_ptr, x_ptr, index_ptr, n, size, step, s1, s2, s3, s4, x0, x1, x2, x3, x4, i0, i1, i2, i3, i4,
+    BLOCK: tl.constexpr,
+):  # fmt: skip
+    """out[e] = x[place of e + index[e] * step], out in the shape's own order."""
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < n
+    index = _wrapped(index_ptr, _place(at, s1, s2, s3, s4, i0, i1, i2, i3, i4), mask, size)
+    place = _place(at, s1, s2, s3, s4, x0, x1, x2, x3, x4) + index * step
+    tl.store(out_ptr + at, tl.load(x_ptr + place, mask=mask), mask=mask)
+
+
+@triton.jit
+def put(
+    out_ptr, x_ptr, index_ptr, n, size, step, s1, s2, s3, s4, o0, o1, o2, o3, o4, x0, x1, x2, x3, x4,
+    i0, i1, i2, i3, i4, KIND: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """out[place of e + index[e] * step] = x[e], or its sum, largest or smallest with it (KIND: set, add, max, min)."""
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < n
+    index = _wrapped(index_ptr, _place(at, s1, s2, s3, s4, i0, i1, i2, i3, i4), mask, size)
+    place = out_ptr + _place(at, s1, s2, s3, s4, o0, o1, o2, o3, o4) + index * step
+    value = tl.load(x_ptr + _place(at, s1, s2, s3, s4, x0, x1, x2, x3, x4), mask=mask)
+    value = value.to(out_ptr.dtype.element_ty)
+    if KIND == "add":
+        tl.atomic_add(place, value, mask=mask)
+    elif KIND == "max":
+        tl.atomic_max(place, value, mask=mask)
+    elif KIND == "min":
+        tl.atomic_min(place, value, mask=mask)
+    else:
+        tl.store(place, value, mask=mask)
+
+
+@triton.jit
+def combine(out_ptr, index_ptr, n, size, step, s1, s2, s3, s4, i0, i1, i2, i3, i4, ADDS: tl.constexpr, BLOCK: tl.constexpr):
+    """out[e] = (out[e] if ADDS) + index[e] * step in int64: the place that several indices mean together."""
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < n
+    index = _wrapped(index_ptr, _place(at, s1, s2, s3, s4, i0, i1, i2, i3, i4), mask, size) * step
+    if ADDS:
+        index += tl.load(out_ptr + at, mask=mask, other=0)
+    tl.store(out_ptr + at, index, mask=mask)
+
+
+@triton.jit
+def count_up(out_ptr, start, step, n, BLOCK: tl.constexpr):
+    """out[e] = start + e * step, in fp64 for floats and int64 for integers."""
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    first, by = tl.load(start), tl.load(step)
+    values = first + at.to(first.dtype) * by
+    tl.store(out_ptr + at, values.to(out_ptr.dtype.element_ty), mask=at < n)

@@ -1,0 +1,213 @@
+"""Scans, orders and extremes along lines: the elements of one axis of a contiguous tensor.
+
+Line number r begins at (r // inner) * columns * inner + r % inner; its elements are `inner` apart. COMPUTE is fp32, fp64 or int64.
+Not here: sums and
+extremes without an index (`elementwise.reduction`), which axis (`frameworks`).
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _times(a, b):
+    return a * b
+
+
+@triton.jit
+def _log_sum(a, b):
+    most = tl.maximum(a, b)
+    least = tl.minimum(a, b)
+    same = (a == b) & (tl.abs(a) == float("inf"))
+    return tl.where(same, a, most + tl.log(1.0 + tl.exp(tl.where(same, 0.0, least - most))))
+
+
+@triton.jit
+def _places(row, columns, inner):
+    return (row // inner) * columns * inner + row % inner
+
+
+@triton.jit
+def scan(
+    out_ptr, x_ptr, rows, columns, inner, KIND: tl.constexpr, COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+):  # fmt: skip
+    """Running sums, products or logarithms of sums of powers (KIND: sum, prod, logsum) of whole lines."""
+    row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
+    column = tl.arange(0, BLOCK_C)
+    start = 0.0 if KIND == "sum" else (1.0 if KIND == "prod" else float("-inf"))
+    carry = tl.full((BLOCK_R, 1), start, COMPUTE)
+    for begin in range(0, columns, BLOCK_C):
+        mask = (row < rows)[:, None] & (begin + column < columns)[None, :]
+        at = _places(row, columns, inner)[:, None] + ((begin + column) * inner)[None, :]
+        x = tl.load(x_ptr + at, mask=mask, other=0).to(COMPUTE)
+        x = tl.where(mask, x, tl.full((BLOCK_R, BLOCK_C), start, COMPUTE))
+        if KIND == "sum":
+            found = tl.cumsum(x, axis=1) + carry
+            carry += tl.sum(x, axis=1, keep_dims=True)
+        elif KIND == "prod":
+            found = tl.associative_scan(x, 1, _times) * carry
+            carry *= tl.reduce(x, 1, _times, keep_dims=True)
+        else:
+            found = _log_sum(tl.associative_scan(x, 1, _log_sum), carry)
+            carry = _log_sum(carry, tl.reduce(x, 1, _log_sum, keep_dims=True))
+        tl.store(out_ptr + at, found.to(out_ptr.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def _before(a, i, b, j, LARGEST: tl.constexpr):
+    """Whether element i of value a goes before element j of value b: NaN is largest, equals keep their order."""
+    if LARGEST:
+        strictly = (a > b) | ((a != a) & (b == b))
+    else:
+        strictly = (a < b) | ((b != b) & (a == a))
+    same = (a == b) | ((a != a) & (b != b))
+    return strictly | (same & (i < j))
+
+
+@triton.jit
+def extreme(
+    value_ptr, index_ptr, x_ptr, rows, columns, inner, LARGEST: tl.constexpr, COMPUTE: tl.constexpr,
+    VALUES: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
+):  # fmt: skip
+    """The largest or smallest of each line and the first place where it is; NaN counts as either."""
+    row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
+    column = tl.arange(0, BLOCK_C)
+    best = tl.load(x_ptr + _places(row, columns, inner), mask=row < rows, other=0).to(COMPUTE)[:, None]
+    best = tl.broadcast_to(best, (BLOCK_R, BLOCK_C))
+    place = tl.zeros((BLOCK_R, BLOCK_C), tl.int64)
+    for begin in range(0, columns, BLOCK_C):
+        at = (begin + column).to(tl.int64)
+        mask = (row < rows)[:, None] & (at < columns)[None, :]
+        x = tl.load(x_ptr + _places(row, columns, inner)[:, None] + (at * inner)[None, :], mask=mask, other=0).to(COMPUTE)
+        if LARGEST:
+            better = (x > best) | ((x != x) & (best == best))
+        else:
+            better = (x < best) | ((x != x) & (best == best))
+        better = better & mask
+        best = tl.where(better, x, best)
+        place = tl.where(better, tl.broadcast_to(at[None, :], (BLOCK_R, BLOCK_C)), place)
+    odd = (best != best).to(tl.int32)
+    some_odd = tl.max(odd, axis=1)[:, None] > 0
+    if LARGEST:
+        most = tl.max(best, axis=1)[:, None]
+    else:
+        most = tl.min(best, axis=1)[:, None]
+    chosen = tl.where(some_odd, odd > 0, best == most)
+    first = tl.min(tl.where(chosen, place, columns), axis=1)
+    tl.store(index_ptr + row, first, mask=row < rows)
+    if VALUES:
+        where = x_ptr + _places(row, columns, inner) + tl.minimum(first, columns - 1) * inner
+        tl.store(value_ptr + row, tl.load(where, mask=row < rows, other=0), mask=row < rows)
+
+
+@triton.jit
+def order(
+    value_ptr, index_ptr, x_ptr, columns, inner, kept, LARGEST: tl.constexpr, COMPUTE: tl.constexpr,
+    BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
+):  # fmt: skip
+    """The first `kept` of each line in order, with their places: each element counts those that go before it.
+
+    Grid: (blocks of BLOCK_R elements, lines). The order of equals is that of the line. The work is columns².
+    """
+    line = tl.program_id(1).to(tl.int64)
+    own = tl.program_id(0) * BLOCK_R + tl.arange(0, BLOCK_R)
+    begin_of_line = x_ptr + _places(line, columns, inner)
+    x = tl.load(begin_of_line + own.to(tl.int64) * inner, mask=own < columns, other=0).to(COMPUTE)
+    before = tl.zeros((BLOCK_R, BLOCK_C), tl.int32)
+    for begin in range(0, columns, BLOCK_C):
+        other = begin + tl.arange(0, BLOCK_C)
+        y = tl.load(begin_of_line + other.to(tl.int64) * inner, mask=other < columns, other=0).to(COMPUTE)
+        first = _before(y[None, :], other[None, :], x[:, None], own[:, None], LARGEST)
+        before += (first & (other < columns)[None, :]).to(tl.int32)
+    rank = tl.sum(before, axis=1).to(tl.int64)
+    at = (line // inner) * kept * inner + line % inner + rank * inner
+    mask = (own < columns) & (rank < kept)
+    tl.store(value_ptr + at, x.to(value_ptr.dtype.element_ty), mask=mask)
+    tl.store(index_ptr + at, own.to(tl.int64), mask=mask)
+
+
+@triton.jit
+def select(
+    value_ptr, index_ptr, x_ptr, columns, inner, kept, LARGEST: tl.constexpr, COMPUTE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The first `kept` of each line in order, one after the other: for few of long lines. Grid: (lines,)."""
+    line = tl.program_id(0).to(tl.int64)
+    begin_of_line = x_ptr + _places(line, columns, inner)
+    last = tl.load(begin_of_line).to(COMPUTE)
+    last_at = tl.full((), -1, tl.int32)
+    for number in range(0, kept):
+        best = tl.zeros((BLOCK,), COMPUTE)
+        best_at = tl.full((BLOCK,), 2147483647, tl.int32)
+        for begin in range(0, columns, BLOCK):
+            at = begin + tl.arange(0, BLOCK)
+            x = tl.load(begin_of_line + at.to(tl.int64) * inner, mask=at < columns, other=0).to(COMPUTE)
+            left = (at < columns) & ((number == 0) | _before(last, last_at, x, at, LARGEST))
+            better = left & ((best_at == 2147483647) | _before(x, at, best, best_at, LARGEST))
+            best = tl.where(better, x, best)
+            best_at = tl.where(better, at, best_at)
+        odd = (best != best) & (best_at != 2147483647)
+        found = best_at != 2147483647
+        if LARGEST:
+            some_odd = tl.max(odd.to(tl.int32), axis=0) > 0
+            plain = tl.where(found & (best == best), best, _least(best))
+            most = tl.max(plain, axis=0)
+            chosen = tl.where(some_odd, odd, found & (best == most))
+        else:
+            some_plain = tl.max((found & (best == best)).to(tl.int32), axis=0) > 0
+            plain = tl.where(found & (best == best), best, _most(best))
+            most = tl.min(plain, axis=0)
+            chosen = tl.where(some_plain, found & (best == most), odd)
+        last_at = tl.min(tl.where(chosen, best_at, 2147483647), axis=0)
+        raw = tl.load(begin_of_line + last_at.to(tl.int64) * inner)
+        last = raw.to(COMPUTE)
+        to = (line // inner) * kept * inner + line % inner + number * inner
+        tl.store(value_ptr + to, raw)
+        tl.store(index_ptr + to, last_at.to(tl.int64))
+
+
+@triton.jit
+def _least(x):
+    if x.dtype.is_floating():
+        return tl.full(x.shape, float("-inf"), x.dtype)
+    return tl.full(x.shape, -9223372036854775808, x.dtype)
+
+
+@triton.jit
+def _most(x):
+    if x.dtype.is_floating():
+        return tl.full(x.shape, float("inf"), x.dtype)
+    return tl.full(x.shape, 9223372036854775807, x.dtype)
+
+
+@triton.jit
+def search(
+    out_ptr, sorted_ptr, value_ptr, n, columns, per_line, RIGHT: tl.constexpr, SHARED: tl.constexpr,
+    COMPUTE: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """out[e] = how many of the sorted line of value e go before it (RIGHT: or are equal to it), by bisection.
+
+    Value e belongs to line e // per_line; all to line 0 with SHARED.
+    """
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    mask = at < n
+    value = tl.load(value_ptr + at, mask=mask, other=0).to(COMPUTE)
+    base = tl.zeros((BLOCK,), tl.int64) if SHARED else (at // per_line) * columns
+    low = tl.zeros((BLOCK,), tl.int64)
+    high = tl.zeros((BLOCK,), tl.int64) + columns
+    reach = columns
+    while reach > 0:
+        middle = (low + high) // 2
+        open_ = low < high
+        x = tl.load(sorted_ptr + base + middle, mask=mask & open_, other=0).to(COMPUTE)
+        if RIGHT:
+            goes_on = ((x <= value) | (value != value)) & open_
+        else:
+            goes_on = ((x < value) | ((value != value) & (x == x))) & open_
+        low = tl.where(goes_on, middle + 1, low)
+        high = tl.where(goes_on | (high <= low), high, middle)
+        reach = reach // 2
+    tl.store(out_ptr + at, low.to(out_ptr.dtype.element_ty), mask=mask)
