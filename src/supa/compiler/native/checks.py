@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from supa.base.dtypes import DType
 from supa.base.location import UNKNOWN
 from supa.compiler.native.combination import identity_function
+from supa.compiler.native.emitter import llvm_bytes
 from supa.compiler.native.formats import to_f32
 from supa.compiler.native.origins import argument_of, computed_origin_of, offset_arithmetic
 from supa.compiler.native.vec import Vec, constant, uniform, vector
 from supa.ir import ops
 from supa.ir.core import Op
 from supa.ir.types import Scalar, Type, element_of, shape_of, storage_bytes
+from supa.program.abi import FRESH
 from supa.program.program import Site
 
 if TYPE_CHECKING:
@@ -70,11 +72,75 @@ def access(ev: Evaluator, op: Op, pointer: Vec, mask: Vec | None, index: Index) 
         lanes = "1" if mask is None else ev.emit(level, f"zext i1 {mask.name} to i64")
         found = _call(ev, level, site, pointer.name, "null", lanes, where)
         return uniform("i1", ev.emit(level, f"trunc i64 {found} to i1"), level)
+    if _has_window(known, op, pointer):
+        found = _window_call(ev, level, "i64 @supa.look", site, pointer, _lane_bits(ev, mask, level), where)
+        return _as_mask(ev, found, level)
     base, addresses = pointer.name, "null"
     if not (pointer.is_linear and pointer.step == known.sites[site].element_bytes):
         base, addresses = "0", _spill(ev, pointer, level)
     found = _call(ev, level, site, base, addresses, _lane_bits(ev, mask, level), where)
     return _as_mask(ev, found, level)
+
+
+def loaded(ev: Evaluator, op: Op, pointer: Vec, mask: Vec | None, index: Index, value: Vec) -> None:
+    """After a load that `access` allowed at once: where it read the mark of fresh memory, ask."""
+    known = ev.environment.checks
+    if known is None or "memory" not in known.kinds or not _has_window(known, op, pointer):
+        return
+    level = max(value.level, pointer.level, mask.level if mask is not None else 0)
+    fresh = _is_fresh(ev, value)
+    where = _elements(ev, shape_of(_value_type(op)), index, level)
+    marked = _lane_bits(ev, fresh, level)
+    lanes = _lane_bits(ev, mask, level)
+    site = _access_site(known, op)
+    _window_call(ev, level, "void @supa.fresh", site, pointer, lanes, where, f", i64 {marked}")
+
+
+def _has_window(known: Checks, op: Op, pointer: Vec) -> bool:
+    """Whether native code looks at a load's bounds itself: neighbouring lanes of an argument's memory."""
+    site = known.sites[_access_site(known, op)]
+    plain = site.kind == "load" and site.argument != "" and not site.volatile and site.type != "i1"
+    return plain and pointer.is_linear and not pointer.is_uniform and pointer.step == site.element_bytes
+
+
+def _is_fresh(ev: Evaluator, value: Vec) -> Vec:
+    """Lanes that may hold the mark, or a part of it."""
+    bits = {"float": "i32", "double": "i64", "half": "i16"}.get(value.type, value.type)
+    raw = value if bits == value.type else ev.apply("bitcast {t} {0} to {r}", (value,), bits)
+    size = llvm_bytes(bits)
+    mark = FRESH.to_bytes(4, "little") * (2 if size == 8 else 1)
+    parts = {int.from_bytes(mark[at : at + size], "little", signed=True) for at in range(0, len(mark), size)}
+    found: Vec | None = None
+    for part in sorted(parts):
+        same = ev.apply("icmp eq {t} {0}, {1}", (raw, constant(bits, part)), "i1")
+        found = same if found is None else ev.apply("or {t} {0}, {1}", (found, same), "i1")
+    assert found is not None
+    return found
+
+
+def _window_call(
+    ev: Lanes,
+    level: int,
+    function: str,
+    site: int,
+    pointer: Vec,
+    lanes: str,
+    where: tuple[str, str, str],
+    more: str = "",
+) -> str:
+    for name, text in (("@supa.check", _CHECK), ("@supa.open", _OPEN), ("@supa.look", _LOOK), ("@supa.fresh", _FRESH)):
+        ev.emitter.definitions[name] = text
+    for count in ("cttz", "ctlz"):
+        ev.emitter.declare(f"declare i64 @llvm.{count}.i64(i64, i1)")
+    first, step, elements = where
+    call = (
+        f"call {function}(ptr %launch, i32 {site}, i64 %block, i64 {pointer.name}, i64 {pointer.step}, i64 {lanes},"
+        f" i32 {first}, i32 {step}, ptr {elements}{more})"
+    )
+    if function.startswith("void"):
+        ev.run(level, call)
+        return ""
+    return ev.emit(level, call)
 
 
 def performed(ev: Evaluator, op: Op, pointer: Vec, level: int) -> None:
@@ -298,6 +364,71 @@ go:
   ret i64 %good
 skip:
   ret i64 %lanes
+}
+"""
+
+_OPEN = """define internal i1 @supa.open(ptr %launch, i32 %site, i64 %base, i64 %size, i64 %lanes) alwaysinline nounwind {
+  %at = getelementptr i8, ptr %launch, i64 32
+  %sanitizer = load ptr, ptr %at
+  %none = icmp eq ptr %sanitizer, null
+  br i1 %none, label %no, label %go
+go:
+  %windows.at = getelementptr i8, ptr %sanitizer, i64 32
+  %windows = load ptr, ptr %windows.at
+  %index = sext i32 %site to i64
+  %window = getelementptr [2 x i64], ptr %windows, i64 %index
+  %from = load i64, ptr %window
+  %to.at = getelementptr i8, ptr %window, i64 8
+  %to = load i64, ptr %to.at
+  %skipped = call i64 @llvm.cttz.i64(i64 %lanes, i1 false)
+  %unused = call i64 @llvm.ctlz.i64(i64 %lanes, i1 false)
+  %count = sub i64 64, %unused
+  %before = mul i64 %skipped, %size
+  %until = mul i64 %count, %size
+  %first = add i64 %base, %before
+  %end = add i64 %base, %until
+  %low = icmp uge i64 %first, %from
+  %high = icmp ule i64 %end, %to
+  %rest = sub i64 %size, 1
+  %over = and i64 %base, %rest
+  %aligned = icmp eq i64 %over, 0
+  %some = icmp ne i64 %lanes, 0
+  %in = and i1 %low, %high
+  %fits = and i1 %in, %aligned
+  %open = and i1 %fits, %some
+  ret i1 %open
+no:
+  ret i1 false
+}
+"""
+
+_LOOK = """define internal i64 @supa.look(ptr %launch, i32 %site, i64 %block, i64 %base, i64 %size, i64 %lanes,
+    i32 %first, i32 %step, ptr %elements) alwaysinline nounwind {
+  %open = call i1 @supa.open(ptr %launch, i32 %site, i64 %base, i64 %size, i64 %lanes)
+  br i1 %open, label %good, label %ask
+ask:
+  %found = call i64 @supa.check(ptr %launch, i32 %site, i64 %block, i64 %base, ptr null, i64 %lanes, i32 %first,
+    i32 %step, ptr %elements)
+  ret i64 %found
+good:
+  ret i64 %lanes
+}
+"""
+
+_FRESH = """define internal void @supa.fresh(ptr %launch, i32 %site, i64 %block, i64 %base, i64 %size, i64 %lanes,
+    i32 %first, i32 %step, ptr %elements, i64 %marked) alwaysinline nounwind {
+  %suspect = and i64 %marked, %lanes
+  %clean = icmp eq i64 %suspect, 0
+  br i1 %clean, label %done, label %look
+look:
+  %open = call i1 @supa.open(ptr %launch, i32 %site, i64 %base, i64 %size, i64 %lanes)
+  br i1 %open, label %ask, label %done
+ask:
+  call i64 @supa.check(ptr %launch, i32 %site, i64 %block, i64 %base, ptr null, i64 %lanes, i32 %first, i32 %step,
+    ptr %elements)
+  br label %done
+done:
+  ret void
 }
 """
 

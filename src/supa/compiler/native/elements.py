@@ -57,6 +57,7 @@ _RULES["add"] = lambda lanes, args: lanes.add(*args)
 _RULES["sub"] = lambda lanes, args: lanes.sub(*args)
 _RULES["mul"] = lambda lanes, args: lanes.mul(*args)
 _RULES["select"] = lambda lanes, args: lanes.select(*args)
+_RULES["and"] = lambda lanes, args: _and(lanes, *args)
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -68,6 +69,14 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
         return function
 
     return register
+
+
+def _and(lanes: Lanes, left: Vec, right: Vec) -> Vec:
+    """Bits of both; of masks, one that is known to be true goes."""
+    for known, other in ((left, right), (right, left)):
+        if known.name == "true":
+            return other.at_level(known.level)
+    return lanes.apply("and {t} {0}, {1}", (left, right), left.type)
 
 
 # ---- integers --------------------------------------------------------------------------------------------------

@@ -440,8 +440,10 @@ def _load(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
     mask = ev.at(op.mask, index) if op.mask is not None else None
     other = ev.at(op.other, index) if op.other is not None else None
     pointer = ev.at(op.pointer, index)
-    mask = checks.access(ev, op, pointer, mask, index)
-    return memory.load(ev, pointer, mask, other, element_of(value.type))
+    allowed = checks.access(ev, op, pointer, mask, index)
+    loaded = memory.load(ev, pointer, allowed, other, element_of(value.type))
+    checks.loaded(ev, op, pointer, mask, index, loaded)
+    return loaded
 
 
 def descriptor_of(op: Op, value: Value) -> ops.MakeDescriptor:
@@ -495,7 +497,9 @@ def _descriptor_load(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
     address, inside = descriptor_access(ev, op, op.descriptor, op.indices, index)
     mask = checks.access(ev, op, address, inside, index)
     element = element_of(value.type)
-    return memory.load(ev, address, mask, padding(descriptor_of(op, op.descriptor), element), element)
+    loaded = memory.load(ev, address, mask, padding(descriptor_of(op, op.descriptor), element), element)
+    checks.loaded(ev, op, address, inside, index, loaded)
+    return loaded
 
 
 @rule(ops.DescriptorGather)

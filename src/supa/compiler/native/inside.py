@@ -1,0 +1,130 @@
+"""Which comparisons hold for a whole tile if they hold for its last element: `i < n` over a range of i.
+
+Where all of a nest's do, its masks are all true and its code needs none. Not here: the two versions of the code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from supa.compiler.native.plan import Nest, Planner
+from supa.compiler.native.tiles import Environment, Evaluator, is_virtual
+from supa.ir import ops
+from supa.ir.core import Value
+from supa.ir.types import Tile, element_of, shape_of
+
+_UPPER = {"icmp_slt": "slt", "icmp_sle": "sle"}
+_LOWER = {"icmp_sgt": "slt", "icmp_sge": "sle"}  # the operands the other way round
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """`mask` is true in every element if base + last `predicate` bound; without a base, if last is."""
+
+    mask: Value
+    predicate: str
+    base: Value | None
+    last: int
+    bound: Value | int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Peak:
+    """The largest element of a tile: a scalar plus a constant, and how far below it the smallest is."""
+
+    base: Value | None
+    last: int
+    spread: int
+
+
+def limits_of(planner: Planner, environment: Environment, nest: Nest) -> list[Limit]:
+    """The masks of a nest that can be known from scalars."""
+    waiting = [value for root in nest.roots for value in root.op.operands if value is not None]
+    waiting += [root.value for root in nest.roots if root.value is not None]
+    found, seen = [], set()
+    while waiting:
+        value = waiting.pop()
+        if value in seen or value.op is None or not isinstance(value.type, Tile):
+            continue
+        seen.add(value)
+        limit = _limit(value, environment)
+        if limit is not None:
+            found.append(limit)
+        elif is_virtual(value.op) and (value not in planner.kept or value in nest.products):
+            waiting.extend(operand for operand in value.op.operands if operand is not None)
+    return found
+
+
+def emit_guard(evaluator: Evaluator, limits: list[Limit]) -> str:
+    """The name of an i1: whether all limits hold. Sums are taken in 64 bits, where none wraps."""
+    flags = []
+    for limit in limits:
+        last = str(limit.last) if limit.base is None else _sum(evaluator, limit.base, limit.last)
+        bound = str(limit.bound) if isinstance(limit.bound, int) else _sum(evaluator, limit.bound, 0)
+        flags.append(evaluator.emit(0, f"icmp {limit.predicate} i64 {last}, {bound}"))
+    while len(flags) > 1:
+        flags = [evaluator.emit(0, f"and i1 {flags[0]}, {flags[1]}"), *flags[2:]]
+    return flags[0]
+
+
+def _sum(evaluator: Evaluator, base: Value, last: int) -> str:
+    vec = evaluator.scalar(base)
+    wide = vec.name if vec.type == "i64" else evaluator.emit(0, f"sext {vec.type} {vec.name} to i64")
+    return evaluator.emit(0, f"add i64 {wide}, {last}")
+
+
+def _limit(value: Value, environment: Environment) -> Limit | None:
+    op = value.op
+    if not isinstance(op, ops.Map) or op.function not in {**_UPPER, **_LOWER}:
+        return None
+    left, right = op.arguments if op.function in _UPPER else list(op.arguments)[::-1]
+    if left is None or right is None:
+        return None
+    peak, bound = _peak(left), _peak(right)
+    if peak is None or bound is None or bound.spread or peak.spread == 0:
+        return None
+    if bound.base is not None and bound.last:
+        return None
+    for scalar in (peak.base, bound.base):
+        if scalar is not None and (scalar not in environment.scalars or _bits(scalar) > 32):
+            return None
+    return Limit(
+        mask=value,
+        predicate={**_UPPER, **_LOWER}[op.function],
+        base=peak.base,
+        last=peak.last,
+        bound=bound.last if bound.base is None else bound.base,
+    )
+
+
+def _bits(value: Value) -> int:
+    return getattr(element_of(value.type), "bits", 64)
+
+
+def _peak(value: Value) -> _Peak | None:
+    """Of a tile of integers made from one range and one scalar."""
+    op = value.op
+    if isinstance(op, ops.Range):
+        extent = shape_of(value.type)[0]
+        return _Peak(base=None, last=op.start + extent - 1, spread=extent - 1)
+    if isinstance(op, ops.Splat):
+        return _peak_of_scalar(op.source)
+    if isinstance(op, ops.Constant):
+        return None if op.values else _Peak(base=None, last=int(op.value), spread=0)
+    if isinstance(op, ops.Broadcast | ops.ExpandDims | ops.Transpose):
+        return _peak(op.source)
+    if isinstance(op, ops.Cast) and op.kind == "sext":
+        return _peak(op.source)
+    if isinstance(op, ops.Map) and op.function == "add":
+        left, right = (_peak(operand) if operand is not None else None for operand in op.arguments)
+        if left is None or right is None or (left.base and right.base) or min(left.last, right.last) < 0:
+            return None
+        return _Peak(base=left.base or right.base, last=left.last + right.last, spread=left.spread + right.spread)
+    return None
+
+
+def _peak_of_scalar(value: Value) -> _Peak:
+    op = value.op
+    if isinstance(op, ops.Constant) and not op.values:
+        return _Peak(base=None, last=int(op.value), spread=0)
+    return _Peak(base=value, last=0, spread=0)

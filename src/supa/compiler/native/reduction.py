@@ -1,0 +1,201 @@
+"""One reduction inside a nest: accumulators, their combination, the final tree over lanes. Not here: the loops."""
+
+from __future__ import annotations
+
+from supa.base.dtypes import F32, DType
+from supa.compiler.native.buffers import Buffer
+from supa.compiler.native.combination import identity_function, identity_value, is_commutative
+from supa.compiler.native.elements import apply_function
+from supa.compiler.native.emitter import register_type
+from supa.compiler.native.formats import from_f32, to_f32
+from supa.compiler.native.generator import Generator
+from supa.compiler.native.literals import literal
+from supa.compiler.native.loops import Loops
+from supa.compiler.native.plan import Root
+from supa.compiler.native.tiles import Evaluator, Index, evaluate_region
+from supa.compiler.native.vec import Vec, uniform, vector
+from supa.ir import ops
+from supa.ir.types import Scalar, Tile, element_of, shape_of
+
+Place = str | Buffer
+"""Where one result goes: a buffer, or the stack slot of a scalar."""
+_NUMBERS_WIN = {"fmax": "ogt", "fmin": "olt"}
+
+
+def places_of(generator: Generator, op: ops.Reduce) -> list[Place]:
+    """A place for each result of a reduction."""
+    places: list[Place] = []
+    for result in op.results:
+        element = element_of(result.type)
+        if isinstance(result.type, Tile):
+            places.append(generator.new_buffer(shape_of(result.type), element))
+        else:
+            places.append(generator.emitter.alloca(register_type(element)))
+    return places
+
+
+def publish(generator: Generator, op: ops.Reduce, places: list[Place]) -> None:
+    """Make the results known to what follows the nest."""
+    for result, place in zip(op.results, places, strict=True):
+        if isinstance(place, Buffer):
+            generator.environment.buffers[result] = place
+        else:
+            type_ = register_type(element_of(result.type))
+            generator.environment.scalars[result] = generator.emitter.op(f"load {type_}, ptr {place}")
+
+
+class Reduction:
+    """The code of one reduce operation in one emission of its nest; results go to `places`."""
+
+    def __init__(self, generator: Generator, loops: Loops, root: Root, places: list[Place]) -> None:
+        assert isinstance(root.op, ops.Reduce) and root.axis is not None
+        self.generator, self.loops, self.op, self.axis = generator, loops, root.op, root.axis
+        self.looped = bool(loops.looped) and loops.looped[-1][0] == root.axis
+        self.level = loops.level - 1 if self.looped else loops.level
+        self.types = [element_of(source.type) for source in self.op.sources]
+        self.in_order = loops.space.horizontal and not is_commutative(self.op)
+        self.narrow = _widened(self.op, self.types[0])
+        if self.narrow is not None:  # sums of small floats run in f32 and are rounded once
+            self.types = [F32]
+        self.slots: list[list[str]] = []  # [copy][operand]
+        self.flags: list[str] = []
+        self.values: list[list[Vec]] = []  # where there is no loop
+        self.places = places
+
+    def combine(self, copy: int, values: list[Vec]) -> None:
+        """Fold the values of one index into accumulator `copy`."""
+        evaluator = self.loops.evaluator
+        if self.narrow is not None:
+            values = [to_f32(evaluator, value, self.narrow) for value in values]
+        wide = [evaluator.as_vector(value) if self.loops.space.lanes > 1 else value for value in values]
+        if self.in_order:  # the vector's own elements first: the region sees neighbours only
+            wide = self._across_lanes(evaluator, wide, self.loops.level)
+        if not self.looped:
+            self.values.append(wide)
+            return
+        self._make_slots(copy, wide)
+        old = [
+            self._load(evaluator, slot, vec, self.loops.level) for slot, vec in zip(self.slots[copy], wide, strict=True)
+        ]
+        new = self._accumulate(evaluator, old, wide)
+        if self.flags:
+            started = uniform(
+                "i1", evaluator.emit(self.loops.level, f"load i1, ptr {self.flags[copy]}"), self.loops.level
+            )
+            new = [evaluator.select(started, made, value) for made, value in zip(new, wide, strict=True)]
+            evaluator.run(self.loops.level, f"store i1 true, ptr {self.flags[copy]}")
+        for slot, vec in zip(self.slots[copy], new, strict=True):
+            text = evaluator.widen(vec) if self._is_vector else vec.name
+            evaluator.run(self.loops.level, f"store {self._type(vec)} {text}, ptr {slot}")
+
+    def _accumulate(self, evaluator: Evaluator, old: list[Vec], new: list[Vec]) -> list[Vec]:
+        """`_fold`, where NaNs lose: one ordered choice, in the lanes that hold a number. The start is a NaN itself."""
+        function = identity_function(self.op)
+        if function not in _NUMBERS_WIN or new[0].type not in ("float", "double"):
+            return self._fold(evaluator, [*old, *new])
+        better = evaluator.apply(f"fcmp {_NUMBERS_WIN[function]} {{t}} {{0}}, {{1}}", (old[0], new[0]), "i1")
+        chosen = evaluator.select(better, old[0], new[0])
+        number = evaluator.apply("fcmp ord {t} {0}, {0}", (new[0],), "i1")
+        return [evaluator.select(number, chosen, old[0])]
+
+    def _fold(self, evaluator: Evaluator, values: list[Vec]) -> list[Vec]:
+        if self.narrow is None:
+            return evaluate_region(evaluator, self.op, values)
+        inner = self.op.regions[0].ops[0]
+        assert isinstance(inner, ops.Map)
+        return [apply_function(evaluator, inner.function, values, (F32, F32))]
+
+    @property
+    def _is_vector(self) -> bool:
+        return self.loops.space.lanes > 1 and not self.in_order
+
+    def _type(self, vec: Vec) -> str:
+        return self.loops.evaluator.vector_type(vec.type) if self._is_vector else vec.type
+
+    def _load(self, evaluator: Evaluator, slot: str, like: Vec, level: int) -> Vec:
+        name = evaluator.emit(level, f"load {self._type(like)}, ptr {slot}")
+        return vector(like.type, name, level) if self._is_vector else uniform(like.type, name, level)
+
+    def _make_slots(self, copy: int, values: list[Vec]) -> None:
+        identity = identity_function(self.op)
+        slots = []
+        outside = self.loops.before[self.level]
+        for vec, type_ in zip(values, self.types, strict=True):
+            slot = self.generator.emitter.alloca(self._type(vec))
+            slots.append(slot)
+            if identity is not None:
+                first = literal(identity_value(identity, type_), type_)
+                start = f"splat ({vec.type} {first})" if self._is_vector else first
+                outside.append(f"  store {self._type(vec)} {start}, ptr {slot}")
+        self.slots.append(slots)
+        if identity is None:
+            flag = self.generator.emitter.alloca("i1")
+            self.flags.append(flag)
+            outside.append(f"  store i1 false, ptr {flag}")
+            for slot, vec in zip(slots, values, strict=True):
+                outside.append(f"  store {self._type(vec)} zeroinitializer, ptr {slot}")
+
+    def finish(self) -> None:
+        """After the loop: combine the copies, then the lanes, and put the result where it belongs."""
+        evaluator = self.loops.finisher if self.looped else self.loops.evaluator
+        parts = self.values
+        if self.looped:
+            likes = [Vec("vector", register_type(type_), "") for type_ in self.types]
+            parts = [
+                [self._load(evaluator, slot, like, self.level) for slot, like in zip(slots, likes, strict=True)]
+                for slots in self.slots
+            ]
+        while self.loops.space.horizontal and len(parts) > 1:
+            parts = [
+                self._fold(evaluator, [*left, *right]) for left, right in zip(parts[::2], parts[1::2], strict=True)
+            ]
+        for copy, totals in enumerate(parts):
+            if self.loops.space.horizontal and not self.in_order:
+                totals = self._across_lanes(evaluator, totals, self.level)
+            if self.narrow is not None:
+                totals = [from_f32(evaluator, total, self.narrow) for total in totals]
+            self._write(evaluator, totals, self.loops.indices[copy])
+
+    def _across_lanes(self, evaluator: Evaluator, totals: list[Vec], level: int) -> list[Vec]:
+        """Combine all lanes: neighbours first where order matters, else halves, which shuffle faster.
+
+        The last two are combined as scalars: of a vector comparison whose first lane alone is wanted, LLVM 22 makes a
+        scalar comparison that may forget the shuffle of its operand.
+        """
+        count = evaluator.count
+        if count == 1:
+            return totals
+        distances = [1 << step for step in range(count.bit_length() - 1)]
+        *firsts, last = distances if self.in_order else distances[::-1]
+        level = max([level, *(vec.level for vec in totals)])
+        for distance in firsts:
+            order = ", ".join(f"i32 {(lane + distance) % count}" for lane in range(count))
+            shifted = []
+            for vec in totals:
+                type_ = evaluator.vector_type(vec.type)
+                text = f"shufflevector {type_} {vec.name}, {type_} poison, <{count} x i32> <{order}>"
+                shifted.append(vector(vec.type, evaluator.emit(level, text), level))
+            totals = [evaluator.as_vector(vec) for vec in self._fold(evaluator, [*totals, *shifted])]
+        lanes = [self._lane(evaluator, vec, lane, level) for lane in (0, last) for vec in totals]
+        return self._fold(evaluator, lanes)
+
+    @staticmethod
+    def _lane(evaluator: Evaluator, vec: Vec, lane: int, level: int) -> Vec:
+        text = f"extractelement {evaluator.vector_type(vec.type)} {vec.name}, i64 {lane}"
+        return uniform(vec.type, evaluator.emit(level, text), level)
+
+    def _write(self, evaluator: Evaluator, totals: list[Vec], index: Index) -> None:
+        outer = index[: self.axis] + index[self.axis + 1 :]
+        evaluator.flat = self.loops.evaluator.flat
+        for place, vec in zip(self.places, totals, strict=True):
+            if isinstance(place, Buffer):
+                evaluator.write_buffer(place, outer, vec, self.level)
+            else:
+                evaluator.run(self.level, f"store {vec.type} {vec.name}, ptr {place}")
+
+
+def _widened(op: ops.Reduce, type_: Scalar) -> DType | None:
+    """The small float type of a reduction that may run in f32: by one function whose order is free anyway."""
+    function = identity_function(op)
+    is_narrow = isinstance(type_, DType) and type_.is_float and type_.bits < F32.bits
+    return type_ if is_narrow and isinstance(type_, DType) and function is not None else None
