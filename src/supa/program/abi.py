@@ -35,13 +35,17 @@ A kernel compiled with checks (`Program.sites`) asks `launch.sanitizer`, unless 
 at base + i * size; it returns those that may be performed. Lane i is element elements[i] of the tile (row-major), or,
 where that is null, element + i * step. After a scalar atomic operation `check` is called again with no lanes and base
 set to its address. `note` reports lanes whose arithmetic went wrong. `origin` tells, right before `check`, what the address that is checked
-was made of, where that is no argument. `product` reports results of result = sums + left @ right that are not finite
+was made of, where that is no argument. Behind the functions stands a pointer to pairs of addresses, one for each site:
+accesses of neighbouring lanes between them need no `check`, unless what they load is the mark (`FRESH`). `product` reports results of result = sums + left @ right that are not finite
 though all their operands are; sizes are batch, m, n, k, the tiles hold for each element a byte, 0 where it is finite.
 """
 
 from __future__ import annotations
 
 import ctypes
+
+FRESH = 0xFFF9FDE7
+"""What fresh memory is filled with under the sanitizer, word by word: reading it is reading what was never written."""
 
 REPORT = ctypes.CFUNCTYPE(
     None,

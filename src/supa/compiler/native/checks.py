@@ -367,7 +367,8 @@ skip:
 }
 """
 
-_OPEN = """define internal i1 @supa.open(ptr %launch, i32 %site, i64 %base, i64 %size, i64 %lanes) alwaysinline nounwind {
+_OPEN = """define internal i1 @supa.open(ptr %launch, i32 %site, i64 %base, i64 %size, i64 %lanes)
+    alwaysinline nounwind {
   %at = getelementptr i8, ptr %launch, i64 32
   %sanitizer = load ptr, ptr %at
   %none = icmp eq ptr %sanitizer, null

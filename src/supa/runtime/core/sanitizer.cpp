@@ -135,6 +135,13 @@ void track(const Access &access, const SupaExtent &extent, int lane, uint64_t ad
   const uint32_t me = access.own->first_number + static_cast<uint32_t>(access.block);
   int64_t cell = static_cast<int64_t>(address - shadow.base) >> shadow.shift;
   const int64_t end = cell + std::max<int64_t>(1, bytes >> shadow.shift);
+  if (kWrites && !shadow.has_readers && end - cell == 1) {  // scattered: one exchange instead of a lock
+    const uint32_t before = __atomic_exchange_n(&shadow.writers[cell], me << 1 | atomic, __ATOMIC_RELAXED);
+    const uint32_t first = access.own->first_number, wrote = before >> 1;
+    if (wrote >= first && wrote != me && !(atomic & before & 1) && races(access, wrote - first))
+      record(access, lane, SUPA_WRITE_WRITE, &extent, wrote - first);
+    return;
+  }
   while (cell < end) {
     const int64_t stop = std::min(end, ((cell >> kStripeShift) + 1) << kStripeShift);
     int64_t bad_cell = -1;
@@ -341,6 +348,15 @@ __attribute__((always_inline)) inline bool together(const Access &access, uint64
   return true;
 }
 
+// From now on native code looks at the bounds, and whether it read the mark, itself.
+void open_window(SupaSanitizer *own, const SupaSite &site, int32_t number) {
+  const SupaExtent &extent = own->extents[static_cast<size_t>(site.extent)];
+  supa::Window &window = own->windows[number];
+  if (extent.group >= 0 || window.to != 0) return;
+  __atomic_store_n(&window.from, extent.base, __ATOMIC_RELAXED);
+  __atomic_store_n(&window.to, extent.base + static_cast<uint64_t>(extent.bytes), __ATOMIC_RELEASE);
+}
+
 }  // namespace
 
 namespace supa {
@@ -387,7 +403,10 @@ uint64_t supa_check(void *sanitizer, int32_t number, int64_t block, uint64_t bas
   if (site.facts.kind == SUPA_STORE && !own->stored.load(std::memory_order_relaxed))
     own->stored.store(true, std::memory_order_relaxed);
   if (__builtin_expect(addresses == nullptr && together(access, lanes), 1)) {
-    if (site.facts.extent < 0) origin = 0;
+    if (site.facts.extent < 0)
+      origin = 0;
+    else if (site.facts.kind == SUPA_LOAD && site.facts.flags == 0)
+      open_window(own, site.facts, number);
     return lanes;
   }
   const uint64_t good = each_lane(access, lanes);
@@ -412,6 +431,8 @@ SupaSanitizer *supa_sanitizer_open(const SupaSite *sites, int32_t site_count, co
     own->sites.push_back({sites[index], 0});
     own->ordered |= (sites[index].flags & (SUPA_ACQUIRES | SUPA_RELEASES)) != 0;
   }
+  own->window_list.resize(static_cast<size_t>(site_count));
+  own->windows = own->window_list.data();
   own->extents.assign(extents, extents + extent_count);
   own->named = named_count;
   own->wait_ns = wait_ns;

@@ -28,6 +28,11 @@ struct Site {
   uint8_t reached;
 };
 
+// Memory that loads of a site may read without asking: known after the first that found nothing wrong. 0 before.
+struct Window {
+  uint64_t from, to;
+};
+
 // The access that this thread had checked last.
 struct Seen {
   int32_t site;
@@ -47,8 +52,10 @@ struct SupaSanitizer {
   decltype(&supa_note) note = supa_note;
   decltype(&supa_origin) origin = supa_origin;
   decltype(&supa_product) product = supa_product;
+  supa::Window *windows = nullptr;  // one for each site
 
   std::vector<supa::Site> sites;
+  std::vector<supa::Window> window_list;
   std::vector<SupaExtent> extents;  // `named` of arguments, then others by address
   int32_t named = 0;
   std::vector<std::unique_ptr<supa::Shadow>> shadows;
