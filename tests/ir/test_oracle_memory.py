@@ -322,9 +322,9 @@ def test_assert_print_and_values_that_become_infinite():
     text = """
 func {sym_name="say"} {
   body(%0: f32, %1: i32):
-    print %0, %1 {prefix="x", signed=(true, false)} : (f32, i32) -> ()
+    print %0, %1 {prefix=" x: ", signed=(true, false)} : (f32, i32) -> ()
     %2 = range {start=0, end=2} : () -> tile<2xi32>
-    print %2 {prefix="r", hexadecimal=true} : (tile<2xi32>) -> ()
+    print %2 {prefix=" r: ", hexadecimal=true} : (tile<2xi32>) -> ()
     %3 = map %0, %0 {function="fmul"} : (f32, f32) -> f32 loc("s.py":4:2)
     %4 = splat %1 : (i32) -> tile<2xi32>
     %5 = map %2, %4 {function="icmp_ne"} : (tile<2xi32>, tile<2xi32>) -> tile<2xi1>
@@ -335,7 +335,7 @@ func {sym_name="say"} {
     func = kernel(text)
     report = run(func, (1,), [1.5, -1], Memory())
     assert report.printed == [
-        "pid (0, 0, 0) x (operand 0): 1.500000", "pid (0, 0, 0) x (operand 1): 4294967295",
+        "pid (0, 0, 0) idx () x: (operand 0) 1.500000", "pid (0, 0, 0) idx () x: (operand 1) 4294967295",
         "pid (0, 0, 0) idx (0) r: 0x00000000", "pid (0, 0, 0) idx (1) r: 0x00000001",
     ]  # fmt: skip
     found = finding(func, (1,), [1.5, 1], Memory())

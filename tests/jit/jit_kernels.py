@@ -40,7 +40,7 @@ def descriptor_kernel(source, target, ROWS: tl.constexpr, COLUMNS: tl.constexpr)
 
 @triton.jit
 def refused_kernel(x_ptr):
-    tl.store(x_ptr, libdevice.add_rz(tl.load(x_ptr), 1.0))
+    tl.store(x_ptr, libdevice.fast_sinf(tl.load(x_ptr)))
 
 
 @triton.jit

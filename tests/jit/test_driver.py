@@ -119,15 +119,16 @@ def test_an_unsupported_operation_names_the_users_line(on_device):
     with pytest.raises(SupaError, match=r"jit_kernels\.py:\d+") as caught:
         kernels.asm_kernel[(1,)](x)
     assert "vote.sync.any.pred" in str(caught.value)
-    with pytest.raises(triton.CompilationError, match="add_rz is not supported yet") as refused:
-        kernels.refused_kernel[(1,)](torch.ones(1))
-    assert "libdevice.add_rz(tl.load(x_ptr), 1.0)" in str(refused.value)
+    with pytest.raises(triton.CompilationError, match="libdevice.fast_sinf takes fp32, found fp64") as refused:
+        kernels.refused_kernel[(1,)](torch.ones(1, dtype=torch.float64))
+    assert "libdevice.fast_sinf(tl.load(x_ptr))" in str(refused.value)
 
 
 def test_prints_show_values_as_the_kernel_has_them(on_device, capsys):
     on_device(mode="execute")
     kernels.talking_kernel[(2,)](torch.tensor([1.5], dtype=torch.float16), torch.tensor([-1, 7], dtype=torch.int32))
-    of_a_block = ["value {x}: 1.5", "idx (0) bits: 0xffffffff", "idx (1) bits: 0x7", "number: -1", "here"]
+    bits = ["idx (0) bits: 0xffffffff", "idx (1) bits: 0x00000007"]
+    of_a_block = ["idx () value {x}: 1.500000", *bits, "idx () number: -1", "here"]
     expected = [f"pid ({block}, 0, 0) {text}" for block in range(2) for text in of_a_block]
     assert capsys.readouterr().out.splitlines() == expected
 

@@ -209,17 +209,25 @@ def test_prints_beyond_the_bound_are_counted(capsys: pytest.CaptureFixture[str])
 def test_prints_read_their_values_as_they_are_told() -> None:
     bits = [np.array([value], np.float32).view(np.int32)[0].item() for value in (1.5, -2.0)]
     assert list(print_lines("x: {f32}", (1, 0, 2), bits)) == [
-        "pid (1, 0, 2) idx (0) x: 1.5",
-        "pid (1, 0, 2) idx (1) x: -2",
+        "pid (1, 0, 2) idx (0) x: 1.500000",
+        "pid (1, 0, 2) idx (1) x: -2.000000",
     ]
     half = np.array([0.25], np.float16).view(np.int16)[0].item()
-    assert list(print_lines("h {f16}!", (0, 0, 0), [half])) == ["pid (0, 0, 0) h 0.25!"]
-    assert list(print_lines("b {bf16}", (0, 0, 0), [0x3FC0])) == ["pid (0, 0, 0) b 1.5"]
+    assert list(print_lines("h {f16}!", (0, 0, 0), [half])) == ["pid (0, 0, 0) h 0.250000!"]
+    assert list(print_lines("b {bf16}", (0, 0, 0), [0x3FC0])) == ["pid (0, 0, 0) b 1.500000"]
     assert list(print_lines("{u8}", (0, 0, 0), [-1])) == ["pid (0, 0, 0) 255"]
     assert list(print_lines("{i8}", (0, 0, 0), [0xFF])) == ["pid (0, 0, 0) -1"]
-    assert list(print_lines("{hex}", (0, 0, 0), [255])) == ["pid (0, 0, 0) 0xff"]
+    assert list(print_lines("{hex16}", (0, 0, 0), [255])) == ["pid (0, 0, 0) 0x00ff"]
     assert list(print_lines("n", (0, 0, 0), [-3])) == ["pid (0, 0, 0) n -3"]
     assert list(print_lines("here", (0, 0, 0), [])) == ["pid (0, 0, 0) here"]
+
+
+def test_prints_of_tiles_name_each_element_as_triton_does() -> None:
+    lines = list(print_lines(": (operand 1) {i64:2x16}", (0, 0, 0), range(32)))
+    assert lines[0] == "pid (0, 0, 0) idx (0,  0): (operand 1) 0"
+    assert lines[27] == "pid (0, 0, 0) idx (1, 11): (operand 1) 27"
+    assert list(print_lines(" x: {u64:}", (0, 0, 0), [7])) == ["pid (0, 0, 0) idx () x: 7"]
+    assert list(print_lines(" p: {ptr:1}", (0, 0, 0), [255])) == ["pid (0, 0, 0) idx (0) p: 0xff"]
 
 
 @pytest.mark.parametrize("count", [1, 4])

@@ -12,8 +12,9 @@ writing and returns the negative of the number needed for the whole range.
 
 A kernel reports through `launch.report(launch, kind, message, block, count, values)`: kind 0 an assert that failed,
 kind 1 a print of `count` values (8-byte slots, tiles row-major); `message` indexes `Program.messages`. A print's
-text may hold one place `{type}` (a dtype's name, `u8` to `u64`, or `hex`) for its values, which say how they are read;
-without one they are signed integers. After an assert `launch.stopped` is 1 and blocks not yet begun are skipped.
+text may hold one place `{type}` for its values, which says how they are read (a dtype's name, `u8` to `u64`, `ptr`, or
+`hex8` to `hex64`), or `{type:4x32}` with the extents of their tile, none for a scalar; without one they are signed
+integers. After an assert `launch.stopped` is 1 and blocks not yet begun are skipped.
 
 A loop in which a block may wait for another one calls `launch.yield_(launch)`, unless it is null, once an iteration:
 other blocks of the grid run meanwhile. A program with such a loop says so (`Program.waits`).

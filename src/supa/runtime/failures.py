@@ -1,7 +1,7 @@
 """What a launch left behind, in words: asserts, prints, faults of kernel code. Not here: how the core catches them.
 
-A print's text in `Program.messages` may hold one place `{type}` (a dtype's name, `u8` to `u64`, or `hex`) that says how
-its values are read and where they go; without one they are signed integers after the text.
+A print's text in `Program.messages` may hold one place `{type}` or `{type:extents}` that says how its values are read,
+the shape of their tile, and where they go (`program.abi`); without one they are signed integers after the text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from supa.runtime import native
 from supa.runtime.memory import describe_bytes, locate
 from supa.runtime.native import core
 
-_PLACE = re.compile(r"\{(f16|bf16|f32|f64|hex|[iu](?:1|8|16|32|64))\}")
+_PLACE = re.compile(r"\{(f16|bf16|f32|f64|hex\d*|ptr|[iu](?:1|8|16|32|64))(?:(:)((?:\d+(?:x\d+)*)?))?\}")
 _FLOATS = {"f16": ("<e", 0xFFFF), "f32": ("<f", 0xFFFFFFFF), "f64": ("<d", (1 << 64) - 1)}
 _FLOAT_BYTES = {"f16": 2, "f32": 4, "f64": 8}
 _NEAR_BYTES = 1 << 20  # an address this close behind an allocation was probably meant to lie in it
@@ -46,7 +46,7 @@ def show_prints(program: Program, grid: Grid, outcome_address: int) -> None:
     for report in reports(outcome_address, outcome.report_count):
         if report.kind != native.PRINT:
             continue
-        text = program.messages[report.message].lstrip()  # Triton begins a prefix with a blank
+        text = program.messages[report.message]
         for line in print_lines(text, block_ids(report.block, grid), report.values[: report.count]):
             print(line)
     if outcome.reports_dropped:
@@ -54,26 +54,42 @@ def show_prints(program: Program, grid: Grid, outcome_address: int) -> None:
 
 
 def print_lines(text: str, ids: Grid, values: Sequence[int]) -> Iterator[str]:
-    """The lines of one print in one block."""
+    """The lines of one print in one block, as Triton writes them: `pid (0, 0, 0) idx ( 3) x: 1.500000`."""
     place = _PLACE.search(text)
     kind = place[1] if place else "i64"
-    before, after = (text[: place.start()], text[place.end() :]) if place else (f"{text} ".lstrip(), "")
+    before, after = (text[: place.start()], text[place.end() :]) if place else (f"{text} ", "")
+    if before[:1] not in (" ", ":"):  # Triton begins a prefix with one of them
+        before = f" {before}"
     if not values:
-        yield f"pid {ids} {text}"
+        yield f"pid {ids} {text.lstrip()}"
+    extents = [len(values)] if len(values) > 1 else None
+    if place and place[2]:
+        extents = [int(extent) for extent in place[3].split("x") if extent]
     for index, slot in enumerate(values):
-        where = f" idx ({index})" if len(values) > 1 else ""
-        yield f"pid {ids}{where} {before}{_shown(slot, kind)}{after}"
+        where = "" if extents is None else f" idx ({_position(index, extents)})"
+        yield f"pid {ids}{where}{before}{_shown(slot, kind)}{after}"
+
+
+def _position(index: int, extents: Sequence[int]) -> str:
+    """The coordinates of an element, row-major, each as wide as the largest of its dimension."""
+    words = []
+    for extent in reversed(extents):
+        words.append(f"{index % extent:{len(str(extent - 1))}}")
+        index //= extent
+    return ", ".join(reversed(words))
 
 
 def _shown(slot: int, kind: str) -> str:
     bits = slot & (1 << 64) - 1
     if kind in _FLOATS:
         code, mask = _FLOATS[kind]
-        return f"{struct.unpack(code, (bits & mask).to_bytes(_FLOAT_BYTES[kind], 'little'))[0]:g}"
+        return f"{struct.unpack(code, (bits & mask).to_bytes(_FLOAT_BYTES[kind], 'little'))[0]:f}"
     if kind == "bf16":
-        return f"{struct.unpack('<f', ((bits & 0xFFFF) << 16).to_bytes(4, 'little'))[0]:g}"
-    if kind == "hex":
+        return f"{struct.unpack('<f', ((bits & 0xFFFF) << 16).to_bytes(4, 'little'))[0]:f}"
+    if kind == "ptr":
         return hex(bits)
+    if kind.startswith("hex"):
+        return f"0x{bits:0{int(kind[3:] or 4) // 4}x}"
     if kind.startswith("u"):
         return str(bits & (1 << int(kind[1:])) - 1)
     width = DTYPES[kind].bits

@@ -41,7 +41,7 @@ def emit_report(generator: Generator, op: ops.Assert | ops.Print) -> None:
 
 
 def _message(generator: Generator, text: str) -> int:
-    """Register the text that the runtime shows, with `{i64}`, `{u64}`, `{f64}` or `{hex}` in the values' place."""
+    """Register the text that the runtime shows, with a form of `_kind` and the tile's extents in the values' place."""
     generator.messages.append(text)
     return len(generator.messages) - 1
 
@@ -82,9 +82,10 @@ def _print_value(generator: Generator, op: ops.Print, value: Value, position: in
     count = 1
     for extent in shape:
         count *= extent
-    is_float = isinstance(element, DType) and element.is_float
     signed = op.signed[position] if position < len(op.signed) else True
-    form = "{hex}" if op.hexadecimal else "{f64}" if is_float else "{i64}" if signed else "{u64}"
+    kind = _kind(element, bool(signed), op.hexadecimal)
+    form = f"{{{kind}:{'x'.join(map(str, shape))}}}"
+    operand = f"(operand {position}) " if len(op.values) > 1 else ""
     emitter = generator.emitter
     from supa.base.dtypes import I64
 
@@ -94,7 +95,18 @@ def _print_value(generator: Generator, op: ops.Print, value: Value, position: in
     bits = _as_slot(loops.evaluator, loops.evaluator.at(value, index), element, bool(signed), op.hexadecimal)
     loops.evaluator.write_buffer(buffer, index or (Vec("uniform", "i32", "0", constant=0),), bits, loops.level)
     loops.finish()
-    _call(generator, 1, _message(generator, op.prefix + form), count, buffer.address)
+    _call(generator, 1, _message(generator, op.prefix + operand + form), count, buffer.address)
+
+
+def _kind(element: object, signed: bool, hexadecimal: bool) -> str:
+    """How the runtime reads and shows the slots of a printed tile (`program.abi`)."""
+    if not isinstance(element, DType):
+        return "ptr"
+    if hexadecimal:
+        return f"hex{max(element.bits, 8)}"
+    if element.is_float:
+        return "f64"
+    return "i64" if signed else "u64"
 
 
 def _as_slot(ev: Evaluator, vec: Vec, element: object, signed: bool, raw: bool) -> Vec:

@@ -83,18 +83,19 @@ def _assert(op: ops.Assert, program: Program) -> None:
 
 @rule(ops.Print)
 def _print(op: ops.Print, program: Program) -> None:
-    """One line an element: `pid (0, 0, 0) idx (3) prefix: 1.5`, as on the device."""
+    """One line an element, as on the device: `pid (0, 0, 0) idx ( 3) x: 1.500000`."""
     pid = f"pid {program.program_id}"
     if not op.values:
-        program.access.report.printed.append(f"{pid} {op.prefix}")
+        program.access.report.printed.append(f"{pid} {op.prefix.lstrip()}")
     for position, value in enumerate(op.values):
         is_signed = bool(op.signed[position]) if op.signed else True
-        operand = f" (operand {position})" if len(op.values) > 1 else ""
+        operand = f"(operand {position}) " if len(op.values) > 1 else ""
         array = np.asarray(program.get(value))
         for index in np.ndindex(*array.shape):
-            where = f" idx ({', '.join(map(str, index))})" if index else ""
+            padded = [f"{at:{len(str(extent - 1))}}" for at, extent in zip(index, array.shape, strict=True)]
             text = _format(array[index], value, is_signed, op.hexadecimal)
-            program.access.report.printed.append(f"{pid}{where} {op.prefix}{operand}: {text}")
+            prefix = op.prefix if op.prefix[:1] in (" ", ":") else f" {op.prefix}"
+            program.access.report.printed.append(f"{pid} idx ({', '.join(padded)}){prefix}{operand}{text}")
 
 
 def _format(stored: Any, value: Value, is_signed: bool, hexadecimal: bool) -> str:
