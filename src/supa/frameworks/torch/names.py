@@ -48,6 +48,12 @@ INDEXING = (
     "_unsafe_index.Tensor", "index_put_", "_index_put_impl_",
 )  # fmt: skip
 
+REDUCTIONS = (
+    "sum.IntList_out", "prod", "prod.dim_int", "aminmax", "any", "any.dim", "any.dims", "all", "all.dim", "all.dims",
+    "count_nonzero.dim_IntList", "linalg_vector_norm", "var.correction", "std.correction", "var_mean.correction",
+    "std_mean.correction",
+)  # fmt: skip
+
 ALONG = (
     "cumsum", "cumsum_", "cumprod", "cumprod_", "_logcumsumexp", "argmax", "argmin", "max", "min", "max.dim", "min.dim",
     "sort", "sort.stable", "argsort.stable", "topk", "searchsorted.Tensor", "bucketize.Tensor",
@@ -66,7 +72,7 @@ NOT_COMPOSED = frozenset((
 ))  # fmt: skip
 """Families whose decompositions are not used: views and copies, constants, random numbers."""
 
-NAMES = tuple(dict.fromkeys((*_UNARY_NAMES, *BINARY, *IN_PLACE, *WEIGHTED, *OTHERS, *INDEXING, *ALONG)))
+NAMES = tuple(dict.fromkeys((*_UNARY_NAMES, *BINARY, *IN_PLACE, *WEIGHTED, *OTHERS, *INDEXING, *REDUCTIONS, *ALONG)))
 """All names, as torch writes them."""
 
 OPEN = tuple(dict.fromkeys((

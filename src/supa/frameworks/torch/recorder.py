@@ -101,6 +101,7 @@ class Recorder:
         self._launches: list[_Launch] = []
         self._repeats = not kinds()  # the sanitizer looks at every launch
         self._outer = _open.recorders[-1] if _open.recorders else None
+        self._taught = bool(library().supa_torch_may_learn())  # asked now: it speaks of the innermost call
 
     def __enter__(self) -> Recorder:
         if any(one.name == self.name for one in _open.recorders):
@@ -117,7 +118,7 @@ class Recorder:
 
     @property
     def _writes(self) -> bool:
-        return self._repeats and (self._outer is not None or bool(library().supa_torch_may_learn()))
+        return self._repeats and (self._outer is not None or self._taught)
 
     def new(self, sizes: Sequence[int], dtype: torch.dtype, strides: Sequence[int] | None = None) -> torch.Tensor:
         """Device memory for a tensor, with any bytes in it."""
@@ -207,7 +208,7 @@ class Recorder:
         words = [word for one in results for word in self._result(one)]
         if self._outer is not None:
             self._outer.absorb(self)
-        if self._repeats and library().supa_torch_may_learn():
+        if self._repeats and self._taught:
             made = [word for one in self._made for word in (_DTYPE_NUMBERS[one.dtype], one.untyped_storage().nbytes())]
             launches = [word for one in self._launches for word in _words(one)]
             teach([0, len(self._made), *made, len(self._launches), *launches, len(results), *words])

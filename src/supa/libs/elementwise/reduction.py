@@ -1,7 +1,11 @@
-"""Reductions of rows: sum, largest, smallest, in fp32. Not here: which axes of a tensor are rows (`frameworks`).
+"""Reductions of rows: sums, products, extremes, and sums of what is made of each element. Not here: which axes of a
+tensor are rows (`frameworks`), extremes with their place (`indexing.lines`).
 
 A row's place is (row // inner) * outer_stride + (row % inner) * inner_stride; its elements are `step` apart. Programs
-take BLOCK_R rows each, and of their columns the part [split * chunk, (split + 1) * chunk).
+take BLOCK_R rows each, and of their columns the part [split * chunk, (split + 1) * chunk). COMPUTE is the type that is
+reduced in: fp32, fp64 or int64; `scale` is a number in fp32 for the sums of floats.
+
+KIND: sum, prod, max, min; any and all, as extremes of 0 and 1; of sums: abs, square, count (of what is not 0).
 """
 
 from __future__ import annotations
@@ -11,66 +15,128 @@ import triton.language as tl
 
 
 @triton.jit
+def _times(a, b):
+    return a * b
+
+
+@triton.jit
+def _start(KIND: tl.constexpr, COMPUTE: tl.constexpr):
+    if KIND == "prod" or KIND == "all":
+        return tl.full((), 1, COMPUTE)
+    if KIND == "max":
+        return tl.full((), -9223372036854775808, COMPUTE) if COMPUTE == tl.int64 else tl.full((), float("-inf"), COMPUTE)
+    if KIND == "min":
+        return tl.full((), 9223372036854775807, COMPUTE) if COMPUTE == tl.int64 else tl.full((), float("inf"), COMPUTE)
+    return tl.full((), 0, COMPUTE)
+
+
+@triton.jit
+def _grown(found, x, mask, KIND: tl.constexpr, COMPUTE: tl.constexpr):
+    """The running value after another tile."""
+    if KIND == "count" or KIND == "any" or KIND == "all":
+        x = (x != 0).to(COMPUTE)
+    elif KIND == "abs":
+        x = tl.abs(x)
+    elif KIND == "square":
+        x = x * x
+    x = tl.where(mask, x, _start(KIND, COMPUTE))
+    if KIND == "prod":
+        return found * x
+    if KIND == "max" or KIND == "any":
+        return tl.where((x > found) | (x != x), x, found)
+    if KIND == "min" or KIND == "all":
+        return tl.where((x < found) | (x != x), x, found)
+    return found + x
+
+
+@triton.jit
+def _closed(found, AXIS: tl.constexpr, KIND: tl.constexpr):
+    """The lanes of the running value together."""
+    if KIND == "prod":
+        return tl.reduce(found, AXIS, _times)
+    if KIND == "max" or KIND == "any":
+        result = tl.max(found, axis=AXIS)
+        if found.dtype.is_floating():
+            result = tl.where(tl.max((found != found).to(tl.int32), axis=AXIS) > 0, float("nan"), result)
+        return result
+    if KIND == "min" or KIND == "all":
+        result = tl.min(found, axis=AXIS)
+        if found.dtype.is_floating():
+            result = tl.where(tl.max((found != found).to(tl.int32), axis=AXIS) > 0, float("nan"), result)
+        return result
+    return tl.sum(found, axis=AXIS)
+
+
+@triton.jit
+def _finished(result, scale, ROOT: tl.constexpr):
+    if result.dtype.is_floating():
+        result = result * scale
+    return tl.sqrt(result) if ROOT else result
+
+
+@triton.jit
 def reduce_rows(
     out_ptr, x_ptr, rows, columns, inner, outer_stride, inner_stride, step, chunk, scale,
-    KIND: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
+    KIND: tl.constexpr, ROOT: tl.constexpr, COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    """out[split, row] = scale * reduction of the row's part; elements of a row lie close."""
+    """out[split, row] = scale * reduction of the row's part; elements of a row lie close. With ROOT, its square root."""
     row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
     first = tl.program_id(1).to(tl.int64) * chunk
     last = tl.minimum(first + chunk, columns)
     places = x_ptr + ((row // inner) * outer_stride + (row % inner) * inner_stride)[:, None]
-    start = 0.0 if KIND == "sum" else (float("-inf") if KIND == "max" else float("inf"))
-    found = tl.full((BLOCK_R, BLOCK_C), start, tl.float32)
+    found = tl.zeros((BLOCK_R, BLOCK_C), COMPUTE) + _start(KIND, COMPUTE)
     for begin in range(first, last, BLOCK_C):
         column = begin + tl.arange(0, BLOCK_C)
         mask = (row < rows)[:, None] & (column < last)[None, :]
-        x = tl.load(places + (column * step)[None, :], mask=mask, other=start).to(tl.float32)
-        if KIND == "sum":
-            found += x
-        elif KIND == "max":
-            found = tl.maximum(found, x, propagate_nan=tl.PropagateNan.ALL)
-        else:
-            found = tl.minimum(found, x, propagate_nan=tl.PropagateNan.ALL)
-    if KIND == "sum":
-        result = tl.sum(found, axis=1) * scale
-    elif KIND == "max":
-        result = tl.max(found, axis=1)
-        result = tl.where(tl.sum((found != found).to(tl.int32), axis=1) > 0, float("nan"), result)
-    else:
-        result = tl.min(found, axis=1)
-        result = tl.where(tl.sum((found != found).to(tl.int32), axis=1) > 0, float("nan"), result)
+        x = tl.load(places + (column * step)[None, :], mask=mask, other=0).to(COMPUTE)
+        found = _grown(found, x, mask, KIND, COMPUTE)
+    result = _finished(_closed(found, 1, KIND), scale, ROOT)
     tl.store(out_ptr + tl.program_id(1) * rows + row, result.to(out_ptr.dtype.element_ty), mask=row < rows)
 
 
 @triton.jit
 def reduce_columns(
     out_ptr, x_ptr, rows, columns, inner, outer_stride, inner_stride, step, chunk, scale,
-    KIND: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
+    KIND: tl.constexpr, ROOT: tl.constexpr, COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     """The same where neighbouring rows lie close: the tile is turned."""
     row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
     first = tl.program_id(1).to(tl.int64) * chunk
     last = tl.minimum(first + chunk, columns)
     places = x_ptr + ((row // inner) * outer_stride + (row % inner) * inner_stride)[None, :]
-    start = 0.0 if KIND == "sum" else (float("-inf") if KIND == "max" else float("inf"))
-    found = tl.full((BLOCK_C, BLOCK_R), start, tl.float32)
+    found = tl.zeros((BLOCK_C, BLOCK_R), COMPUTE) + _start(KIND, COMPUTE)
     for begin in range(first, last, BLOCK_C):
         column = begin + tl.arange(0, BLOCK_C)
         mask = (row < rows)[None, :] & (column < last)[:, None]
-        x = tl.load(places + (column * step)[:, None], mask=mask, other=start).to(tl.float32)
-        if KIND == "sum":
-            found += x
-        elif KIND == "max":
-            found = tl.maximum(found, x, propagate_nan=tl.PropagateNan.ALL)
-        else:
-            found = tl.minimum(found, x, propagate_nan=tl.PropagateNan.ALL)
-    if KIND == "sum":
-        result = tl.sum(found, axis=0) * scale
-    elif KIND == "max":
-        result = tl.max(found, axis=0)
-        result = tl.where(tl.sum((found != found).to(tl.int32), axis=0) > 0, float("nan"), result)
-    else:
-        result = tl.min(found, axis=0)
-        result = tl.where(tl.sum((found != found).to(tl.int32), axis=0) > 0, float("nan"), result)
+        x = tl.load(places + (column * step)[:, None], mask=mask, other=0).to(COMPUTE)
+        found = _grown(found, x, mask, KIND, COMPUTE)
+    result = _finished(_closed(found, 0, KIND), scale, ROOT)
     tl.store(out_ptr + tl.program_id(1) * rows + row, result.to(out_ptr.dtype.element_ty), mask=row < rows)
+
+
+@triton.jit
+def variance(
+    var_ptr, mean_ptr, x_ptr, rows, columns, correction, MEAN: tl.constexpr, ROOT: tl.constexpr,
+    COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
+):  # fmt: skip
+    """The variance of contiguous rows, by a second walk around their mean, or with ROOT its square root."""
+    row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
+    total = tl.zeros((BLOCK_R, BLOCK_C), COMPUTE)
+    for begin in range(0, columns, BLOCK_C):
+        column = begin + tl.arange(0, BLOCK_C)
+        mask = (row < rows)[:, None] & (column < columns)[None, :]
+        total += tl.load(x_ptr + row[:, None] * columns + column[None, :], mask=mask, other=0).to(COMPUTE)
+    mean = tl.sum(total, axis=1) / columns
+    squares = tl.zeros((BLOCK_R, BLOCK_C), COMPUTE)
+    for begin in range(0, columns, BLOCK_C):
+        column = begin + tl.arange(0, BLOCK_C)
+        mask = (row < rows)[:, None] & (column < columns)[None, :]
+        x = tl.load(x_ptr + row[:, None] * columns + column[None, :], mask=mask, other=0).to(COMPUTE)
+        away = tl.where(mask, x - mean[:, None], 0.0)
+        squares += away * away
+    result = tl.sum(squares, axis=1) / tl.maximum(columns - correction, 0.0)
+    if ROOT:
+        result = tl.sqrt(result)
+    tl.store(var_ptr + row, result.to(var_ptr.dtype.element_ty), mask=row < rows)
+    if MEAN:
+        tl.store(mean_ptr + row, mean.to(mean_ptr.dtype.element_ty), mask=row < rows)

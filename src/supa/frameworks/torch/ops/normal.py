@@ -9,6 +9,7 @@ import torch
 
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS
+from supa.frameworks.torch.ops.moves import contiguous
 from supa.frameworks.torch.recorder import Declined, Recorder
 from supa.libs.dnn import layer_norm as norms
 from supa.libs.dnn import softmax as softmaxes
@@ -31,15 +32,25 @@ def warps(block: int) -> int:
     return 4 if block <= 2048 else 8 if block <= 8192 else 16
 
 
+def _turned(recorder: Recorder, x: Tensor, dim: int) -> Tensor:
+    """The tensor with its axis `dim` last, contiguous."""
+    last = x.movedim(dim, -1) if x.dim() else x.view(1)
+    return contiguous(recorder, last)
+
+
 def _softmax(recorder: Recorder, x: Tensor, dim: int, half_to_float: bool, log: bool) -> Tensor:
-    if half_to_float or x.dim() == 0 or dim % x.dim() != x.dim() - 1:
+    if half_to_float or x.dtype not in FLOATS or not x.numel():
         raise Declined
-    columns = x.shape[-1]
-    rows = _rows(x, columns)
-    out = recorder.new(x.shape, x.dtype)
+    rows = _turned(recorder, x, dim)
+    columns = rows.shape[-1]
+    if columns > softmaxes.LONGEST_ROW:
+        raise Declined
+    last = x.dim() == 0 or dim % x.dim() == x.dim() - 1
+    out = recorder.new(x.shape if last else rows.shape, x.dtype)
     block = next_power_of_2(columns)
-    recorder.run(softmaxes.softmax, rows, out, x, columns, LOG=log, BLOCK=block, num_warps=warps(block))
-    return out
+    recorder.run(softmaxes.softmax, rows.numel() // columns, out, rows, columns, LOG=log, BLOCK=block,
+                 num_warps=warps(block))  # fmt: skip
+    return out if last else contiguous(recorder, out.movedim(-1, dim))
 
 
 @device_op("_softmax")
@@ -53,16 +64,18 @@ def _log(recorder: Recorder, x: Tensor, dim: int, half_to_float: bool) -> Tensor
 
 
 def _softmax_backward(recorder: Recorder, grad: Tensor, y: Tensor, dim: int, dtype: torch.dtype, log: bool) -> Tensor:
-    if y.dim() == 0 or dim % y.dim() != y.dim() - 1 or not grad.dtype == y.dtype == dtype:
+    if not grad.dtype == y.dtype == dtype or grad.shape != y.shape or y.dtype not in FLOATS or not y.numel():
         raise Declined
-    columns = y.shape[-1]
-    rows = _rows(y, columns)
-    if _rows(grad, columns) != rows:
+    rows, grads = _turned(recorder, y, dim), _turned(recorder, grad, dim)
+    columns = rows.shape[-1]
+    if columns > softmaxes.LONGEST_ROW:
         raise Declined
-    out = recorder.new(y.shape, y.dtype)
+    last = y.dim() == 0 or dim % y.dim() == y.dim() - 1
+    out = recorder.new(y.shape if last else rows.shape, y.dtype)
     block = next_power_of_2(columns)
-    recorder.run(softmaxes.softmax_backward, rows, out, grad, y, columns, LOG=log, BLOCK=block, num_warps=warps(block))
-    return out
+    recorder.run(softmaxes.softmax_backward, rows.numel() // columns, out, grads, rows, columns, LOG=log, BLOCK=block,
+                 num_warps=warps(block))  # fmt: skip
+    return out if last else contiguous(recorder, out.movedim(-1, dim))
 
 
 @device_op("_softmax_backward_data")
@@ -88,6 +101,7 @@ def _layer_norm(
     columns = math.prod(shape)
     if list(x.shape[x.dim() - len(shape) :]) != list(shape):
         raise Declined
+    x = contiguous(recorder, x)
     rows = _rows(x, columns)
     _plain_weights(x, weight, bias)
     lead = [*x.shape[: x.dim() - len(shape)], *[1] * len(shape)]
@@ -108,6 +122,7 @@ def _layer_norm_backward(
     weight: Tensor | None, bias: Tensor | None, mask: Sequence[bool],
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:  # fmt: skip
     columns = math.prod(shape)
+    x, grad = contiguous(recorder, x), contiguous(recorder, grad)
     rows = _rows(x, columns)
     if _rows(grad, columns) != rows:
         raise Declined
