@@ -1,16 +1,18 @@
 """What the sanitizer says, word for word, and how a process ends."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
 from supa.base.errors import DeviceError
 from supa.base.location import Location
 from supa.jit.sanitizer.findings import Finding
-from supa.jit.sanitizer.settings import kinds
+from supa.jit.sanitizer.settings import kinds, wait_s
 from supa.jit.sanitizer.text import describe, summary
 
 SOURCE = "def f():\n    x = tl.load(p + o)\n"
@@ -106,6 +108,13 @@ TEXTS = [
         + "x is too large\n",
     ),
     (
+        {"kind": "waits", "access": "atomic", "element": (), "offset_bytes": 8},
+        "supa sanitizer: programs that wait for ever\n" + HEAD.replace(", element (2, 5) of the tile", "")
+        + "waits for a change of element 2 of p (float32, shape (10, 20), 200 elements); the launch was stopped\n"
+        "  hint: nobody does any more what they wait for: a release that was taken out or masked off, or a wrong"
+        " count\n",
+    ),
+    (
         {"kind": "dead mask", "program_id": None},
         "supa sanitizer: mask that is always false\n" + HEAD[: HEAD.index("  program")]
         + "  in every program of every launch, for p\n"
@@ -138,6 +147,19 @@ def test_what_the_variable_may_say(monkeypatch):
     monkeypatch.setenv("SUPA_SANITIZE", "yes")
     with pytest.raises(DeviceError, match="SUPA_SANITIZE: expected 1, nan, or 0 for no checks, found 'yes'"):
         kinds()
+
+
+def test_how_long_to_wait(monkeypatch):
+    monkeypatch.delenv("SUPA_SANITIZE_WAIT", raising=False)
+    assert wait_s() == 10
+    monkeypatch.setenv("SUPA_SANITIZE_WAIT", "0.5")
+    assert wait_s() == 0.5
+    for text in ("0", "-1", "soon", "inf"):
+        monkeypatch.setenv("SUPA_SANITIZE_WAIT", text)
+        with pytest.raises(
+            DeviceError, match=f"SUPA_SANITIZE_WAIT: expected seconds, a number above 0, found '{text}'"
+        ):
+            wait_s()
 
 
 PROGRAM = """
@@ -174,3 +196,53 @@ def test_a_process_ends_with_status_1_where_something_was_found(command, tmp_pat
     assert "program.py:8:43, in kernel fill\n    | tl.store(x_ptr + tl.arange(0, BLOCK), 1.0)\n" in wrong.stderr
     assert "writes just past the end of x_ptr (float32, shape (60,), 60 elements)\n" in wrong.stderr
     assert "supa sanitizer: 1 finding, 1 launch checked\n" in wrong.stderr
+
+
+OPERATORS = """
+    import torch, supa.torch
+
+    x = torch.randn(1000, device="supa")
+    for _ in range(5):
+        y = torch.relu(x)
+    assert torch.equal(y.cpu(), torch.relu(x.cpu()))
+"""
+
+
+def test_operators_are_looked_at_each_time(tmp_path):
+    (tmp_path / "program.py").write_text(textwrap.dedent(OPERATORS))
+    line = [sys.executable, "-m", "supa.tools.cli", "run", "--sanitize", "program.py"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("supa sanitizer: nothing found, 5 launches checked\n")
+
+
+ENDLESS = """
+    import torch, triton
+    import triton.language as tl
+
+    @triton.jit
+    def endless(x_ptr, n):
+        total = 0.0
+        for i in range(0, n):
+            total += tl.load(x_ptr + i % 10)
+        tl.store(x_ptr + 10 + tl.program_id(0), total)
+
+    x = torch.ones(100_010)
+    endless[(1,)](x, 2)
+    print("begins", flush=True)
+    endless[(100_000,)](x, 100_000_000)
+"""
+
+
+@pytest.mark.parametrize("sanitize", ["", "1"])
+def test_an_interrupt_ends_a_long_launch(sanitize, tmp_path):
+    (tmp_path / "program.py").write_text(textwrap.dedent(ENDLESS))
+    environment = {**os.environ, "SUPA_SANITIZE": sanitize, "SUPA_MODE": "execute"}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment, "cwd": tmp_path}
+    with subprocess.Popen([sys.executable, "program.py"], **options) as process:
+        assert process.stdout.readline() == "begins\n"
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode in (-signal.SIGINT, 130), errors
+    assert "KeyboardInterrupt" in errors
