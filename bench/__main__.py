@@ -14,6 +14,7 @@ SECTIONS = {
     "host": "bench.host_speed",
     "error": "bench.accuracy",
     "compile": "bench.compile_stages",
+    "collection": "bench.collection",
     "start": "bench.startup",
     "launch": "bench.launch",
     "pricing": "bench.pricing",
