@@ -189,6 +189,14 @@ class Split(Op):
     source = Operand("tile whose last extent is 2")
 
 
+class Butterfly(Op):
+    """result[.., i, ..] = source[.., 1 - i, ..] along `axis`, whose extent is 2."""
+
+    name = "butterfly"
+    source = Operand()
+    axis = Attribute(int)
+
+
 class Cat(Op):
     """Two tiles of shape (n,) to one of (2n,)."""
 

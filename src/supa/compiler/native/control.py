@@ -5,7 +5,7 @@ from __future__ import annotations
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.emitter import register_type
 from supa.compiler.native.generator import Generator, emits
-from supa.compiler.native.plan import Root, keeps_index
+from supa.compiler.native.plan import Planner, Root
 from supa.compiler.native.tiles import is_virtual
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
@@ -108,9 +108,9 @@ def _emit_carrying_body(generator: Generator, body: Block, places: _Places) -> N
     for root in roots:
         argument = arguments[root.position]
         others = [other.value for other in roots if other is not root]
-        crossed = any(_reads(value, argument, False) for value in others if value is not None)
+        crossed = any(_reads(generator.planner, value, argument, False) for value in others if value is not None)
         assert root.value is not None
-        if crossed or _reads(root.value, argument, True):
+        if crossed or _reads(generator.planner, root.value, argument, True):
             shadow = generator.new_buffer(root.shape, element_of(root.value.type))
             assert isinstance(root.target, Buffer)
             shadows.append((shadow, root.target))
@@ -127,20 +127,28 @@ def _dot_in_place(generator: Generator, value: Value, argument: Value, body: Blo
     if not isinstance(dot, ops.Dot | ops.DotScaled) or dot.parent is not body:
         return False
     readers = generator.planner.uses[argument].readers
-    if readers != {(dot, 0)} or _reads(dot.left, argument, False) or _reads(dot.right, argument, False):
+    if readers != {(dot, 0)} or any(_reads(generator.planner, side, argument, False) for side in (dot.left, dot.right)):
         return False
-    return not _reads(dot.accumulator, argument, True)
+    return not _reads(generator.planner, dot.accumulator, argument, True)
 
 
-def _reads(value: Value, argument: Value, only_moved: bool, moved: bool = False) -> bool:
+def _reads(planner: Planner, value: Value, argument: Value, only_moved: bool) -> bool:
     """Whether `value`, computed at an index, reads `argument`; with `only_moved`, at another index than its own."""
-    if value is argument:
-        return moved or not only_moved
-    op = value.op
-    if op is None or not is_virtual(op):
-        return False
-    moved = moved or not keeps_index(op)
-    return any(_reads(operand, argument, only_moved, moved) for operand in op.operands if operand is not None)
+    waiting, seen = [(value, False)], set()
+    while waiting:
+        item = waiting.pop()
+        if item in seen:
+            continue
+        seen.add(item)
+        reading, moved = item
+        if reading is argument and (moved or not only_moved):
+            return True
+        op = reading.op
+        if op is None or not is_virtual(op):
+            continue
+        moved = moved or not planner.keeps_index(op)
+        waiting.extend((operand, moved) for operand in op.operands if operand is not None)
+    return False
 
 
 @emits(ops.If)

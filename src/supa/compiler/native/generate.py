@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from supa.base.errors import UnsupportedError
 from supa.compiler.native import atomics, control, dot, dot_scaled, effects, nest, scan  # noqa: F401  (each fills the table of emitters)
+from supa.compiler.native.butterflies import with_butterflies
 from supa.compiler.native.checks import Checks
 from supa.compiler.native.emitter import register_type
 from supa.compiler.native.generator import Generator, Rounding
@@ -31,7 +32,8 @@ class NativeModule:
 
 def generate(func: ops.Func, host: Host, rounding: Rounding, sanitize: tuple[str, ...] = ()) -> NativeModule:
     """The LLVM module of `func`; its entry is `program.abi`'s. `sanitize`: checks in the code, `memory` and `nan`."""
-    generator = Generator(host, rounding, Planner(func))
+    func = with_butterflies(func)
+    generator = Generator(host, rounding, Planner(func, host.lanes))
     checks = generator.environment.checks = Checks(func, sanitize) if sanitize else None
     emitter, body = generator.emitter, func.regions[0]
     for index, argument in enumerate(body.args):

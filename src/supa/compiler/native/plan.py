@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import prod
 
 from supa.base.dtypes import DType
 from supa.compiler.native.aliasing import Aliasing
@@ -86,11 +87,13 @@ class _Use:
 class Planner:
     """Plans one function: at first which tiles are kept, then, block by block, the nests (`plan`)."""
 
-    def __init__(self, func: ops.Func) -> None:
+    def __init__(self, func: ops.Func, width: int) -> None:
         everything = list(func.walk())
+        self.width = width
         self.order = {op: position for position, op in enumerate(everything)}
         self.writes = [self.order[op] for op in everything if op.writes_memory or isinstance(op, ops.Barrier)]
         self.kept: set[Value] = set()
+        self.exchanged: set[Value] = set()
         self.aliasing = Aliasing()
         self.uses: dict[Value, _Use] = {}
         self._collect_uses(everything)
@@ -103,10 +106,14 @@ class Planner:
     def _choose(self, everything: list[Op], wanted: Callable[[Op, Value, int], bool]) -> None:
         """Decide anew, operands before users, which virtual tiles are kept; all others always are."""
         kept: set[Value] = set()
+        exchanged: set[Value] = set()  # computed from neighbouring lanes: only in nests in the tile's own order
         cost: dict[Value, int] = {}
         for op in everything:
-            if isinstance(op, ops.Gather):  # read at any index: it must be complete
-                kept.add(op.source)
+            if isinstance(op, ops.Gather) or (isinstance(op, ops.Butterfly) and not self.keeps_index(op)):
+                kept.add(op.source)  # read at any index: it must be complete
+            if op.results and not self.keeps_index(op):
+                kept.update(value for value in _present(op.operands) if value in exchanged)
+            exchanged.update(result for result in op.results if self._exchanges(op, exchanged - kept))
             for result in op.results:
                 if not is_virtual(op):
                     kept.add(result)
@@ -117,7 +124,20 @@ class Planner:
                     kept.add(result)
                 # A scalar is computed once, wherever it is used.
                 cost[result] = 0 if result in kept or not isinstance(result.type, Tile) else total
-        self.kept = kept
+        self.kept, self.exchanged = kept, exchanged
+
+    def keeps_index(self, op: Op) -> bool:
+        """Whether the result at an index, or a vector of them, needs the operands at that index only."""
+        if isinstance(op, ops.Butterfly):
+            shape = shape_of(op.source.type)
+            return prod(shape) >= self.width > 2 * prod(shape[op.axis + 1 :]) - 1 and shape[-1] < self.width
+        return isinstance(op, _SAME_INDEX) and not (isinstance(op, ops.MapRegion) and op.pack > 1)
+
+    def _exchanges(self, op: Op, exchanged: set[Value]) -> bool:
+        """Whether an operation's results depend on neighbouring lanes."""
+        if isinstance(op, ops.Butterfly):
+            return self.keeps_index(op)
+        return self.keeps_index(op) and not exchanged.isdisjoint(_present(op.operands))
 
     def _is_worth_keeping(self, op: Op, value: Value, cost: int) -> bool:
         use = self.uses[value]
@@ -370,12 +390,15 @@ class _Grouping:
             return False
         if root.axis is not None and nest.axis is not None and root.axis != nest.axis:
             return False
+        along = (root, *nest.roots) if root.axis is not None or nest.axis is not None else ()
+        if any(not self.planner.exchanged.isdisjoint((one.value, *one.inputs)) for one in along):
+            return False
         stores = root.kind == "store" or nest.store_order is not None
         if stores and (root.axis is not None or nest.axis is not None):
             return False  # a reduction's loops may leave row-major order, in which repeated addresses are written
         seen: set[tuple[Value, bool]] = set()
         if root.kind == "keep" and root.target is None:  # computed here: what matters is what it is computed from
-            same_index = keeps_index(root.op)
+            same_index = self.planner.keeps_index(root.op)
             if root.op.reads_memory and nest.store_order is not None:
                 return False
             operands = [operand for operand in root.op.operands if operand is not None]
@@ -395,13 +418,8 @@ class _Grouping:
             return True
         if op.reads_memory and nest.store_order is not None and self.planner.order[op] > nest.store_order:
             return False
-        same_index = same_index and keeps_index(op)
+        same_index = same_index and self.planner.keeps_index(op)
         return all(self._reads_well(operand, same_index, nest, seen) for operand in op.operands if operand is not None)
-
-
-def keeps_index(op: Op) -> bool:
-    """Whether the result at an index needs the operands at that index only: not so for packs of neighbours."""
-    return isinstance(op, _SAME_INDEX) and not (isinstance(op, ops.MapRegion) and op.pack > 1)
 
 
 def _present(operands: list[Value | None]) -> Iterator[Value]:

@@ -9,7 +9,7 @@ have buffers (`plan`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from supa.base.errors import UnsupportedError
 from supa.compiler.native import checks, memory
@@ -18,7 +18,7 @@ from supa.compiler.native.elements import apply_cast, apply_function
 from supa.compiler.native.emitter import Emitter, llvm_bits, memory_type, register_type
 from supa.compiler.native.lanes import Lanes
 from supa.compiler.native.literals import literal
-from supa.compiler.native.vec import Vec, constant, uniform, vector
+from supa.compiler.native.vec import Flat, Vec, constant, uniform, vector
 from supa.ir import ops
 from supa.ir.core import Op, Value
 from supa.ir.types import Pointer, Scalar, Tile, element_of, shape_of, storage_bytes
@@ -140,12 +140,43 @@ class Evaluator(Lanes):
             return self.apply("and {t} {0}, {1}", (moved, mask), "i32")
         if shift == 0 and extent >= self.count:
             return Vec("linear", "i32", self.emit(flat.level, f"and i32 {flat.name}, {extent - 1}"), flat.level, 1)
+        if extent << shift <= self.count:  # the counter is a multiple of the lanes: only they decide
+            fields = [(lane >> shift) & (extent - 1) for lane in range(self.count)]
+            return vector("i32", "<" + ", ".join(f"i32 {field}" for field in fields) + ">", 0)
         moved = self.apply("lshr {t} {0}, {1}", (flat, constant("i32", shift)), "i32")
         return self.apply("and {t} {0}, {1}", (moved, mask), "i32")
 
+    def exchange(self, source: Value, axis: int, index: Index) -> Vec:
+        """`source` at `index`, but at the other place along `axis`, whose extent is 2."""
+        mark = index[axis].flat
+        if self.flat is None or mark is None or not self._is_whole(source, index):
+            other = self.apply("xor {t} {0}, {1}", (index[axis], constant("i32", 1)), "i32")
+            return self.at(source, (*index[:axis], other, *index[axis + 1 :]))
+        distance = 1 << mark.shift
+        if distance < self.count:
+            vec = self.as_vector(self.at(source, index))
+            lanes = ", ".join(f"i32 {lane ^ distance}" for lane in range(self.count))
+            type_ = self.vector_type(vec.type)
+            text = f"shufflevector {type_} {vec.name}, {type_} poison, <{self.count} x i32> <{lanes}>"
+            return vector(vec.type, self.emit(vec.level, text), vec.level)
+        buffer = self.environment.buffers[source]
+        moved = self.emit(self.flat.level, f"xor i32 {self.flat.name}, {distance}")
+        return self._read_at(buffer, replace(self.flat, name=moved, flat=None))
+
+    def _is_whole(self, source: Value, index: Index) -> bool:
+        """Whether the flat counter runs over all of a tile, in its order."""
+        total = 1
+        for extent, position in zip(reversed(shape_of(source.type)), reversed(index), strict=True):
+            if extent > 1 and (position.flat is None or position.flat != Flat(total.bit_length() - 1, extent)):
+                return False
+            total *= extent
+        return total >= self.count
+
     def read_buffer(self, buffer: Buffer, index: Index) -> Vec:
         """The elements of a buffer at `index`."""
-        offset = self.offset(buffer.shape, buffer.strides, index)
+        return self._read_at(buffer, self.offset(buffer.shape, buffer.strides, index))
+
+    def _read_at(self, buffer: Buffer, offset: Vec) -> Vec:
         type_, register = memory_type(buffer.element), register_type(buffer.element)
         level = offset.level
         if offset.is_uniform:
@@ -309,6 +340,12 @@ def _split(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
     return ev.at(op.source, (*index, constant("i32", value.index)))
 
 
+@rule(ops.Butterfly)
+def _butterfly(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
+    assert isinstance(op, ops.Butterfly)
+    return ev.exchange(op.source, op.axis, index)
+
+
 @rule(ops.Cat)
 def _cat(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
     assert isinstance(op, ops.Cat)
@@ -411,11 +448,15 @@ def evaluate_region(ev: Evaluator, op: Op, arguments: Sequence[Vec]) -> list[Vec
     return results
 
 
+_COMBINING = "a function that combines elements is not supported"
+_COMBINING_HINT = "give tl.reduce and tl.associative_scan a function of plain arithmetic and tl.where"
+
+
 def _bind_inner(ev: Evaluator, inner: Op) -> None:
     """Compute the results of an operation of a scalar region; an `if` becomes selects."""
     if isinstance(inner, ops.If):
         if any(part.has_effect or part.reads_memory for part in inner.walk()):
-            raise UnsupportedError("memory access inside an element-wise region", inner.location)
+            raise UnsupportedError(f"an access or effect in {_COMBINING}", inner.location, _COMBINING_HINT)
         sides = []
         for block in inner.regions:
             for part in block.ops[:-1]:
@@ -426,7 +467,7 @@ def _bind_inner(ev: Evaluator, inner: Op) -> None:
             ev.bound[result] = ev.select(condition, left, right)
         return
     if type(inner) not in _RULES:
-        raise UnsupportedError(f"{inner.name} inside an element-wise region", inner.location)
+        raise UnsupportedError(f"`{inner.name}` in {_COMBINING}", inner.location, _COMBINING_HINT)
     for result in inner.results:
         ev.bound[result] = _RULES[type(inner)](ev, inner, result, ())
 

@@ -65,6 +65,11 @@ def _split(op: ops.Split, program: Program) -> list[Array]:
     return [np.asarray(source[..., 0]), np.asarray(source[..., 1])]
 
 
+@rule(ops.Butterfly)
+def _butterfly(op: ops.Butterfly, program: Program) -> Array:
+    return np.flip(program.get(op.source), op.axis)
+
+
 @rule(ops.Cat)
 def _cat(op: ops.Cat, program: Program) -> Array:
     return np.concatenate([program.get(op.left), program.get(op.right)])

@@ -96,6 +96,15 @@ def _split(op: ops.Split) -> Sequence[Type]:
     return (half, half)
 
 
+@type_rule(ops.Butterfly, infers=True)
+def _butterfly(op: ops.Butterfly) -> Sequence[Type]:
+    source = need_tile(op, op.source)
+    need_axis(op, op.axis, len(source.shape))
+    if source.shape[op.axis] != 2:
+        refuse(op, "an axis whose extent is 2", source)
+    return (source,)
+
+
 @type_rule(ops.Cat, infers=True)
 def _cat(op: ops.Cat) -> Sequence[Type]:
     left = need_tile(op, op.left)
