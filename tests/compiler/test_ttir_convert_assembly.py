@@ -177,7 +177,7 @@ def test_conversions():
     ],
 )
 def test_what_is_not_read_is_refused_at_the_users_line(assembly):
-    with pytest.raises(UnsupportedError, match=r"user.py:9:5: .*not|nothing is written|no label"):
+    with pytest.raises(UnsupportedError, match=r"user.py:9:5: .*not|nothing is written|no line has"):
         read(text_of(assembly, [words()], "i32"))
 
 

@@ -49,3 +49,22 @@ def test_a_descriptor_as_an_argument_of_a_function(on_device):
     a, out = torch.randn(16, 64), torch.empty(16, 16)
     through_a_call[(1,)](a, out)
     assert torch.equal(out, a[:, 16:32])
+
+
+@triton.jit
+def choosing(a_ptr, b_ptr, out_ptr, first, SIZE: tl.constexpr):
+    a = tl.make_tensor_descriptor(a_ptr, [SIZE, SIZE], [SIZE, 1], [SIZE, SIZE])
+    b = tl.make_tensor_descriptor(b_ptr, [SIZE, SIZE], [SIZE, 1], [SIZE, SIZE])
+    if first:
+        chosen = a
+    else:
+        chosen = b
+    tl.make_tensor_descriptor(out_ptr, [SIZE, SIZE], [SIZE, 1], [SIZE, SIZE]).store([0, 0], chosen.load([0, 0]))
+
+
+def test_a_branch_that_does_nothing_but_choose_a_descriptor(on_device):
+    on_device(mode="both")
+    a, b, out = torch.randn(16, 16), torch.randn(16, 16), torch.empty(16, 16)
+    for first, expected in ((True, a), (False, b)):
+        choosing[(1,)](a, b, out, first, 16)
+        assert torch.equal(out, expected)

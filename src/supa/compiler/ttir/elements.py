@@ -6,8 +6,8 @@ from supa.base.dtypes import F32, DType
 from supa.compiler.ttir.conversion import RULES, Conversion, Rule, integer, rule, text, tile_type
 from supa.compiler.ttir.structure import Dense, MlirOp
 from supa.ir import ops
-from supa.ir.core import Value
-from supa.ir.types import Tile, Type, element_of, with_element
+from supa.ir.core import Block, Value
+from supa.ir.types import Descriptor, Tile, Type, element_of, with_element
 
 _SAME_IN_MATH = (
     "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 floor isfinite isinf "
@@ -94,9 +94,22 @@ def _compare_floats(conversion: Conversion, op: MlirOp) -> None:
 @rule("arith.select")
 def _select(conversion: Conversion, op: MlirOp) -> None:
     condition, yes, no = conversion.operands(op)
+    if isinstance(yes.type, Descriptor):
+        _choose_descriptor(conversion, op, condition, yes, no)
+        return
     if isinstance(yes.type, Tile) and not isinstance(condition.type, Tile):
         condition = conversion.make(op, ops.Splat, (condition,), Tile(yes.type.shape, condition.type))  # type: ignore[arg-type]
     conversion.emit(op, ops.Map, (condition, yes, no), {"function": "select"})
+
+
+def _choose_descriptor(conversion: Conversion, op: MlirOp, condition: Value, yes: Value, no: Value) -> None:
+    """A branch that yields one of them: what descriptors that control flow hands on are read from."""
+    sides = []
+    for value in (yes, no):
+        side = Block()
+        side.append(ops.Yield((value,), location=conversion.place(op)))
+        sides.append(side)
+    conversion.emit(op, ops.If, (condition,), {}, sides)
 
 
 @rule("arith.bitcast", "tt.bitcast")

@@ -45,7 +45,7 @@ class Registers(Elementwise):
             else:
                 self._step(instruction)
         if self._jumped:
-            self.refuse(f"no label {next(iter(self._jumped))}")
+            self.refuse(f"a branch to {next(iter(self._jumped))}, which no line has as its label")
 
     @property
     def active(self) -> Value | None:
