@@ -44,8 +44,9 @@ def flip_and_mix(x, out, sums, A: tl.constexpr, B: tl.constexpr, C: tl.constexpr
 
 @pytest.mark.parametrize(
     "dim, shape, dtype",
-    [(0, (2, 2, 2), torch.int32), (1, (1, 4, 16), torch.int64), (2, (4, 2, 8), torch.uint8), (0, (16, 2, 1), torch.int32),
-     (2, (8, 32, 4), torch.int32), (1, (2, 4, 64), torch.int64), (1, (4, 2, 8), torch.int32)],
+    [(0, (2, 2, 2), torch.int32), (1, (1, 4, 16), torch.int64), (2, (4, 2, 8), torch.uint8),
+     (0, (16, 2, 1), torch.int32), (2, (8, 32, 4), torch.int32), (1, (2, 4, 64), torch.int64),
+     (1, (4, 2, 8), torch.int32)],
 )  # fmt: skip
 def test_flips(dim, shape, dtype):
     x = torch.randint(0, 20, shape).to(dtype)
