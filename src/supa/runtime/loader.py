@@ -11,8 +11,6 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite.binding as llvm
-
 from supa.base.errors import DeviceError
 from supa.program.program import Program
 
@@ -50,6 +48,8 @@ def load(program: Program) -> LoadedProgram:
 
 
 def _link(program: Program, content: str) -> LoadedProgram:
+    import llvmlite.binding as llvm  # 0.2 s, which who only imports the device shall not pay
+
     if not _linker:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()

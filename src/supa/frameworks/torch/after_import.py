@@ -12,33 +12,39 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 
-class _Once(MetaPathFinder):
-    """Sees the one import of the module, and acts when it is done."""
+_waiting: dict[str, list[Callable[[ModuleType], None]]] = {}
 
-    def __init__(self, module: str, action: Callable[[ModuleType], None]) -> None:
-        self._module, self._action = module, action
+
+class _Watcher(MetaPathFinder):
+    """Sees the one import of each module that somebody waits for, and acts when it is done."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """The module's spec with a loader that acts; None for all others."""
-        if name != self._module:
+        """The module's spec with a loader that acts; None for modules that nobody waits for."""
+        actions = _waiting.pop(name, None)
+        if actions is None:
             return None
-        sys.meta_path.remove(self)
         spec = PathFinder.find_spec(name, path)
         if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
 
             def load_and_act(module: ModuleType) -> None:
                 load(module)
-                self._action(module)
+                for action in actions:
+                    action(module)
 
             spec.loader.exec_module = load_and_act  # type: ignore[method-assign]
         return spec
 
 
+_watcher = _Watcher()
+
+
 def after_import(module: str, action: Callable[[ModuleType], None]) -> None:
-    """`action(module)` now, or as soon as it is there."""
+    """`action(module)` now, or as soon as it is there; several are run in the order in which they came."""
     loaded = sys.modules.get(module)
     if loaded is not None:
         action(loaded)
-    else:
-        sys.meta_path.insert(0, _Once(module, action))
+        return
+    if _watcher not in sys.meta_path:
+        sys.meta_path.insert(0, _watcher)
+    _waiting.setdefault(module, []).append(action)

@@ -14,8 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-
-from supa.base.errors import SupaError
+from torch.utils import backend_registration
 
 _DOOR, _NAME = "supa.torch", "supa"
 
@@ -31,7 +30,7 @@ def autoload() -> None:
             import_module(_DOOR)
             return
         reason = None
-    except SupaError as error:  # no such device, a cache that others can write, ...
+    except Exception as error:  # whatever it is, torch must stay usable; who uses the device is told
         reason = error
     _promise(reason)
 
@@ -51,9 +50,9 @@ def _another_backend() -> bool:
     return name not in ("privateuseone", _NAME)
 
 
-def _promise(reason: SupaError | None) -> None:
+def _promise(reason: Exception | None) -> None:
     """The device's name, and a module that brings the device when it is first asked for anything."""
-    torch.utils.rename_privateuse1_backend(_NAME)
+    backend_registration.rename_privateuse1_backend(_NAME)
     torch._register_device_module(_NAME, _Promise(reason))
 
 
@@ -63,7 +62,7 @@ class _Promise(ModuleType):
     What torch itself asks of every device, used or not, is answered without an error.
     """
 
-    def __init__(self, reason: SupaError | None) -> None:
+    def __init__(self, reason: Exception | None) -> None:
         super().__init__(f"torch.{_NAME}", "The virtual device, not loaded yet.")
         self.__dict__.update(_reason=reason, _seed=None)
 
@@ -71,7 +70,7 @@ class _Promise(ModuleType):
         """Whether the device can be had."""
         try:
             return bool(self._keep().is_available())
-        except SupaError:
+        except Exception:  # who asks wants to know, not to fail
             return False
 
     def device_count(self) -> int:
@@ -94,7 +93,7 @@ class _Promise(ModuleType):
         withdraw_promise()
         try:
             module = import_module(_DOOR)
-        except SupaError as error:
+        except Exception as error:
             _promise(error)
             raise
         if self._seed is not None:

@@ -80,6 +80,7 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "strict": (None, (_I32,)),
     "as_cuda": (_I32, ()),
     "forked": (_I32, ()),
+    "limit": (None, (_I32, _I64)),
     "current_device": (_I32, ()),
     "current_stream": (_I64, (_I32,)),
     "pending": (_I64, (_I32,)),

@@ -14,6 +14,14 @@ from typing import Any
 
 import torch
 
+from supa.frameworks.torch.answers import (
+    SUPAGraph,
+    can_device_access_peer,
+    get_arch_list,
+    ipc_collect,
+    is_current_stream_capturing,
+    is_tf32_supported,
+)
 from supa.frameworks.torch.device_index import DeviceLike, current_index, index_of
 from supa.frameworks.torch.extension import library
 from supa.frameworks.torch.random import (
@@ -31,16 +39,22 @@ from supa.frameworks.torch.random import (
 from supa.frameworks.torch.registration import NAME, clock
 from supa.frameworks.torch.statistics import (
     empty_cache,
+    get_per_process_memory_fraction,
     host_operators,
     max_memory_allocated,
+    max_memory_cached,
     max_memory_reserved,
     mem_get_info,
     memory_allocated,
+    memory_cached,
     memory_reserved,
     memory_stats,
     memory_summary,
     reset_accumulated_memory_stats,
+    reset_max_memory_allocated,
+    reset_max_memory_cached,
     reset_peak_memory_stats,
+    set_per_process_memory_fraction,
 )
 from supa.frameworks.torch.streams import (
     Event,
@@ -55,9 +69,11 @@ from supa.frameworks.torch.streams import (
 __all__ = [
     "Event",
     "OutOfMemoryError",
+    "SUPAGraph",
     "Stream",
     "StreamContext",
     "amp",
+    "can_device_access_peer",
     "current_device",
     "current_stream",
     "default_generators",
@@ -67,31 +83,41 @@ __all__ = [
     "device_of",
     "empty_cache",
     "get_amp_supported_dtype",
+    "get_arch_list",
     "get_device_capability",
     "get_device_name",
     "get_device_properties",
+    "get_per_process_memory_fraction",
     "get_rng_state",
     "get_rng_state_all",
     "host_operators",
     "init",
     "initial_seed",
+    "ipc_collect",
     "is_available",
     "is_bf16_supported",
+    "is_current_stream_capturing",
     "is_initialized",
+    "is_tf32_supported",
     "manual_seed",
     "manual_seed_all",
     "max_memory_allocated",
+    "max_memory_cached",
     "max_memory_reserved",
     "mem_get_info",
     "memory_allocated",
+    "memory_cached",
     "memory_reserved",
     "memory_stats",
     "memory_summary",
     "reset_accumulated_memory_stats",
+    "reset_max_memory_allocated",
+    "reset_max_memory_cached",
     "reset_peak_memory_stats",
     "seed",
     "seed_all",
     "set_device",
+    "set_per_process_memory_fraction",
     "set_rng_state",
     "set_rng_state_all",
     "set_stream",
@@ -121,6 +147,11 @@ class DeviceProperties:
     memory_bus_width: int  # bits
     major: int = 9
     minor: int = 0
+
+    @property
+    def gcnArchName(self) -> str:  # noqa: N802
+        """What torch's compiler takes a device without a CUDA version by."""
+        return self.name
 
 
 def _index(device: DeviceLike = None, optional: bool = True) -> int:
@@ -198,7 +229,8 @@ def _exchange_device(index: int) -> int:
     return before
 
 
-_maybe_exchange_device = _exchange_device
+def _maybe_exchange_device(index: int) -> int:  # torch's compiler keeps the two apart by identity
+    return _exchange_device(index)
 
 
 def synchronize(device: DeviceLike = None) -> None:

@@ -43,3 +43,7 @@ def finish() -> None:
         raise RuntimeError("the host forms of torch's operators could not be registered")
     backend_registration.generate_methods_for_privateuse1_backend(for_storage=True)
     inductor.install()
+    if os.environ.get("SUPA_AS_CUDA", "") not in ("", "0"):
+        from supa.frameworks.torch import as_cuda
+
+        as_cuda.install()

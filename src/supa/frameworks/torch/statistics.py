@@ -9,9 +9,11 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.device_index import NAME, DeviceLike, index_of
+from supa.frameworks.torch.extension import library
 from supa.frameworks.torch.registration import clock
 
 _HOST = "host: "
+_fractions: dict[int, float] = {}
 
 
 def memory_stats(device: DeviceLike = None) -> OrderedDict[str, Any]:
@@ -55,6 +57,21 @@ def reset_accumulated_memory_stats(device: DeviceLike = None) -> None:
     torch.accelerator.reset_accumulated_memory_stats(index_of(device))
 
 
+def set_per_process_memory_fraction(fraction: float, device: DeviceLike = None) -> None:
+    """Refuse allocations beyond this part of the device's memory; `ValueError` for a part that is none."""
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"Invalid fraction value: {fraction}. Allowed range: 0~1")
+    index = index_of(device)
+    capacity_bytes = clock.devices[index].memory.use().capacity_bytes
+    _fractions[index] = float(fraction)
+    library().supa_torch_limit(index, -1 if fraction == 1 else int(fraction * capacity_bytes))
+
+
+def get_per_process_memory_fraction(device: DeviceLike = None) -> float:
+    """The part that was set, 1.0 if none was."""
+    return _fractions.get(index_of(device), 1.0)
+
+
 def empty_cache() -> None:
     """Give the host pages of free device memory back."""
     torch.accelerator.empty_cache()
@@ -71,8 +88,16 @@ def memory_summary(device: DeviceLike = None, abbreviated: bool = False) -> str:
 
 
 def host_operators(device: DeviceLike = None) -> Mapping[str, int]:
-    """Operators that had no device kernel and ran on the host, with how often: {"aten::cumsum": 3}."""
+    """Operators that had no device kernel and ran on the host, with how often: {"aten::cumsum": 3}.
+
+    Cards of one machine count together.
+    """
     found = clock.devices[index_of(device)]
     found.synchronize()
     records = found.session.records
     return {one.name.removeprefix(_HOST): one.launches for one in records if one.name.startswith(_HOST)}
+
+
+memory_cached, max_memory_cached = memory_reserved, max_memory_reserved
+reset_max_memory_allocated = reset_max_memory_cached = reset_peak_memory_stats
+"""Older names, which programs still use."""

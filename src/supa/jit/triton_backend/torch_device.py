@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +25,10 @@ def active_torch_device() -> Any:
     import torch
 
     module = getattr(torch, "supa", None)
-    return torch.device("cpu") if module is None else torch.device("supa", module.current_device())
+    if module is None:
+        return torch.device("cpu")
+    as_cuda = os.environ.get("SUPA_AS_CUDA", "") not in ("", "0")  # the program's tensors say so too
+    return torch.device("cuda" if as_cuda else "supa", module.current_device())
 
 
 def mark_fresh_tensors(parts: WrittenParts) -> None:

@@ -1,7 +1,7 @@
 """For programs written for NVIDIA GPUs: their "cuda" devices, tensors and `torch.cuda` are the virtual device's.
 
 What the program asks for by "cuda" is made on `supa`; what it reads of such tensors says "cuda"; torch's own code still
-sees `supa`, and so do the kernels. Installed once, by `SUPA_AS_CUDA=1` or `supa run --as-cuda`, and only where torch has
+sees `supa`, and so do the kernels. Installed once, by `SUPA_AS_CUDA=1` or `supa run --as-cuda`, only where torch has
 no CUDA device of its own. Not here: the device.
 """
 

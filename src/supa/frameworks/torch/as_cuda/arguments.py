@@ -44,18 +44,29 @@ def install() -> None:
     tensor: Any = torch.Tensor
     tensor.to = with_our_devices(tensor.to)
     tensor.cuda = _to_ours
-    torch.UntypedStorage.to = with_our_devices(torch.UntypedStorage.to)  # type: ignore[method-assign]
-    torch.UntypedStorage.cuda = _storage_to_ours  # type: ignore[method-assign]
-    autocast: Any = torch.autocast
-    autocast.__init__ = with_our_devices(autocast.__init__)
-    scaler: Any = torch.amp.GradScaler
-    scaler.__init__ = with_our_devices(scaler.__init__)
-    for name in ("get_autocast_dtype", "set_autocast_dtype", "set_autocast_enabled"):
+    storage: Any = torch.UntypedStorage
+    storage.to, storage.cuda = with_our_devices(storage.to), _storage_to_ours
+    for kind in (torch.autocast, torch.amp.GradScaler):
+        owner: Any = kind
+        owner.__init__ = with_our_devices(owner.__init__)
+    for name in ("get_autocast_dtype", "set_autocast_dtype", "set_autocast_enabled", "get_device_module"):
         setattr(torch, name, with_our_devices(getattr(torch, name)))
-    torch.is_autocast_enabled = _is_autocast_enabled
-    torch.get_device_module = with_our_devices(torch.get_device_module)
+    torch.__dict__.update(is_autocast_enabled=_is_autocast_enabled, Generator=Generator)
     for name in ("custom_fwd", "custom_bwd"):
         setattr(torch.amp, name, with_our_devices(getattr(torch.amp, name)))
+
+
+class _AnyGenerator(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, torch._C.Generator)
+
+
+class Generator(metaclass=_AnyGenerator):
+    """`torch.Generator` of any device: torch's core makes those of "cuda" itself."""
+
+    def __new__(cls, device: Any = "cpu") -> Any:
+        """A stock generator."""
+        return torch._C.Generator(device=ours(device))
 
 
 def _to_ours(

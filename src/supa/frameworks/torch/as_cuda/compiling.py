@@ -1,4 +1,4 @@
-"""`torch.compile` of programs that say "cuda": graphs reach the compiler with `supa` in the place of it.
+"""`torch.compile` and Triton in programs that say "cuda": graphs reach the compiler with `supa` in the place of it.
 
 Not here: the compiler's own view of the device (`inductor`).
 """
@@ -12,13 +12,26 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.after_import import after_import
-from supa.frameworks.torch.as_cuda.arguments import ours
+from supa.frameworks.torch.as_cuda.arguments import CUDA, ours
+from supa.frameworks.torch.device_index import NAME
 
 
 def install() -> None:
     """Act as soon as torch imports its compiler."""
     after_import("torch._subclasses.fake_tensor", _tell_fake_tensors)
     after_import("torch._inductor.compile_fx", _tell_inductor)
+    after_import("torch._inductor.utils", lambda utils: utils.GPU_TYPES.remove(CUDA))  # it knows one kind at a time
+    after_import("triton.backends.nvidia.driver", _tell_triton)
+    after_import("torch._inductor.runtime.triton_helpers", _tell_compiled_code)
+
+
+def _tell_triton(module: ModuleType) -> None:
+    """Triton's driver for CUDA takes torch at its word that there is one."""
+    module.__dict__["CudaDriver"].is_active = staticmethod(lambda: False)
+
+
+def _tell_compiled_code(module: ModuleType) -> None:
+    module.__dict__["_is_backend_active"] = lambda name, backend: name == NAME
 
 
 def _tell_fake_tensors(module: ModuleType) -> None:
@@ -32,7 +45,7 @@ def _tell_fake_tensors(module: ModuleType) -> None:
 
 
 def _tell_inductor(module: ModuleType) -> None:
-    stock = module.compile_fx
+    stock = module.__dict__["compile_fx"]
 
     @functools.wraps(stock)
     def compile_fx(model: Any, *args: Any, **options: Any) -> Any:
@@ -40,7 +53,7 @@ def _tell_inductor(module: ModuleType) -> None:
             rename(model)
         return stock(model, *args, **options)
 
-    module.compile_fx = compile_fx
+    module.__dict__["compile_fx"] = compile_fx
 
 
 def rename(model: torch.fx.GraphModule) -> None:

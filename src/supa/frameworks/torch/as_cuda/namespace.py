@@ -1,4 +1,4 @@
-"""`torch.cuda` with our functions in it, and the submodules that programs reach into. Not here: the functions (`module`).
+"""`torch.cuda` with our functions in it, and the submodules that programs reach into. Not here: their work (`module`).
 
 What the device can not do raises by name; what has no meaning on it (NVTX ranges, CUDA's IPC collection) does nothing.
 """
@@ -27,7 +27,6 @@ def install() -> None:
     found |= {
         "is_bf16_supported": supa.is_bf16_supported,
         "_lazy_init": lambda: None,
-        "_is_compiled": lambda: True,
         "_lazy_call": lambda call, **_: call(),
         "_is_in_bad_fork": supa._is_in_bad_fork,
         "_exchange_device": supa._exchange_device,
@@ -40,19 +39,13 @@ def install() -> None:
             if owner is not None and (place == "torch.cuda" or hasattr(owner, name)):
                 setattr(owner, name, value)
     cuda: Any = torch.cuda
-    cuda.CUDAGraph = cuda.graphs.CUDAGraph = _no_graphs
-    cuda.graph = cuda.graphs.graph = _no_graphs
-    cuda.make_graphed_callables = _no_graphs
+    cuda.CUDAGraph = cuda.graphs.CUDAGraph = supa.SUPAGraph
+    cuda.graph = cuda.graphs.graph = supa.SUPAGraph
+    cuda.make_graphed_callables = supa.SUPAGraph
     _install_nvtx(cuda.nvtx)
     for kind in _KINDS:
         setattr(cuda, f"{kind}Tensor", _tensor_kind(kind))
-    torch.backends.cuda.is_built = lambda: True  # type: ignore[assignment]
-
-
-def _no_graphs(*_: Any, **__: Any) -> Any:
-    raise NotImplementedError(
-        "CUDA graphs are not recorded on the virtual device: run the same work without torch.cuda.graph"
-    )
+    torch.backends.cuda.is_built = lambda: True
 
 
 def _install_nvtx(nvtx: ModuleType) -> None:

@@ -1,6 +1,6 @@
 """What tensors, storages and modules say of where they are: to the program "cuda", to torch's own code `supa`.
 
-A program compares devices it made ("cuda") with those of tensors, and asks `is_cuda`; torch chooses by them what it does.
+A program compares devices it made ("cuda") with those of tensors, and asks `is_cuda`; torch decides by them what to do.
 Who asks is told by the module of the calling code. Not here: devices that the program passes (`arguments`).
 """
 
@@ -29,7 +29,7 @@ def install() -> None:
 
 def insider(depth: int) -> bool:
     """Whether the code `depth` calls above is torch's, Triton's or ours."""
-    name = sys._getframe(depth + 1).f_globals.get("__name__", "")
+    name: str = sys._getframe(depth + 1).f_globals.get("__name__", "")
     return name.startswith(_INSIDERS) or name == "torch"
 
 
@@ -47,18 +47,18 @@ def _device(stock: Any) -> property:
 
 def _is_cuda(device: Any) -> property:
     def is_cuda(owner: Any) -> bool:
-        return not insider(1) and torch.device(NAME).type == _stock_type(owner)
+        return _type_of(owner) == NAME and not insider(1)
 
     return property(is_cuda)
 
 
-def _stock_type(owner: Any) -> str:
-    found: torch.device = owner.device  # this module's code is an insider
-    return found.type
+def _type_of(owner: Any) -> str:
+    kind: str = owner.device.type  # this module's code is an insider
+    return kind
 
 
 def _type(stock: Any) -> Any:
-    def type(tensor: torch.Tensor, dtype: Any = None, *args: Any, **options: Any) -> Any:
+    def type_(tensor: torch.Tensor, dtype: Any = None, *args: Any, **options: Any) -> Any:
         """`Tensor.type`: names of CUDA's tensor types mean ours."""
         if dtype is None:
             found: str = stock(tensor)
@@ -68,7 +68,7 @@ def _type(stock: Any) -> Any:
         wanted = getattr(dtype, "dtype_on_device", None)
         return stock(tensor, dtype, *args, **options) if wanted is None else tensor.to(NAME, wanted)
 
-    return type
+    return type_
 
 
 def _dtype_named(name: str) -> torch.dtype:

@@ -2,7 +2,6 @@
 // NVIDIA GPUs. Nothing here happens unless it is asked for. Not here: what Python shows such programs (`as_cuda.py`).
 #pragma once
 
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 
 #include "device.h"
@@ -40,31 +39,6 @@ class CudaGuard final : public c10::impl::DeviceGuardImplInterface {
   Guard own_;
 };
 
-struct CudaHooks final : at::CUDAHooksInterface {
-  explicit CudaHooks(at::CUDAHooksArgs) {}
-  void init() const override {}
-  bool hasCUDA() const override { return true; }
-  bool isBuilt() const override { return true; }
-  bool isAvailable() const override { return own_.isAvailable(); }
-  bool hasPrimaryContext(c10::DeviceIndex index) const override { return own_.hasPrimaryContext(index); }
-  c10::DeviceIndex deviceCount() const override { return own_.deviceCount(); }
-  int getNumGPUs() const override { return own_.deviceCount(); }
-  c10::DeviceIndex current_device() const override { return own_.getCurrentDevice(); }
-  void setCurrentDevice(c10::DeviceIndex index) const override { own_.setCurrentDevice(index); }
-  c10::DeviceIndex getCurrentDevice() const override { return own_.getCurrentDevice(); }
-  c10::DeviceIndex exchangeDevice(c10::DeviceIndex index) const override { return own_.exchangeDevice(index); }
-  c10::DeviceIndex maybeExchangeDevice(c10::DeviceIndex index) const override { return own_.maybeExchangeDevice(index); }
-  const at::Generator &getDefaultGenerator(c10::DeviceIndex index) const override { return own_.getDefaultGenerator(index); }
-  at::Generator getNewGenerator(c10::DeviceIndex index) const override { return own_.getNewGenerator(index); }
-  at::Device getDeviceFromPtr(void *data) const override { return own_.getDeviceFromPtr(data); }
-  bool isPinnedPtr(const void *data) const override { return own_.isPinnedPtr(data); }
-  at::Allocator *getPinnedMemoryAllocator() const override { return own_.getPinnedMemoryAllocator(); }
-  void deviceSynchronize(c10::DeviceIndex index) const override { Guard().synchronizeDevice(index); }
-
- private:
-  Hooks own_;
-};
-
 // Any operator asked for on a "cuda" device: the same with the device's name changed. Composite operators take their own
 // way and end here with the memory that they need.
 inline void run_for_cuda(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
@@ -88,9 +62,6 @@ inline bool answer_for_cuda() {
   if (c10::impl::hasDeviceGuardImpl(kCuda)) return false;
   static CudaGuard guard;
   c10::impl::device_guard_impl_registry[static_cast<size_t>(kCuda)].store(&guard);
-  at::CUDAHooksRegistry()->Register("CUDAHooks", [](at::CUDAHooksArgs arguments) -> std::unique_ptr<at::CUDAHooksInterface> {
-    return std::make_unique<CudaHooks>(arguments);
-  });
   static torch::Library library(torch::Library::IMPL, "_", c10::DispatchKey::CUDA, __FILE__, __LINE__);
   library.fallback(torch::CppFunction::makeFromBoxedFunction<&run_for_cuda>());
   return answered = true;

@@ -172,6 +172,8 @@ void supa_torch_clock(const SupaTorchClock *clock) {
 
 // Whether requests for "cuda" are answered from now on: not where torch has a CUDA of its own.
 int32_t supa_torch_as_cuda(void) { return answer_for_cuda(); }
+// No more than `bytes` of a device's memory for this process; -1: all.
+void supa_torch_limit(int32_t device, int64_t bytes) { counters[device].most_bytes = bytes; }
 int32_t supa_torch_forked(void) { return state.forked; }
 void supa_torch_strict(int32_t strict) { state.strict = strict != 0; }
 int32_t supa_torch_current_device(void) { return chosen.device; }

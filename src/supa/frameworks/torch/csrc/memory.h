@@ -28,6 +28,7 @@ inline std::string describe_bytes(int64_t bytes) {
 struct Counters {
   std::atomic<int64_t> allocations{0}, frees{0}, out_of_memory{0}, requested{0}, freed_bytes{0}, allocated_bytes{0};
   std::atomic<int64_t> reserved_peak{0};
+  std::atomic<int64_t> most_bytes{-1};  // the program's own limit, if any
 };
 
 inline Counters counters[kMostDevices];
@@ -49,6 +50,7 @@ inline bool used_memory() {
   TORCH_CHECK_WITH(
       OutOfMemoryError, false, "SUPA out of memory. Tried to allocate ", describe_bytes(bytes), ". supa:",
       static_cast<int>(index), " (", device.name, ") has a total capacity of ", describe_bytes(use.capacity_bytes),
+      counters[index].most_bytes < 0 ? "" : " (" + describe_bytes(counters[index].most_bytes) + " allowed)",
       " of which ", describe_bytes(free_bytes), " is free; ", describe_bytes(use.allocated_bytes), " is allocated by ",
       use.live_count, " tensors, and the largest free piece has ", describe_bytes(use.largest_free_bytes),
       ". Free tensors, use smaller batches, or choose a device with more memory (SUPA_DEVICE).");
@@ -66,11 +68,20 @@ inline c10::DeviceIndex holder_of(const void *data) {
   return -1;
 }
 
+// Whether an allocation stays below the part of the memory that the program allowed itself.
+inline bool within_share(c10::DeviceIndex index, int64_t bytes) {
+  const int64_t most = counters[index].most_bytes;
+  if (most < 0) return true;
+  SupaMemory use;
+  supa_memory(device_of(index).region, &use);
+  return use.allocated_bytes + bytes <= most;
+}
+
 inline void *take_memory(c10::DeviceIndex index, size_t bytes) {
   if (bytes == 0) return nullptr;
   const SupaTorchDevice &device = device_of(index);
   uint64_t address = 0;
-  if (bytes > static_cast<size_t>(device.capacity_bytes) ||
+  if (bytes > static_cast<size_t>(device.capacity_bytes) || !within_share(index, static_cast<int64_t>(bytes)) ||
       supa_allocate(device.region, static_cast<int64_t>(bytes), 1, &address) != SUPA_OK) {
     refuse_memory(index, static_cast<int64_t>(bytes));
   }

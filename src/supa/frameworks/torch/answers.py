@@ -1,0 +1,40 @@
+"""Functions of `torch.cuda` that have one answer on this device. Not here: what it can do (`module`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supa.frameworks.torch.device_index import DeviceLike, index_of
+from supa.frameworks.torch.registration import clock
+
+
+def can_device_access_peer(device: DeviceLike, peer_device: DeviceLike) -> bool:
+    """Whether two cards are joined by links."""
+    ours, other = index_of(device), index_of(peer_device)
+    return ours != other and clock.devices[ours].pair_bytes_per_s > 0
+
+
+def get_arch_list() -> list[str]:
+    """No binary architectures: kernels are compiled for what the description says."""
+    return []
+
+
+def ipc_collect() -> None:
+    """Nothing: memory is not shared between processes."""
+
+
+def is_current_stream_capturing() -> bool:
+    """Graphs are not recorded here."""
+    return False
+
+
+def is_tf32_supported() -> bool:
+    """fp32 products may be computed in the chip's TF32+."""
+    return True
+
+
+class SUPAGraph:
+    """Recorded graphs are not offered: the error is at the place that asks for one."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise NotImplementedError("graphs are not recorded on the virtual device: run the same work without one")

@@ -1,0 +1,68 @@
+"""A program written for NVIDIA GPUs, as such are written: what `--as-cuda` must carry. Not a test; the tests run it."""
+
+import io
+
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+assert torch.cuda.is_available() and torch.cuda.device_count() == 1
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+torch.backends.cuda.matmul.allow_tf32 = True
+torch.backends.cudnn.benchmark = True
+torch.manual_seed(1)
+torch.cuda.manual_seed_all(1)
+
+host = torch.ones(2)
+made = torch.zeros(3, device="cuda"), torch.tensor([1.0], device=device), host.cuda(), host.to("cuda:0")
+assert all(one.is_cuda and one.device == torch.device("cuda:0") and one.device.type == "cuda" for one in made)
+assert host.device.type == "cpu" and not host.is_cuda
+assert torch.full_like(made[0], 7.0).device == made[0].device == torch.empty(1, device=made[0].device).device
+assert made[0].type() == "torch.cuda.FloatTensor" and torch.ones(2).type(torch.cuda.HalfTensor).dtype == torch.float16
+assert torch.cuda.FloatTensor([1, 2]).is_cuda
+
+model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 2)).to(device)
+address = model[0].weight.data_ptr()
+assert model.cuda()[0].weight.data_ptr() == address == model.to("cuda")[0].weight.data_ptr(), "it was copied"
+data = TensorDataset(torch.randn(64, 8), torch.randint(0, 2, (64,)))
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True)
+scaler = torch.amp.GradScaler("cuda")
+start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+start.record()
+losses = []
+for _ in range(3):
+    for x, y in DataLoader(data, batch_size=16, pin_memory=True):
+        assert x.is_pinned()
+        x, y = x.to(device, non_blocking=True), y.cuda(non_blocking=True)
+        with torch.autocast(device_type="cuda", dtype=torch.float16):
+            out = model(x)
+            assert out.dtype == torch.float16 and torch.is_autocast_enabled()
+            loss = torch.nn.functional.cross_entropy(out, y)
+        optimizer.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        scaler.step(optimizer)
+        scaler.update()
+        losses.append(loss.item())
+end.record()
+torch.cuda.synchronize()
+assert losses[-1] < losses[0] and start.elapsed_time(end) > 0
+
+file = io.BytesIO()
+torch.save({"model": model.state_dict()}, file)
+assert b"cuda:0" in file.getvalue() and b"supa" not in file.getvalue(), "a GPU machine could not read this file"
+for location, expected in (("cuda", "cuda"), (None, "cuda"), (torch.device("cuda:0"), "cuda"), ("cpu", "cpu")):
+    file.seek(0)
+    assert torch.load(file, map_location=location)["model"]["0.weight"].device.type == expected
+
+side = torch.cuda.Stream()
+with torch.cuda.stream(side):
+    model(torch.ones(1, 8, device=device))
+torch.cuda.current_stream().wait_stream(side)
+generator = torch.Generator(device="cuda").manual_seed(3)
+assert isinstance(generator, torch.Generator) and torch.rand(2, generator=generator, device="cuda").is_cuda
+assert torch.cuda.memory_allocated() > 0 and torch.cuda.max_memory_allocated() >= torch.cuda.memory_allocated()
+assert torch.cuda.get_device_properties(0).total_memory == torch.cuda.mem_get_info()[1]
+torch.cuda.nvtx.range_push("step")
+torch.cuda.nvtx.range_pop()
+print("fine")

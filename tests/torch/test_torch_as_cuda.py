@@ -1,0 +1,74 @@
+"""Programs written for NVIDIA GPUs run on the device with `SUPA_AS_CUDA=1`, compiled ones too."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = Path(__file__).with_name("cuda_program.py")
+
+COMPILED = """
+import supa.torch
+import torch
+
+@torch.compile
+def step(x):
+    scale = torch.full((1,), 2.0, device="cuda") + torch.arange(4, device=torch.device("cuda:0"))
+    return torch.nn.functional.gelu(x.to("cuda") * scale).cuda()
+
+x = torch.randn(3, 4)
+found = step(x.cuda())
+assert found.is_cuda
+expected = torch.nn.functional.gelu(x.double() * (2 + torch.arange(4)))
+torch.testing.assert_close(found.cpu().double(), expected, rtol=1e-5, atol=1e-6)
+print("fine")
+"""
+
+TRITON = """
+import supa.torch
+import torch, triton
+import triton.language as tl
+
+DEVICE = triton.runtime.driver.active.get_active_torch_device()
+
+@triton.jit
+def add(x_ptr, y_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(out_ptr + i, tl.load(x_ptr + i, mask=i < n) + tl.load(y_ptr + i, mask=i < n), mask=i < n)
+
+x, y = torch.rand(1000, device=DEVICE), torch.rand(1000, device="cuda")
+assert x.device == DEVICE and y.device == DEVICE == torch.device("cuda", 0)
+out = torch.empty_like(x)
+add[(triton.cdiv(1000, 256),)](x, y, out, 1000, BLOCK=256)
+assert torch.equal(out, x + y)
+print("fine")
+"""
+
+
+def run(*words, code=None, **environment):
+    command = [sys.executable, "-c", code] if code else [sys.executable, *words]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, "SUPA_AS_CUDA": "1", **environment}
+    )
+
+
+def test_a_program_for_nvidia_gpus_runs_unmodified():
+    done = run(code=f"import supa.torch, runpy; runpy.run_path({str(PROGRAM)!r}, run_name='__main__')")
+    assert done.stdout == "fine\n", done.stderr
+
+
+def test_compiled_graphs_may_say_cuda():
+    done = run(code=COMPILED)
+    assert done.stdout == "fine\n", done.stderr
+
+
+def test_triton_s_device_is_the_program_s(tmp_path):
+    file = tmp_path / "kernel.py"  # Triton reads the kernel's source
+    file.write_text(TRITON)
+    done = run(str(file))
+    assert done.stdout == "fine\n", done.stderr
+
+
+def test_without_the_word_cuda_stays_torch_s_own():
+    done = run(code="import supa.torch, torch; torch.ones(1, device='cuda')", SUPA_AS_CUDA="0")
+    assert "not compiled with CUDA" in done.stderr
