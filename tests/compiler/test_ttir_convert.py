@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supa.base.dtypes import BF16, F16, I32, I64
+from supa.base.dtypes import BF16, F16, I1, I32, I64
 from supa.base.errors import CompileError, UnsupportedError
 from supa.compiler.ttir import read
 from supa.compiler.ttir.conversion import RULES
@@ -70,8 +70,8 @@ def test_arguments_keep_their_names_and_known_divisors():
 def test_a_descriptor_argument_is_a_pointer_and_the_numbers_behind_it():
     func = golden("host_descriptor")
     types = [value.type for value in func.regions[0].args]
-    assert types[:5] == [Pointer(F16), I32, I32, I64, I64] and types[5] == Pointer(BF16)
-    assert func.arg_names[:5] == ("source", "source.shape.0", "source.shape.1", "source.stride.0", "source.stride.1")
+    assert types[:6] == [Pointer(F16), I1, I32, I32, I64, I64] and types[6] == Pointer(BF16)
+    assert func.arg_names[:6] == ("source", "source.padding", "source.shape.0", "source.shape.1", "source.stride.0", "source.stride.1")
     assert [op.result.type.signed for op in of_class(func, ops.MakeDescriptor)] == [True, True, False]
 
 

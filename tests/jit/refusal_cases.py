@@ -5,17 +5,16 @@ from types import SimpleNamespace
 
 import refusal_kernels as kernels
 import torch
-import triton
 from triton.experimental import gluon
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from supa.base.dtypes import I8, I16, I32
 from supa.base.location import Location
+from supa.compiler.native.build import build
 from supa.compiler.native.elements import apply_cast
 from supa.compiler.native.generate import Rounding, generate
 from supa.compiler.native.host import detect
 from supa.compiler.native.tiles import descriptor_of
-from supa.compiler.native.build import build
 from supa.compiler.ttir import read
 from supa.ir import ops
 from supa.ir.core import Block, Op
@@ -159,9 +158,6 @@ assembly("a word as a PTX predicate", "selp.b32 $0, $1, $1, $1;")
 assembly("a PTX result that is not written", "mov.b32 x, $1;")
 case("an atomic PTX exchange under a predicate")(lambda: kernels.atomic_assembly[(1,)](words()))
 case("a reduction whose function loops")(lambda: kernels.reducing_with_a_loop[(1,)](words()))
-case("descriptors of different padding")(
-    lambda: kernels.descriptors_of_different_padding[(1,)](torch.zeros(16, 16), 16)
-)
 case("a libdevice function with an argument missing")(lambda: kernels.too_few_arguments[(1,)](torch.zeros(1)))
 case("a libdevice function of a narrow float")(lambda: kernels.wrong_type[(1,)](torch.zeros(1).half()))
 case("a number of warps that is no power of 2")(lambda: kernels.counting[(1,)](words(), num_warps=3))

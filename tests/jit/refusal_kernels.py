@@ -19,17 +19,6 @@ def reducing_with_a_loop(x_ptr):
 
 
 @triton.jit
-def descriptors_of_different_padding(x_ptr, n):
-    a = tl.make_tensor_descriptor(x_ptr, [n, n], [n, 1], [16, 16])
-    b = tl.make_tensor_descriptor(x_ptr, [n, n], [n, 1], [16, 16], padding_option="nan")
-    if n > 5:
-        chosen = a
-    else:
-        chosen = b
-    a.store([0, 0], chosen.load([0, 0]))
-
-
-@triton.jit
 def assembly(x_ptr, TEXT: tl.constexpr, PACK: tl.constexpr):
     at = tl.arange(0, 16)
     x = tl.load(x_ptr + at)

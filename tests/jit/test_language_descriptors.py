@@ -1,8 +1,10 @@
 """Tensor descriptors through Triton's front door, as values that control flow hands on."""
 
+import pytest
 import torch
 import triton
 import triton.language as tl
+from triton.tools.tensor_descriptor import TensorDescriptor
 
 
 @triton.jit
@@ -68,3 +70,36 @@ def test_a_branch_that_does_nothing_but_choose_a_descriptor(on_device):
     for first, expected in ((True, a), (False, b)):
         choosing[(1,)](a, b, out, first, 16)
         assert torch.equal(out, expected)
+
+
+@triton.jit
+def padded(near_ptr, far_ptr, described, out_ptr, count, M, N, SIZE: tl.constexpr):
+    zero = tl.make_tensor_descriptor(near_ptr, [M, N], [N, 1], [SIZE, SIZE])
+    current = tl.make_tensor_descriptor(far_ptr, [M, N], [N, 1], [SIZE, SIZE], padding_option="nan")
+    out = tl.make_tensor_descriptor(out_ptr, [5 * SIZE, SIZE], [SIZE, 1], [SIZE, SIZE])
+    for step in range(count):
+        out.store([step * SIZE, 0], current.load([0, 0]))
+        if step % 2 == 0:
+            current = zero
+        else:
+            current = described
+    step = 0
+    while step < 1:
+        out.store([count * SIZE, 0], current.load([0, 0]))
+        current = zero
+        step += 1
+    out.store([(count + 1) * SIZE, 0], described.load([0, 0]))
+
+
+@pytest.mark.parametrize("padding", ["zero", "nan"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float8_e5m2])
+def test_the_padding_of_descriptors_is_chosen_when_the_kernel_runs(on_device, padding, dtype):
+    on_device(mode="both")
+    near, far, last = (torch.randn(13, 16).to(dtype) for _ in range(3))
+    out = torch.zeros(5 * 16, 16).to(dtype)
+    described = TensorDescriptor.from_tensor(last, [16, 16], padding)
+    padded[(1,)](near, far, described, out, 3, 13, 16, 16)
+    fill = {"zero": 0.0, "nan": float("nan")}
+    order = [(far, "nan"), (near, "zero"), (last, padding), (near, "zero"), (last, padding)]
+    expected = torch.cat([torch.cat([x.float(), torch.full((3, 16), fill[how])]) for x, how in order])
+    torch.testing.assert_close(out.float(), expected, equal_nan=True)

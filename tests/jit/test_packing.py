@@ -112,11 +112,13 @@ def test_tuples_are_flattened_without_their_constants():
     assert found == [np.int64(number).tobytes() for number in (tensor.data_ptr(), 7, -3, 9)]
 
 
-def test_a_host_descriptor_becomes_base_shape_and_strides():
+@pytest.mark.parametrize("padding", ["zero", "nan"])
+def test_a_host_descriptor_becomes_base_padding_shape_and_strides(padding):
     tensor = torch.empty(32, 64, dtype=torch.float16)
-    descriptor = TensorDescriptor.from_tensor(tensor, [16, 64])
+    descriptor = TensorDescriptor.from_tensor(tensor, [16, 64], padding)
     found = words({"d": "tensordesc<fp16[16, 64]>", "n": "i32"}, descriptor, 3)
-    assert found == [np.int64(number).tobytes() for number in (tensor.data_ptr(), 32, 64, 64, 1, 3)]
+    expected = (tensor.data_ptr(), padding == "nan", 32, 64, 64, 1, 3)
+    assert found == [np.int64(number).tobytes() for number in expected]
 
 
 @pytest.mark.parametrize(

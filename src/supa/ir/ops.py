@@ -6,7 +6,7 @@ lane of a load gives `other` (or an unspecified value without it), of a store or
 
 from __future__ import annotations
 
-from supa.ir.core import Attribute, Op, Operand
+from supa.ir.core import Attribute, Op, Operand, Value
 
 # ---- structure and control -------------------------------------------------------------------------------------
 
@@ -315,12 +315,31 @@ class AtomicCas(Op):
 
 
 class MakeDescriptor(Op):
-    """A tensor descriptor from base, then `rank` i32 shapes, then `rank` i64 strides (in elements)."""
+    """A tensor descriptor from base, then `rank` i32 shapes, then `rank` i64 strides (in elements), then, where
+    `padding` is `choice`, an i1 that says whether to pad with NaN.
+    """
 
     name = "make_descriptor"
     base = Operand("pointer")
     extents_and_strides = Operand("shapes then strides", variadic=True)
-    padding = Attribute(str, "zero or nan", default="zero")
+    padding = Attribute(str, "zero, nan or choice", default="zero")
+
+    @property
+    def extents(self) -> list[Value]:
+        """The shapes."""
+        numbers: list[Value] = self.extents_and_strides
+        return numbers[: len(numbers) // 2]
+
+    @property
+    def strides(self) -> list[Value]:
+        """The strides, in elements."""
+        numbers: list[Value] = self.extents_and_strides
+        return numbers[len(numbers) // 2 : len(numbers) // 2 * 2]
+
+    @property
+    def pads_with_nan(self) -> Value | None:
+        """The choice, where it is made at run time."""
+        return self.operands[-1] if self.padding == "choice" else None
 
 
 class DescriptorLoad(Op):

@@ -514,10 +514,9 @@ def coordinates_access(ev: Evaluator, made: ops.MakeDescriptor, coordinates: Seq
     """Address and in-bounds mask of a tensor's element at `coordinates` (i32)."""
     pointer = element_of(made.base.type)
     assert isinstance(pointer, Pointer)
-    rank = len(coordinates)
     address, mask = ev.scalar(made.base), uniform("i1", "true")
     for coordinate, extent, stride in zip(
-        coordinates, made.extents_and_strides[:rank], made.extents_and_strides[rank:], strict=True
+        coordinates, made.extents, made.strides, strict=True
     ):
         # One unsigned comparison holds for 0 <= coordinate < extent.
         inside = ev.apply("icmp ult {t} {0}, {1}", (coordinate, ev.scalar(extent)), "i1")
@@ -527,9 +526,12 @@ def coordinates_access(ev: Evaluator, made: ops.MakeDescriptor, coordinates: Seq
     return address, mask
 
 
-def padding(made: ops.MakeDescriptor, element: Scalar) -> Vec:
+def padding(ev: Evaluator, made: ops.MakeDescriptor, element: Scalar) -> Vec:
     """What a descriptor reads outside its tensor."""
-    return uniform(register_type(element), literal(float("nan") if made.padding == "nan" else 0, element))
+    zero, nan = (uniform(register_type(element), literal(value, element)) for value in (0, float("nan")))
+    if made.pads_with_nan is not None:
+        return ev.select(ev.scalar(made.pads_with_nan), nan, zero)
+    return nan if made.padding == "nan" else zero
 
 
 @rule(ops.DescriptorLoad)
@@ -538,7 +540,7 @@ def _descriptor_load(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
     address, inside = descriptor_access(ev, op, op.descriptor, op.indices, index)
     mask = checks.access(ev, op, address, inside, index)
     element = element_of(value.type)
-    loaded = memory.load(ev, address, mask, padding(descriptor_of(op, op.descriptor), element), element)
+    loaded = memory.load(ev, address, mask, padding(ev, descriptor_of(op, op.descriptor), element), element)
     checks.loaded(ev, op, address, inside, index, loaded)
     return loaded
 
@@ -551,7 +553,7 @@ def _descriptor_gather(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec
     address, inside = coordinates_access(ev, made, (row, ev.add(ev.scalar(op.column), index[1])))
     mask = checks.access(ev, op, address, inside, index)
     element = element_of(value.type)
-    return memory.load(ev, address, mask, padding(made, element), element)
+    return memory.load(ev, address, mask, padding(ev, made, element), element)
 
 
 def compute_scalar(ev: Evaluator, op: Op) -> None:

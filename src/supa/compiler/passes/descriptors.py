@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from supa.base.dtypes import I32, I64
-from supa.base.errors import UnsupportedError
+from supa.base.dtypes import I1, I32, I64
 from supa.base.location import Location
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
+from supa.ir.rewrite import Builder
 from supa.ir.types import Descriptor, Pointer, Type
 
 _CONTROL = (ops.For, ops.If, ops.While)
@@ -43,6 +43,7 @@ class _Spread:
     made: dict[Value, ops.MakeDescriptor] = field(default_factory=dict)
     flows: dict[Value, list[tuple[Op, int]]] = field(default_factory=dict)
     borders: list[tuple[Op, int]] = field(default_factory=list)  # (operation that hands on, its first such operand)
+    chooses: bool = False  # descriptors of different padding: the choice is a part
 
     def declare(self, op: Op) -> None:
         """Give an operation's descriptor arguments and results their parts."""
@@ -71,13 +72,18 @@ class _Spread:
 
     def fill(self) -> None:
         """Hand the parts on where the descriptors were handed on, then forget these."""
+        paddings = {value: self._paddings(value) for value in self.made}
+        self.chooses = any(len(found) > 1 or "choice" in found for found in paddings.values())
         for value, made in self.made.items():
-            made.attributes["padding"] = self._padding(value, made)
+            if self.chooses:
+                self._add_choice(value, made)
+            elif paddings[value]:
+                (made.attributes["padding"],) = paddings[value]
         for op, first in self.borders:
             handed = [value for value in op.operands[first:] if value is not None]
             for value in handed:
                 if isinstance(value.type, Descriptor):
-                    for part in self._parts_of(value):
+                    for part in self._parts_of(value, op):
                         op.operands.append(part)
                         part.uses.append(op)
             for position in reversed(range(first, first + len(handed))):
@@ -90,13 +96,26 @@ class _Spread:
             for index, other in enumerate(group):
                 other.index = index
 
-    def _parts_of(self, value: Value) -> Sequence[Value]:
+    def _add_choice(self, value: Value, made: ops.MakeDescriptor) -> None:
+        """One more part: whether to pad with NaN."""
+        group = _group_of(value)
+        part = Value(I1, value.owner, len(group))
+        group.append(part)
+        self.parts[value].append(part)
+        made.operands.append(part)
+        part.uses.append(made)
+        made.attributes["padding"] = "choice"
+
+    def _parts_of(self, value: Value, border: Op) -> Sequence[Value]:
         made = value.op
         assert isinstance(made, ops.MakeDescriptor)
-        return [operand for operand in made.operands if operand is not None]
+        parts = [operand for operand in made.operands if operand is not None]
+        if self.chooses and made.padding != "choice":
+            parts.append(Builder.before(border).constant(made.padding == "nan", I1))
+        return parts
 
-    def _padding(self, value: Value, at: Op) -> str:
-        """The padding of every descriptor that may flow into `value`, which must be one."""
+    def _paddings(self, value: Value) -> set[str]:
+        """The paddings of the descriptors that may flow into `value`."""
         found, waiting, seen = set(), [value], {value}
         while waiting:
             for handing, position in self.flows[waiting.pop()]:
@@ -108,11 +127,7 @@ class _Spread:
                 elif origin not in seen:
                     seen.add(origin)
                     waiting.append(origin)
-        if len(found) > 1:
-            raise UnsupportedError(
-                "tensor descriptors of different padding that control flow chooses from", at.location, "pad them alike"
-            )
-        return found.pop() if found else "zero"
+        return found
 
 
 def _part_types(type_: Descriptor) -> Iterator[Type]:

@@ -5,6 +5,7 @@ Not here: the rules, by kind in `elements`, `symbols`, `assembly`, `shapes`, `me
 
 from __future__ import annotations
 
+from supa.base.dtypes import I1, DType
 from supa.base.errors import UnsupportedError
 from supa.compiler.ttir import control, elements, memory, shapes, symbols
 from supa.compiler.ttir.conversion import Conversion, tile_type
@@ -21,8 +22,9 @@ __all__ = ["assembly", "control", "convert", "elements", "memory", "shapes", "sy
 def convert(module: MlirOp) -> ops.Func:
     """The one public kernel of a parsed module, all calls inlined, all control flow structured.
 
-    A tensor descriptor argument becomes a pointer (its base), to which the i32 extents and i64 strides that follow it
-    in the signature belong. `UnsupportedError` names the operation that has no rule and the user's line.
+    A tensor descriptor argument becomes a pointer (its base) and an i1 (whether it pads with NaN), to which the i32
+    extents and i64 strides that follow it in the signature belong. `UnsupportedError` names the operation that has no
+    rule and the user's line.
     """
     functions = {str(op.attributes["sym_name"]): op for op in module.walk() if op.name == "tt.func"}
     kernels = [op for op in functions.values() if op.attributes.get("sym_visibility") != "private"]
@@ -33,14 +35,11 @@ def convert(module: MlirOp) -> ops.Func:
 
 
 def _convert_kernel(conversion: Conversion, kernel: MlirOp) -> ops.Func:
-    parameters = kernel.regions[0].entry.arguments
     body = conversion.block = Block()
-    for parameter in parameters:
-        type_ = tile_type(conversion, kernel, parameter.type)
-        body.add_arg(Pointer(type_.element) if isinstance(type_, Descriptor) else type_)
+    values = _arguments(conversion, kernel, body)
     name = str(kernel.attributes["sym_name"])
     conversion.calls.append(name)
-    run_region(conversion, kernel.regions[0], _descriptors(conversion, kernel, body))
+    run_region(conversion, kernel.regions[0], values)
     body.append(ops.Return(location=kernel.location))
     attributes = {
         "sym_name": name,
@@ -50,25 +49,39 @@ def _convert_kernel(conversion: Conversion, kernel: MlirOp) -> ops.Func:
     return ops.Func((), (), attributes, [body], kernel.location)
 
 
-def _descriptors(conversion: Conversion, kernel: MlirOp, body: Block) -> list[Value]:
-    """The body's arguments, with each tensor descriptor made of its pointer and the numbers behind it."""
-    values = list(body.args)
-    for index, parameter in enumerate(kernel.regions[0].entry.arguments):
-        if isinstance(parameter.type, Descriptor):
-            numbers = body.args[index + 1 : index + 1 + 2 * len(parameter.type.block)]
-            values[index] = conversion.make(kernel, ops.MakeDescriptor, (body.args[index], *numbers), parameter.type)
+def _arguments(conversion: Conversion, kernel: MlirOp, body: Block) -> list[Value]:
+    """The body's arguments; each tensor descriptor is made of its base, its choice of padding and the numbers behind
+    them.
+    """
+    parameters = [(tile_type(conversion, kernel, one.type)) for one in kernel.regions[0].entry.arguments]
+    values: list[Value] = []
+    choices: dict[int, Value] = {}
+    for index, type_ in enumerate(parameters):
+        values.append(body.add_arg(Pointer(type_.element) if isinstance(type_, Descriptor) else type_))
+        if isinstance(type_, Descriptor):
+            choices[index] = body.add_arg(I1)
+    for index, choice in choices.items():
+        type_ = parameters[index]
+        assert isinstance(type_, Descriptor)
+        operands = values[index : index + 1 + 2 * len(type_.block)]
+        is_float = isinstance(type_.element, DType) and type_.element.is_float
+        attributes = {"padding": "choice" if is_float else "zero"}
+        operands += [choice] * is_float
+        values[index] = conversion.make(kernel, ops.MakeDescriptor, operands, type_, attributes)
     return values
 
 
 def _names(kernel: MlirOp) -> tuple[str, ...]:
-    """The user's names; what belongs to a tensor descriptor is called `name.shape.0`, `name.stride.0`."""
+    """The user's names; what belongs to a tensor descriptor is called `name.padding`, `name.shape.0` and the like."""
     names: list[str] = []
     pending: list[str] = []
     for index, parameter in enumerate(kernel.regions[0].entry.arguments):
-        names.append(pending.pop(0) if pending else parameter.name or f"arg{index}")
+        name = pending.pop(0) if pending else parameter.name or f"arg{index}"
+        names.append(name)
         if isinstance(parameter.type, Descriptor):
+            names.append(f"{name}.padding")
             rank = range(len(parameter.type.block))
-            pending = [f"{names[-1]}.{what}.{axis}" for what in ("shape", "stride") for axis in rank]
+            pending = [f"{name}.{what}.{axis}" for what in ("shape", "stride") for axis in rank]
     return tuple(names)
 
 
@@ -76,5 +89,9 @@ def _divisibility(kernel: MlirOp) -> tuple[int, ...]:
     count = len(kernel.regions[0].entry.arguments)
     given = kernel.attributes.get("arg_attrs", ({},) * count)
     assert isinstance(given, tuple)
-    found = [one.get("tt.divisibility", 1) if isinstance(one, dict) else 1 for one in given]
-    return tuple(one if isinstance(one, int) else 1 for one in found)
+    found: list[int] = []
+    for parameter, one in zip(kernel.regions[0].entry.arguments, given, strict=True):
+        divisor = one.get("tt.divisibility", 1) if isinstance(one, dict) else 1
+        found.append(divisor if isinstance(divisor, int) else 1)
+        found += [1] * isinstance(parameter.type, Descriptor)
+    return tuple(found)

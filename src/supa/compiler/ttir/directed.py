@@ -1,8 +1,8 @@
 """Arithmetic that rounds toward zero, down or up, made of operations that round to nearest even.
 
 The nearest result is corrected by one step where the sign of its error, which is computed exactly, says that it lies on
-the wrong side. Sources: T. J. Dekker 1971 and D. E. Knuth (exact sums and products); S. Boldo and J.-M. Muller, "Exact and
-Approximated Error of the FMA" (2011). Elements narrower than f64 take a wider format, in which products, quotients'
+the wrong side. Sources: T. J. Dekker 1971 and D. E. Knuth (exact sums and products); S. Boldo and J.-M. Muller, "Exact
+and Approximated Error of the FMA" (2011). Elements narrower than f64 take a wider format, in which products, quotients'
 and roots' remainders are exact. Not here: conversions to integers, which have functions of their own.
 """
 

@@ -216,16 +216,14 @@ def atomic(w: Walker, op: Op) -> None:
 @rule(ops.MakeDescriptor)
 def make_descriptor(w: Walker, op: ops.MakeDescriptor) -> None:
     """Remembers base, extents and strides."""
-    base, rest = op.operands[0], op.operands[1:]
-    result = op.results[0]
+    base, result = op.operands[0], op.results[0]
     assert base is not None and isinstance(result.type, Descriptor)
-    numbers = [w.x.wide(w.scalar(value)) for value in rest if value is not None]
-    rank = len(numbers) // 2
+    extents, strides = ([w.x.wide(w.scalar(value)) for value in part] for part in (op.extents, op.strides))
     size = w.x.const(storage_bytes(result.type.element))
     w.tensors[result] = TensorFacts(
         base=w.scalar(base),
-        extents=tuple(numbers[:rank]),
-        strides=tuple(w.x.mul(stride, size) for stride in numbers[rank:]),
+        extents=tuple(extents),
+        strides=tuple(w.x.mul(stride, size) for stride in strides),
         argument=w.argument(base),
     )
     after = w.waits(op.operands)

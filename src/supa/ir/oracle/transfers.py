@@ -154,10 +154,11 @@ def _atomic_cas(op: ops.AtomicCas, program: Program) -> Array:
 
 @rule(ops.MakeDescriptor)
 def _make_descriptor(op: ops.MakeDescriptor, program: Program) -> DescriptorValue:
-    numbers = tuple(int(number) for number in program.all(op.extents_and_strides))
-    rank = len(numbers) // 2
-    base = int(program.get(op.base))
-    return DescriptorValue(base=base, extents=numbers[:rank], strides=numbers[rank:], padding=op.padding)
+    extents, strides = (tuple(int(number) for number in program.all(part)) for part in (op.extents, op.strides))
+    padding = op.padding
+    if op.pads_with_nan is not None:
+        padding = "nan" if program.get(op.pads_with_nan) else "zero"
+    return DescriptorValue(base=int(program.get(op.base)), extents=extents, strides=strides, padding=padding)
 
 
 def _block(descriptor: DescriptorValue, indices: Sequence[Array], element: Scalar) -> tuple[Array, Array]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from supa.base.dtypes import I32, I64
+from supa.base.dtypes import I1, I32, I64
 from supa.ir import ops
 from supa.ir.core import Op, Value
 from supa.ir.rules.table import (
@@ -28,7 +28,7 @@ ATOMIC_KINDS = ("add", "fadd", "and", "or", "xor", "smax", "smin", "umax", "umin
 ORDERS = ("relaxed", "acquire", "release", "acq_rel")
 SCOPES = ("gpu", "cta", "sys")
 REDUCTION_KINDS = ("add", "min", "max", "and", "or", "xor", "inc", "dec")
-PADDINGS = ("zero", "nan")
+PADDINGS = ("zero", "nan", "choice")
 
 
 def _pointee(op: Op, pointer: Value) -> tuple[tuple[int, ...], Type]:
@@ -93,14 +93,17 @@ def _make_descriptor(op: ops.MakeDescriptor) -> Sequence[Type] | None:
     need_type(op, op.base, Pointer(descriptor.element), "a base")
     rank = len(descriptor.block)
     numbers = op.extents_and_strides
-    if len(numbers) != 2 * rank:
-        refuse(op, f"{rank} extents and {rank} strides", f"{len(numbers)} operands")
-    for value in numbers[:rank]:
-        need_scalar(op, value, I32, "an extent")
-    for value in numbers[rank:]:
-        need_scalar(op, value, I64, "a stride")
     need_choice(op, "padding", op.padding, PADDINGS)
-    if op.padding == "nan" and not descriptor.element.is_float:
+    chooses = op.padding == "choice"
+    if len(numbers) != 2 * rank + chooses:
+        refuse(op, f"{rank} extents and {rank} strides{' and a choice' * chooses}", f"{len(numbers)} operands")
+    for value in op.extents:
+        need_scalar(op, value, I32, "an extent")
+    for value in op.strides:
+        need_scalar(op, value, I64, "a stride")
+    if op.pads_with_nan is not None:
+        need_scalar(op, op.pads_with_nan, I1, "a choice")
+    if op.padding != "zero" and not descriptor.element.is_float:
         refuse(op, "float elements to pad with nan", descriptor)
     return None
 

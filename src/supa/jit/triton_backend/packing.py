@@ -2,7 +2,7 @@
 launch does with them (`launching`).
 
 A signature maps each parameter to Triton's name of its type: "*fp16", "i32", "constexpr" (takes no slot),
-"tensordesc<fp16[16,64]>" (base, then int32 shapes, then int64 strides), or a tuple of such.
+"tensordesc<fp16[16,64]>" (base, whether it pads with NaN, then int32 shapes, then int64 strides), or a tuple of such.
 The generated expression is the quick way and takes only what a launch usually brings. Whatever it refuses goes through
 `pack_slowly`, which knows every accepted value and names the argument in its errors.
 """
@@ -60,6 +60,7 @@ def _slots(name: str, type_: Any, value: str) -> Iterator[Slot]:
     elif descriptor := _DESCRIPTOR.match(type_):
         rank = descriptor[1].count(",") + 1
         yield Slot(parameter=name, type="*", value=f"descriptor_base({value})")
+        yield Slot(parameter=f"{name}.padding", type="i1", value=f"({value}.padding == 'nan')")
         for part, kind in (("shape", "i32"), ("strides", "i64")):
             for index in range(rank):
                 yield Slot(parameter=f"{name}.{part}[{index}]", type=kind, value=f"{value}.{part}[{index}]")
@@ -79,8 +80,10 @@ def bf16_bits(value: float) -> int:
 
 def descriptor_base(descriptor: Any) -> Any:
     """The tensor under a host descriptor; refuses what a descriptor's slots can not carry."""
-    if descriptor.padding != "zero" or descriptor.round_f32_to_tf32:
-        raise ValueError("a host TensorDescriptor must have padding='zero' and round_f32_to_tf32=False")
+    if descriptor.round_f32_to_tf32:
+        raise ValueError(
+            "a host TensorDescriptor with round_f32_to_tf32=True is not supported: convert what the kernel has loaded"
+        )
     return descriptor.base
 
 
