@@ -9,6 +9,8 @@ from __future__ import annotations
 import ctypes
 import struct
 import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +35,19 @@ _HEAD = "<iiiiQQQQQQ"  # grid, stopped, report, yield, sanitizer, read, kernel, 
 _MAX_GRID = (1 << 31) - 1
 _PS_PER_NS = 1000
 _launch = core.supa_launch
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectLaunch:
+    """For callers that lay out the call themselves, in mode `execute`: `take` a call, `write(call.buffer, 0, grid_x,
+    grid_y, grid_z, *fixed, call.outcome, *values)`, give its address to the core's `supa_launch`, then `finish`.
+    """
+
+    take: Callable[[], _Call]
+    write: Callable[..., None]
+    fixed: tuple[int, ...]
+    pack: Callable[..., bytes]
+    finish: Callable[[_Call, int, int, int, int], None]
 
 
 class _Call:
@@ -93,10 +108,45 @@ class Kernel:
         if device.mode != "execute":
             return self._launch_priced(grid_x, grid_y, grid_z, slots, stream)
         elapsed_ns = self._run(grid_x, grid_y, grid_z, slots)
+        self._account(stream, elapsed_ns, grid_x, grid_y, grid_z)
+
+    def direct(self, formats: str) -> DirectLaunch:
+        """Launches whose slots the caller writes, in these `struct` formats of 8 bytes each."""
+        layout = struct.Struct(f"{_HEAD}{formats}")
+        if layout.size != self._call_bytes:
+            raise LaunchError(f"{self.program.name}: {formats!r} is no layout of its {self._slots_bytes // 8} slots")
+        return DirectLaunch(
+            take=self._take,
+            write=layout.pack_into,
+            fixed=(0, self._report, 0, 0, 0, self._handle),
+            pack=struct.Struct(f"<{formats}").pack,
+            finish=self._finish,
+        )
+
+    def _take(self) -> _Call:
+        try:
+            return self._calls.pop()
+        except IndexError:
+            return _Call(self._call_bytes)
+
+    def _finish(self, call: _Call, elapsed_ns: int, grid_x: int, grid_y: int, grid_z: int) -> None:
+        """After a direct launch: what it printed, how it failed, its time. Errors as `__call__`."""
+        if self._report:
+            show_prints(self.program, (grid_x, grid_y, grid_z), call.outcome)
+        if elapsed_ns < 0:
+            raise failure(self.program, (grid_x, grid_y, grid_z), call.outcome)
+        self._calls.append(call)
+        device = self.device
+        if self._session is not device.session:
+            self._follow(device.session)
+        self._account(device.chosen.stream or device.default_stream, elapsed_ns, grid_x, grid_y, grid_z)
+
+    def _account(self, stream: Stream, elapsed_ns: int, grid_x: int, grid_y: int, grid_z: int) -> None:
+        """A launch in mode `execute` on the clock and in the record."""
         start_ps, end_ps, _ = stream.submit(elapsed_ns * _PS_PER_NS)
         self._record.count(elapsed_ns)
-        if device.session.watch is not None:
-            self._watch(device.session.watch, stream, (start_ps, end_ps), (grid_x, grid_y, grid_z), None)
+        if self._session.watch is not None:
+            self._watch(self._session.watch, stream, (start_ps, end_ps), (grid_x, grid_y, grid_z), None)
 
     def _launch_priced(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, stream: Stream) -> None:
         device = self.device
@@ -159,10 +209,7 @@ class Kernel:
             raise LaunchError(
                 f"{self.program.name}: expected {self._slots_bytes // 8} argument slots, found {len(slots) / 8:g}"
             )
-        try:
-            call = self._calls.pop()
-        except IndexError:
-            call = _Call(self._call_bytes)
+        call = self._take()
         try:
             fields = (grid_x, grid_y, grid_z, 0, report, 0, sanitizer, 0, self._handle, call.outcome, slots)
             self._write(call.buffer, 0, *fields)

@@ -41,8 +41,10 @@ class SupaDriver(DriverBase):  # type: ignore[misc]
         from supa.jit.triton_backend.cache_folder import keep_private
         from supa.jit.triton_backend.launching import make_launcher
         from supa.jit.triton_backend.measuring import current_meter, do_bench
+        from supa.jit.triton_backend.quick_launch import install as launch_quickly
 
         keep_private(Path(knobs.cache.dir), is_default="TRITON_CACHE_DIR" not in os.environ)
+        launch_quickly(SupaDriver)
         self.do_bench = do_bench
         self.utils = KernelLoader()
         self.launcher_cls = make_launcher

@@ -40,7 +40,9 @@ def make_launcher(source: Any, metadata: Any) -> Callable[..., None]:
     Raises `TypeError` for a signature with a type that has no slot.
     """
     if not kinds():
-        return compile_packer(source.signature, _BODY, {})
+        launch = compile_packer(source.signature, _BODY, {})
+        launch.slots = slots(source.signature)  # type: ignore[attr-defined] # for `guards`, which launch without it
+        return launch
     from supa.jit.sanitizer import process
 
     pointers = "".join(f"{slot.value}, " for slot in slots(source.signature) if slot.type[0] == "*")
