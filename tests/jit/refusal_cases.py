@@ -69,7 +69,7 @@ ttir(
 ttir("a value of another dialect's type", f'%a = "arith.extsi"(%n) : (i32) -> index {HERE}\n{RETURN}')
 ttir(
     "an enumeration beyond Triton's",
-    f'"tt.print"() <{{prefix = "x"}}> : () -> ()\n%a = "tt.atomic_rmw"(%n, %n) <{{atomic_rmw_op = 99 : i32}}> : (i32, i32) -> i32 {HERE}\n{RETURN}',
+    f'%a = "tt.atomic_rmw"(%n, %n) <{{atomic_rmw_op = 99 : i32}}> : (i32, i32) -> i32 {HERE}\n{RETURN}',
 )
 ttir(
     "a way of treating NaN beyond Triton's",

@@ -119,7 +119,7 @@ def test_an_unsupported_operation_names_the_users_line(on_device):
     with pytest.raises(SupaError, match=r"jit_kernels\.py:\d+") as caught:
         kernels.asm_kernel[(1,)](x)
     assert "vote.sync.any.pred" in str(caught.value)
-    with pytest.raises(triton.CompilationError, match="libdevice.fast_sinf takes fp32, found fp64") as refused:
+    with pytest.raises(triton.CompilationError, match=r"libdevice\.fast_sinf takes fp32, found fp64") as refused:
         kernels.refused_kernel[(1,)](torch.ones(1, dtype=torch.float64))
     assert "libdevice.fast_sinf(tl.load(x_ptr))" in str(refused.value)
 
