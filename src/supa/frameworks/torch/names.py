@@ -11,7 +11,8 @@ UNARY = {
     "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "erf": "erf", "erfc": "erfc",
     "sigmoid": "sigmoid", "reciprocal": "reciprocal", "silu": "silu", "mish": "mish", "hardswish": "hardswish",
     "hardsigmoid": "hardsigmoid", "neg": "neg", "abs": "abs", "sgn": "sign", "sign": "sign", "floor": "floor",
-    "ceil": "ceil", "trunc": "trunc", "round": "round",
+    "ceil": "ceil", "trunc": "trunc", "round": "round", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh",
+    "erfinv": "erfinv", "lgamma": "lgamma",
 }  # fmt: skip
 """Torch's name -> operation; each as `x`, `x_` and `x.out`."""
 
@@ -22,9 +23,16 @@ BINARY = {
     "eq.Scalar": "eq", "ne.Scalar": "ne", "lt.Scalar": "lt", "le.Scalar": "le", "gt.Scalar": "gt", "ge.Scalar": "ge",
     "bitwise_and.Tensor": "bitwise_and", "bitwise_or.Tensor": "bitwise_or", "bitwise_xor.Tensor": "bitwise_xor",
     "sigmoid_backward": "sigmoid_backward", "tanh_backward": "tanh_backward", "silu_backward": "silu_backward",
-    "threshold_backward": "threshold_backward", "lerp.Scalar": "lerp",
+    "threshold_backward": "threshold_backward", "lerp.Scalar": "lerp", "fmod.Tensor": "fmod", "fmod.Scalar": "fmod",
+    "remainder.Tensor": "remainder", "remainder.Scalar": "remainder", "floor_divide": "floor_divide",
+    "logical_and": "logical_and", "logical_or": "logical_or", "logical_xor": "logical_xor", "fmax": "fmax",
+    "fmin": "fmin", "hypot": "hypot", "copysign.Tensor": "copysign", "nextafter": "nextafter",
+    "bitwise_left_shift.Tensor": "left_shift", "bitwise_right_shift.Tensor": "right_shift",
 }  # fmt: skip
 """Torch's name -> operation of two operands; arithmetic ones also in place."""
+
+LOGICAL = {"logical_not": "logical_not", "bitwise_not": "bitwise_not", "isnan": "isnan", "signbit": "signbit"}
+"""Torch's name -> operation of one tensor of any type."""
 
 IN_PLACE = ("add_.Tensor", "sub_.Tensor", "mul_.Tensor", "div_.Tensor", "pow_.Scalar", "lerp_.Scalar", "maximum.out",
             "add.out", "sub.out", "mul.out", "div.out")  # fmt: skip
@@ -48,6 +56,22 @@ INDEXING = (
     "_unsafe_index.Tensor", "index_put_", "_index_put_impl_",
 )  # fmt: skip
 
+MOVES = ("flip", "tril", "tril_", "triu", "triu_")
+
+CHANCE = (
+    "uniform_", "normal_", "log_normal_", "cauchy_", "exponential_", "geometric_", "bernoulli_.float", "bernoulli",
+    "bernoulli_.Tensor", "random_", "random_.from", "random_.to",
+)  # fmt: skip
+
+LAYERS = (
+    "native_batch_norm", "native_batch_norm_backward", "native_group_norm", "nll_loss_forward", "nll_loss_backward",
+    "max_pool2d_with_indices", "max_pool2d_with_indices_backward", "avg_pool2d", "avg_pool2d_backward",
+    "_adaptive_avg_pool2d", "_adaptive_avg_pool2d_backward", "upsample_nearest2d", "upsample_nearest2d_backward",
+    "upsample_bilinear2d", "upsample_bilinear2d_backward", "_thnn_fused_lstm_cell",
+    "_thnn_fused_lstm_cell_backward_impl", "_thnn_fused_gru_cell", "_thnn_fused_gru_cell_backward", "_fused_adam_",
+    "_fused_adamw_", "_fused_sgd_",
+)  # fmt: skip
+
 REDUCTIONS = (
     "sum.IntList_out", "prod", "prod.dim_int", "aminmax", "any", "any.dim", "any.dims", "all", "all.dim", "all.dims",
     "count_nonzero.dim_IntList", "linalg_vector_norm", "var.correction", "std.correction", "var_mean.correction",
@@ -59,7 +83,7 @@ ALONG = (
     "sort", "sort.stable", "argsort.stable", "topk", "searchsorted.Tensor", "bucketize.Tensor",
 )  # fmt: skip
 
-INSIDE = ("fill_.Scalar", "_copy_from")
+INSIDE = ("fill_.Scalar", "_copy_from", "arange.start_out")
 """Names that Python is asked for only inside another operator; alone the extension does them."""
 
 NOT_COMPOSED = frozenset((
@@ -67,17 +91,19 @@ NOT_COMPOSED = frozenset((
     "split_with_sizes", "squeeze", "t", "transpose", "unbind", "unfold", "unsqueeze", "view", "_reshape_alias",
     "_unsafe_view", "clone", "_to_copy", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "zero", "fill",
     "full", "zeros", "ones", "zeros_like", "ones_like", "item", "sym_numel", "is_complex", "is_same_size", "resize_as",
-    "bernoulli", "cauchy", "exponential", "geometric", "log_normal", "normal", "uniform", "randn", "out_dtype",
+    "bernoulli", "arange", "cauchy", "exponential", "geometric", "log_normal", "normal", "uniform", "randn", "out_dtype",
     "native_dropout", "lstm", "gru", "rnn_tanh", "rnn_relu", "_scaled_dot_product_flash_attention_for_cpu",
 ))  # fmt: skip
 """Families whose decompositions are not used: views and copies, constants, random numbers."""
 
-NAMES = tuple(dict.fromkeys((*_UNARY_NAMES, *BINARY, *IN_PLACE, *WEIGHTED, *OTHERS, *INDEXING, *REDUCTIONS, *ALONG)))
+NAMES = tuple(dict.fromkeys((*_UNARY_NAMES, *BINARY, *IN_PLACE, *WEIGHTED, *OTHERS, *LOGICAL, "div.Tensor_mode", "div_.Tensor_mode",
+                             *INDEXING, *MOVES, *CHANCE, *LAYERS, *REDUCTIONS, *ALONG)))
 """All names, as torch writes them."""
 
 OPEN = tuple(dict.fromkeys((
     *(name for name in (*BINARY, *IN_PLACE) if not name.startswith("pow")),
     "addcmul", "addcmul_", "addcdiv", "addcdiv_",
     "masked_fill.Scalar", "masked_fill_.Scalar", "leaky_relu", "leaky_relu_", "leaky_relu_backward",
+    "_fused_adam_", "_fused_adamw_", "_fused_sgd_",
 )))  # fmt: skip
 """Names whose numbers are a kernel's arguments: a call with other numbers is the same recipe."""

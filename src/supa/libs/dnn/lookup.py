@@ -1,4 +1,4 @@
-"""Rows by index, their gradient, and dropout. Not here: other ways of indexing."""
+"""Sums of rows by index, and fills. Not here: other ways of indexing (`indexing`)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,3 @@ def fill(out_ptr, value, n, BLOCK: tl.constexpr):
     """out[:n] = value."""
     index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     tl.store(out_ptr + index, tl.full((BLOCK,), value, tl.float32).to(out_ptr.dtype.element_ty), mask=index < n)
-
-
-@triton.jit
-def dropout(out_ptr, kept_ptr, x_ptr, share, seed, offset, n, BLOCK: tl.constexpr):
-    """Each element is dropped with probability `share` by a Philox number of its place; the others are scaled up."""
-    index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    mask = index < n
-    kept = tl.rand(seed, (offset + index).to(tl.int32)) >= share
-    x = tl.load(x_ptr + index, mask=mask, other=0.0).to(tl.float32)
-    tl.store(out_ptr + index, tl.where(kept, x / (1.0 - share), 0.0).to(out_ptr.dtype.element_ty), mask=mask)
-    tl.store(kept_ptr + index, kept, mask=mask)

@@ -35,6 +35,44 @@ def root(x):
     return tl.sqrt(x) if x.dtype == tl.float64 else tl.sqrt_rn(x)
 
 
+@triton.jit
+def remainder_towards_zero(x, y):
+    """x - y * trunc(x / y): the sign is x's."""
+    if x.dtype.is_floating():
+        return libdevice.fmod(x, y)
+    return x % y
+
+
+@triton.jit
+def remainder_of_floor(x, y):
+    """x - y * floor(x / y): the sign is y's."""
+    left = remainder_towards_zero(x, y)
+    return tl.where((left != 0) & ((left < 0) != (y < 0)), left + y, left)
+
+
+@triton.jit
+def quotient_towards_zero(x, y):
+    """x / y without its fraction."""
+    if x.dtype.is_floating():
+        return libdevice.trunc(divide(x, y))
+    return x // y
+
+
+@triton.jit
+def quotient_of_floor(x, y):
+    """The largest whole number that is not above x / y."""
+    if x.dtype.is_floating():
+        left = libdevice.fmod(x, y)
+        whole = divide(x - left, y)
+        whole = tl.where((left != 0) & ((left < 0) != (y < 0)), whole - 1.0, whole)
+        low = tl.floor(whole)
+        low = tl.where(whole - low > 0.5, low + 1.0, low)
+        zero = divide(x, y) * 0.0
+        return tl.where(y == 0, divide(x, y), tl.where(whole != 0, low, zero))
+    left = x % y
+    return tl.where((left != 0) & ((left < 0) != (y < 0)), x // y - 1, x // y)
+
+
 _OPERANDS, _NUMBERS = "xyz", "st"
 
 
@@ -128,5 +166,7 @@ def _compiled(name: str, title: str, lines: list[str]) -> Any:
     text = "\n".join(["@triton.jit", *lines, ""])
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     scope: dict[str, Any] = {"triton": triton, "tl": tl, "libdevice": libdevice, "divide": divide, "root": root, "__name__": __name__}
+    for one in (remainder_towards_zero, remainder_of_floor, quotient_towards_zero, quotient_of_floor):
+        scope[one.__name__] = one
     exec(compile(text, file, "exec"), scope)
     return scope[f"elementwise_{name}"]

@@ -41,6 +41,8 @@ OPERATIONS: dict[str, Operation] = {
         "asin": "libdevice.asin(x)", "acos": "libdevice.acos(x)", "atan": "libdevice.atan(x)",
         "sinh": "libdevice.sinh(x)", "cosh": "libdevice.cosh(x)", "tanh": "libdevice.tanh(x)",
         "erf": "tl.erf(x)", "erfc": "libdevice.erfc(x)", "sigmoid": _SIGMOID.format("x"), "reciprocal": "1.0 / x",
+        "asinh": "libdevice.asinh(x)", "acosh": "libdevice.acosh(x)", "atanh": "libdevice.atanh(x)",
+        "erfinv": "libdevice.erfinv(x)", "lgamma": "libdevice.lgamma(x)",
         "silu": "x / (1.0 + tl.exp(-x))",
         "gelu": "0.5 * x * (1.0 + tl.erf(x * 0.7071067811865476))",
         "gelu_tanh": f"0.5 * x * (1.0 + libdevice.tanh({_GELU_TANH.format('x')}))",
@@ -69,6 +71,22 @@ OPERATIONS: dict[str, Operation] = {
     **_table("bool", 2, 0, {
         "eq": "x == y", "ne": "x != y", "lt": "x < y", "le": "x <= y", "gt": "x > y", "ge": "x >= y",
     }),
+    **_table("bool", 1, 0, {"logical_not": "x == 0", "isnan": "x != x", "signbit": "libdevice.signbit(x) != 0"
+                            " if COMPUTE == tl.float32 or COMPUTE == tl.float64 else x < 0"}),
+    **_table("bits", 1, 0, {"bitwise_not": "x ^ True if COMPUTE == tl.int1 else ~x"}),
+    **_table("bool", 2, 0, {
+        "logical_and": "(x != 0) & (y != 0)", "logical_or": "(x != 0) | (y != 0)", "logical_xor": "(x != 0) != (y != 0)",
+    }),
+    **_table("same", 2, 0, {
+        "fmod": "remainder_towards_zero(x, y)", "remainder": "remainder_of_floor(x, y)",
+        "floor_divide": "quotient_of_floor(x, y)", "trunc_divide": "quotient_towards_zero(x, y)",
+        "fmax": "tl.where((y != y) | (x > y), x, y)", "fmin": "tl.where((y != y) | (x < y), x, y)",
+    }),
+    **_table("float", 2, 0, {
+        "hypot": "libdevice.hypot(x, y)", "copysign": "libdevice.copysign(x, y)",
+        "nextafter": "libdevice.nextafter(x, y)", "div_trunc": "quotient_towards_zero(x, y)",
+    }),
+    **_table("bits", 2, 0, {"left_shift": "x << y", "right_shift": "x >> y"}),
     **_table("bits", 2, 0, {"bitwise_and": "x & y", "bitwise_or": "x | y", "bitwise_xor": "x ^ y"}),
     **_table("float", 2, 0, {  # gradient first, as torch's backward operators have it
         "sigmoid_backward": "x * y * (1.0 - y)", "tanh_backward": "x * (1.0 - y * y)",
@@ -86,6 +104,7 @@ OPERATIONS: dict[str, Operation] = {
     **_table("same", 3, 1, {"addcmul": "x + s * y * z"}),
     **_table("float", 3, 1, {"addcdiv": "x + s * divide(y, z)"}),
     **_table("same", 3, 0, {"where": "tl.where(x != 0, y, z)"}),
+    **_table("float", 2, 1, {"kept": "tl.where(y != 0, x * s, 0.0)"}),
     **_table("same", 2, 1, {"masked_fill": "tl.where(y != 0, s, x)"}),
 }  # fmt: skip
 """Name -> operation."""

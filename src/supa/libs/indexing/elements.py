@@ -72,12 +72,3 @@ def combine(out_ptr, index_ptr, n, size, step, s1, s2, s3, s4, i0, i1, i2, i3, i
     if ADDS:
         index += tl.load(out_ptr + at, mask=mask, other=0)
     tl.store(out_ptr + at, index, mask=mask)
-
-
-@triton.jit
-def count_up(out_ptr, start, step, n, BLOCK: tl.constexpr):
-    """out[e] = start + e * step, in fp64 for floats and int64 for integers."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    first, by = tl.load(start), tl.load(step)
-    values = first + at.to(first.dtype) * by
-    tl.store(out_ptr + at, values.to(out_ptr.dtype.element_ty), mask=at < n)

@@ -50,6 +50,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("_local_scalar_dense", TORCH_FN(single_value));
   m.impl("fill_.Scalar", TORCH_FN(fill));
   m.impl("zero_", TORCH_FN(zero));
+  m.impl("arange.start_out", TORCH_FN(arange));
   m.impl("record_stream", TORCH_FN(record_stream));
 }
 

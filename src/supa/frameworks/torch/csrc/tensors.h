@@ -8,6 +8,7 @@
 #include <ATen/ops/_efficientzerotensor_native.h>
 #include <ATen/ops/_local_scalar_dense_native.h>
 #include <ATen/ops/_reshape_alias_native.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/as_strided_native.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
@@ -113,6 +114,16 @@ inline at::Tensor &fill(at::Tensor &self, const at::Scalar &value) {
   }
   note_inside(self.device().index(), name, size_bytes(self));
   return self;
+}
+
+inline at::Tensor &arange(const at::Scalar &start, const at::Scalar &end, const at::Scalar &step, at::Tensor &out) {
+  static const int32_t name = names.number("arange");
+  const at::Tensor values = at::arange(start, end, step, at::TensorOptions(out.scalar_type()).device(at::kCPU));
+  if (out.sizes() != values.sizes()) out.resize_(values.sizes());
+  if (out.numel() == 0 || as_kernel("aten::arange", "start_out", {start, end, step, out})) return out;
+  if (state.compute) host_alias(out).copy_(values);
+  note_inside(out.device().index(), name, size_bytes(out));
+  return out;
 }
 
 inline at::Tensor &zero(at::Tensor &self) { return fill(self, 0); }

@@ -52,6 +52,19 @@ def _enter_in_place(torch_name: str, name: str) -> None:
         return run(recorder, name, values, out=values[-1] if torch_name.endswith(".out") else values[0])
 
 
+_MODES = {"floor": "floor_divide", "trunc": "trunc_divide"}
+
+
+@device_op("div.Tensor_mode")
+def _divided(recorder: Recorder, x: Any, y: Any, mode: str | None) -> torch.Tensor:
+    return run(recorder, "div" if mode is None else _MODES[mode], (x, y))
+
+
+@device_op("div_.Tensor_mode")
+def _divided_in_place(recorder: Recorder, x: Any, y: Any, mode: str | None) -> torch.Tensor:
+    return run(recorder, "div" if mode is None else _MODES[mode], (x, y), out=x)
+
+
 for _torch_name, _name in BINARY.items():
     _enter(_torch_name, _name)
 for _torch_name in IN_PLACE:

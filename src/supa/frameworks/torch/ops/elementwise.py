@@ -91,7 +91,7 @@ def _compute_type(kind: str, dtype: torch.dtype) -> str:
     raise Declined
 
 
-def _wide(value: Number, compute: str) -> list[Number]:
+def wide(value: Number, compute: str) -> list[Number]:
     """A number as three of fp32 whose sum it is: what operations in fp64 and on integers take exactly."""
     left, parts = value.value, []
     if compute != "f64" and left != left or abs(left) > _LARGEST_FP32 and abs(left) != math.inf:
@@ -136,8 +136,8 @@ def _launch(
     form = "".join("p" if isinstance(one, torch.Tensor) else "n" for one in operands)
     if compute != "f32":
         form = form.replace("n", "w") + "w" * bool(numbers)
-        operands = [part for one in operands for part in (_wide(one, compute) if isinstance(one, Number) else [one])]
-        numbers = [part for one in numbers if isinstance(one, Number) for part in _wide(one, compute)]
+        operands = [part for one in operands for part in (wide(one, compute) if isinstance(one, Number) else [one])]
+        numbers = [part for one in numbers if isinstance(one, Number) for part in wide(one, compute)]
     moving = [out, *(one for one in operands if isinstance(one, torch.Tensor))]
     loops = loops_of(list(out.shape), [strides_over(one, out.shape) for one in moving])
     count = out.numel()

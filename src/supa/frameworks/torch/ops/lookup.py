@@ -1,10 +1,9 @@
-"""Rows by index (embeddings) with their gradient, and dropout. Not here: other indexing (host)."""
+"""The gradient of embeddings. Not here: their rows, other indexing (`indexing`)."""
 
 from __future__ import annotations
 
 import torch
 
-from supa.frameworks.torch.extension import library
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS, apply
 from supa.frameworks.torch.recorder import Declined, Recorder
@@ -39,28 +38,3 @@ def _embedding_backward(
     if grad.dtype == torch.float32:
         return total
     return apply(recorder, "copy", [total], dtype=torch.float32, out=recorder.new(total.shape, grad.dtype))
-
-
-@device_op("native_dropout")
-def _dropout(recorder: Recorder, x: Tensor, share: float, train: bool | None) -> tuple[Tensor, Tensor]:
-    if train is False or not 0 < share < 1 or x.dtype not in FLOATS or not x.is_contiguous() or x.numel() == 0:
-        raise Declined
-    recorder.never()
-    index = x.device.index
-    seed = int(library().supa_torch_seed(index)) & 0x7FFFFFFF
-    offset = int(library().supa_torch_draw(index, x.numel())) & 0x7FFFFFFF
-    out, kept = recorder.new(x.shape, x.dtype), recorder.new(x.shape, torch.bool)
-    grid = cdiv(x.numel(), _BLOCK)
-    recorder.run(lookup.dropout, grid, out, kept, x, float(share), seed, offset, x.numel(), BLOCK=_BLOCK)
-    return out, kept
-
-
-@device_op("native_dropout_backward")
-def _dropout_backward(recorder: Recorder, grad: Tensor, kept: Tensor, scale: float) -> Tensor:
-    if grad.dtype not in FLOATS:
-        raise Declined
-    kept_float = apply(recorder, "copy", [kept], dtype=torch.bool, out=recorder.new(kept.shape, grad.dtype))
-    scaled = apply(recorder, "mul", [grad, kept_float], dtype=grad.dtype)
-    factor = recorder.new((1,), torch.float32)
-    recorder.run(lookup.fill, 1, factor, float(scale), 1, BLOCK=1)
-    return apply(recorder, "mul", [scaled, factor], dtype=grad.dtype)

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.kernels import device_op
-from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, apply, operand
+from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, apply, operand, wide
 from supa.frameworks.torch.recorder import Declined, Number, Recorder
 from supa.libs.dnn.lookup import fill
+from supa.libs.elementwise.pointwise import COMPUTE
+from supa.libs.indexing.places import count_up, triangle, walk
 from supa.libs.sizes import cdiv, next_power_of_2
 
 Tensor = torch.Tensor
@@ -89,6 +91,69 @@ def _cat(recorder: Recorder, tensors: Sequence[Tensor], dim: int) -> Tensor:
     return out
 
 
-def number_tensor(recorder: Recorder, value: Number, dtype: torch.dtype) -> Tensor:
-    """A tensor of one value."""
-    return filled(recorder, recorder.new((1,), dtype), value.value)
+@device_op("flip")
+def _flip(recorder: Recorder, x: Tensor, dims: Sequence[int]) -> Tensor:
+    turned = {dim % x.dim() for dim in dims} if x.dim() else set()
+    out = recorder.new(x.shape, x.dtype)
+    if x.numel():
+        strides = [-stride if dim in turned else stride for dim, stride in enumerate(x.stride())]
+        corner = sum(x.stride(dim) * (x.shape[dim] - 1) for dim in turned)
+        start = recorder.view(x.as_strided((1,), (1,), x.storage_offset() + corner), x)
+        rearrange(recorder, out, start, list(x.shape), strides)
+    return out
+
+
+def rearrange(recorder: Recorder, out: Tensor, start: Tensor, sizes: list[int], strides: list[int]) -> None:
+    """out, contiguous in `sizes`, from memory that begins at `start` and is walked with any strides."""
+    if start.dtype.is_complex:
+        raise Declined
+    rows, columns = 1, sizes[-1] if sizes else 1
+    for size in sizes[:-1]:
+        rows *= size
+    lead = ([1] * 3 + sizes[:-1])[-3:]
+    steps = ([0] * 3 + strides[:-1])[-3:]
+    if len(sizes) > 4:
+        raise Declined
+    block_c = min(_BLOCK, next_power_of_2(columns))
+    block_r = min(next_power_of_2(rows), max(1, _BLOCK // block_c))
+    recorder.run(walk, (cdiv(rows, block_r), cdiv(columns, block_c)), out, start, rows, columns, *lead[1:], *steps,
+                 strides[-1] if strides else 0, BLOCK_R=block_r, BLOCK_C=block_c)  # fmt: skip
+
+
+def _enter_triangle(name: str, upper: bool) -> None:
+    def run(recorder: Recorder, x: Tensor, diagonal: int, out: Tensor | None) -> Tensor:
+        if x.dim() < 2 or x.dtype.is_complex:
+            raise Declined
+        source = contiguous(recorder, x)
+        target = recorder.new(x.shape, x.dtype) if out is None or not out.is_contiguous() else out
+        count = x.numel()
+        if count:
+            block = min(_BLOCK, next_power_of_2(count))
+            recorder.run(triangle, cdiv(count, block), target, source, count, x.shape[-2], x.shape[-1], diagonal,
+                         UPPER=upper, BLOCK=block)  # fmt: skip
+        return target if out is None or out is target else copy_into(recorder, target, out)
+
+    @device_op(name)
+    def plain(recorder: Recorder, x: Tensor, diagonal: int) -> Tensor:
+        return run(recorder, x, diagonal, None)
+
+    @device_op(f"{name}_")
+    def in_place(recorder: Recorder, x: Tensor, diagonal: int) -> Tensor:
+        return run(recorder, x, diagonal, x)
+
+
+_enter_triangle("tril", False)
+_enter_triangle("triu", True)
+
+
+@device_op("arange.start_out")
+def _arange(recorder: Recorder, start: Any, end: Any, step: Any, out: Tensor) -> Tensor:
+    compute = "i64" if out.dtype in INTEGERS else "f64"
+    if out.dtype not in (*FLOATS, *INTEGERS, torch.float64) or not out.is_contiguous():
+        raise Declined
+    count = out.numel()
+    if count:
+        block = min(_BLOCK, next_power_of_2(count))
+        recorder.run(count_up, cdiv(count, block), out, *wide(Number(start), compute), *wide(Number(step), compute),
+                     count, COMPUTE=COMPUTE[compute], BLOCK=block)  # fmt: skip
+    return out

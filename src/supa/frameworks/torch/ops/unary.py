@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.kernels import device_op
-from supa.frameworks.torch.names import UNARY
+from supa.frameworks.torch.names import LOGICAL, UNARY
 from supa.frameworks.torch.ops.elementwise import FLOATS, apply, operand
 from supa.frameworks.torch.recorder import Recorder
 from supa.libs.elementwise.table import OPERATIONS
@@ -36,6 +36,15 @@ def _enter(torch_name: str, name: str) -> None:
 
     _kept.extend((plain, in_place, with_out))
 
+
+def _enter_logical(torch_name: str, name: str) -> None:
+    @device_op(torch_name)
+    def plain(recorder: Recorder, tensor: torch.Tensor) -> torch.Tensor:
+        return apply(recorder, name, [operand(tensor, 0)], dtype=tensor.dtype)
+
+
+for _torch_name, _name in LOGICAL.items():
+    _enter_logical(_torch_name, _name)
 
 _kept: list[Callable[..., Any]] = []
 for _torch_name, _name in UNARY.items():

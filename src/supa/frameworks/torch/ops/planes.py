@@ -1,0 +1,215 @@
+"""Pooling and resampling of planes, forward and backward. Not here: convolutions (`spatial`), other ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from supa.frameworks.torch.kernels import device_op
+from supa.frameworks.torch.ops.elementwise import FLOATS
+from supa.frameworks.torch.ops.indexing import put
+from supa.frameworks.torch.ops.moves import contiguous, copy_into, filled
+from supa.frameworks.torch.recorder import Declined, Recorder
+from supa.libs.dnn import pooling
+from supa.libs.sizes import cdiv, next_power_of_2
+
+Tensor = torch.Tensor
+_BLOCK = 256
+_LARGEST_WINDOW = 64
+
+
+def _pair(values: Sequence[int], default: Sequence[int] = (1, 1)) -> tuple[int, int]:
+    if not len(values):
+        return int(default[0]), int(default[1])
+    return int(values[0]), int(values[-1])
+
+
+def _check(x: Tensor) -> tuple[int, int, int]:
+    if x.dtype not in FLOATS or x.dim() not in (3, 4) or not x.numel() or x.numel() >= 1 << 31:
+        raise Declined
+    height, width = x.shape[-2:]
+    return x.numel() // (height * width), height, width
+
+
+def _out_size(size: int, kernel: int, stride: int, pad: int, step: int, ceil: bool) -> int:
+    span = size + 2 * pad - step * (kernel - 1) - 1
+    count = (-(-span // stride) if ceil else span // stride) + 1
+    if ceil and (count - 1) * stride >= size + pad:
+        count -= 1
+    if count <= 0:
+        raise Declined  # the host words the error
+    return count
+
+
+def _grid(count: int) -> tuple[int, int]:
+    block = min(_BLOCK, next_power_of_2(count))
+    return cdiv(count, block), block
+
+
+def _options(**pairs: tuple[int, int]) -> dict[str, int]:
+    return {f"{name}_{axis}": pair[at] for name, pair in pairs.items() for at, axis in enumerate("HW")}
+
+
+@device_op("max_pool2d_with_indices")
+def _max_pool(
+    recorder: Recorder, x: Tensor, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int],
+    dilation: Sequence[int], ceil: bool,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    planes, height, width = _check(x)
+    size, pad, step = _pair(kernel), _pair(padding), _pair(dilation)
+    by = _pair(stride, size)
+    if size[0] * size[1] > _LARGEST_WINDOW or 2 * pad[0] > size[0] or 2 * pad[1] > size[1]:
+        raise Declined
+    rows = _out_size(height, size[0], by[0], pad[0], step[0], ceil)
+    columns = _out_size(width, size[1], by[1], pad[1], step[1], ceil)
+    x = contiguous(recorder, x)
+    shape = (*x.shape[:-2], rows, columns)
+    out, index = recorder.new(shape, x.dtype), recorder.new(shape, torch.int64)
+    grid, block = _grid(out.numel())
+    recorder.run(pooling.largest, grid, out, index, x, out.numel(), height, width, rows, columns,
+                 **_options(KERNEL=size, STRIDE=by, PAD=pad, STEP=step), BLOCK=block)  # fmt: skip
+    return out, index
+
+
+@device_op("max_pool2d_with_indices_backward")
+def _max_pool_backward(
+    recorder: Recorder, grad: Tensor, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: Any,
+    index: Tensor,
+) -> Tensor:  # fmt: skip
+    planes, height, width = _check(x)
+    grad, index = contiguous(recorder, grad), contiguous(recorder, index)
+    out = filled(recorder, recorder.new(x.shape, x.dtype), 0)
+    count = grad.numel() // planes
+    if grad.dtype != x.dtype or not count:
+        raise Declined
+    strides = [[height * width, 0], [count, 1], [count, 1]]
+    return put(recorder, out, grad, index, (planes, count), strides, size=height * width, step=1, kind="add")
+
+
+def _mean_options(
+    kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], padded: bool
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], dict[str, Any]]:
+    size, pad = _pair(kernel), _pair(padding)
+    by = _pair(stride, size)
+    return size, by, pad, {**_options(KERNEL=size, STRIDE=by, PAD=pad), "PADDED": bool(padded)}
+
+
+@device_op("avg_pool2d")
+def _avg_pool(
+    recorder: Recorder, x: Tensor, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], ceil: bool,
+    padded: bool, divisor: int | None,
+) -> Tensor:  # fmt: skip
+    planes, height, width = _check(x)
+    size, by, pad, options = _mean_options(kernel, stride, padding, padded)
+    if divisor is not None and divisor <= 0:
+        raise Declined
+    rows = _out_size(height, size[0], by[0], pad[0], 1, ceil)
+    columns = _out_size(width, size[1], by[1], pad[1], 1, ceil)
+    x = contiguous(recorder, x)
+    out = recorder.new((*x.shape[:-2], rows, columns), x.dtype)
+    grid, block = _grid(out.numel())
+    recorder.run(pooling.mean, grid, out, x, out.numel(), height, width, rows, columns, divisor or 0, **options,
+                 BLOCK=block)  # fmt: skip
+    return out
+
+
+@device_op("avg_pool2d_backward")
+def _avg_pool_backward(
+    recorder: Recorder, grad: Tensor, x: Tensor, kernel: Sequence[int], stride: Sequence[int],
+    padding: Sequence[int], ceil: bool, padded: bool, divisor: int | None,
+) -> Tensor:  # fmt: skip
+    planes, height, width = _check(x)
+    options = _mean_options(kernel, stride, padding, padded)[3]
+    if grad.dtype != x.dtype or not grad.numel():
+        raise Declined
+    grad = contiguous(recorder, grad)
+    out = recorder.new(x.shape, x.dtype)
+    grid, block = _grid(out.numel())
+    recorder.run(pooling.mean_backward, grid, out, grad, out.numel(), height, width, *grad.shape[-2:], divisor or 0,
+                 **options, BLOCK=block)  # fmt: skip
+    return out
+
+
+def _most(size: int, out: int) -> int:
+    """The longest of `out` adaptive windows over `size`."""
+    return max(-(-(at + 1) * size // out) - at * size // out for at in range(out))
+
+
+@device_op("_adaptive_avg_pool2d")
+def _adaptive(recorder: Recorder, x: Tensor, out_size: Sequence[int]) -> Tensor:
+    planes, height, width = _check(x)
+    rows, columns = _pair(out_size)
+    if not rows * columns:
+        raise Declined
+    x = contiguous(recorder, x)
+    out = recorder.new((*x.shape[:-2], rows, columns), x.dtype)
+    grid, block = _grid(out.numel())
+    recorder.run(pooling.adaptive_mean, grid, out, x, out.numel(), height, width, rows, columns, _most(height, rows),
+                 _most(width, columns), BACK=False, BLOCK=block)  # fmt: skip
+    return out
+
+
+@device_op("_adaptive_avg_pool2d_backward")
+def _adaptive_backward(recorder: Recorder, grad: Tensor, x: Tensor) -> Tensor:
+    planes, height, width = _check(x)
+    if grad.dtype != x.dtype or not grad.numel():
+        raise Declined
+    grad = contiguous(recorder, grad)
+    rows, columns = grad.shape[-2:]
+    total = filled(recorder, recorder.new(x.shape, torch.float32), 0)
+    grid, block = _grid(grad.numel())
+    recorder.run(pooling.adaptive_mean, grid, total, grad, grad.numel(), height, width, rows, columns,
+                 _most(height, rows), _most(width, columns), BACK=True, BLOCK=block)  # fmt: skip
+    return total if x.dtype == torch.float32 else copy_into(recorder, total, recorder.new(x.shape, x.dtype))
+
+
+def _scale(size: int, out: int, aligned: bool, given: float | None) -> float:
+    if aligned:
+        return (size - 1) / (out - 1) if out > 1 else 0.0
+    return 1.0 / given if given else size / out
+
+
+def _resample(
+    recorder: Recorder, x: Tensor, small: Sequence[int], large: Sequence[int], scales: Sequence[float],
+    linear: bool, aligned: bool, back: bool,
+) -> Tensor:  # fmt: skip
+    x = contiguous(recorder, x)
+    lead = list(x.shape[:-2])
+    dtype = torch.float32 if back else x.dtype
+    out = recorder.new([*lead, *(small if back else large)], dtype)
+    if back:
+        filled(recorder, out, 0)
+    count = x.numel() if back else out.numel()
+    grid, block = _grid(count)
+    recorder.run(pooling.resample, grid, out, x, count, *small, *large, *scales, LINEAR=linear, ALIGNED=aligned,
+                 BACK=back, BLOCK=block)  # fmt: skip
+    return out if dtype == x.dtype else copy_into(recorder, out, recorder.new(out.shape, x.dtype))
+
+
+def _enter(name: str, linear: bool) -> None:
+    def facts(values: tuple[Any, ...]) -> tuple[bool, Sequence[float | None]]:
+        return (bool(values[0]), values[1:3]) if linear else (False, values[0:2])
+
+    def scales(small: Sequence[int], large: Sequence[int], options: tuple[Any, ...]) -> list[float]:
+        aligned, given = facts(options)
+        return [_scale(small[at], large[at], aligned, given[at]) for at in range(2)]
+
+    @device_op(name)
+    def forward(recorder: Recorder, x: Tensor, size: Sequence[int], *options: Any) -> Tensor:
+        _check(x)
+        small, large = list(x.shape[-2:]), [int(one) for one in size]
+        return _resample(recorder, x, small, large, scales(small, large, options), linear, facts(options)[0], False)
+
+    @device_op(f"{name}_backward")
+    def backward(
+        recorder: Recorder, grad: Tensor, out_size: Sequence[int], in_size: Sequence[int], *options: Any
+    ) -> Tensor:
+        _check(grad)
+        small, large = [int(one) for one in in_size[-2:]], [int(one) for one in out_size]
+        return _resample(recorder, grad, small, large, scales(small, large, options), linear, facts(options)[0], True)
+
+
+_enter("upsample_nearest2d", False)
+_enter("upsample_bilinear2d", True)

@@ -1,0 +1,1 @@
+"""Steps of optimizers. Not here: their loops over parameters (torch's)."""

@@ -1,0 +1,1 @@
+"""Random numbers. Not here: the generator's state (`frameworks`)."""
