@@ -515,9 +515,7 @@ def coordinates_access(ev: Evaluator, made: ops.MakeDescriptor, coordinates: Seq
     pointer = element_of(made.base.type)
     assert isinstance(pointer, Pointer)
     address, mask = ev.scalar(made.base), uniform("i1", "true")
-    for coordinate, extent, stride in zip(
-        coordinates, made.extents, made.strides, strict=True
-    ):
+    for coordinate, extent, stride in zip(coordinates, made.extents, made.strides, strict=True):
         # One unsigned comparison holds for 0 <= coordinate < extent.
         inside = ev.apply("icmp ult {t} {0}, {1}", (coordinate, ev.scalar(extent)), "i1")
         mask = inside if mask.name == "true" else ev.apply("and {t} {0}, {1}", (mask, inside), "i1")
@@ -528,7 +526,11 @@ def coordinates_access(ev: Evaluator, made: ops.MakeDescriptor, coordinates: Seq
 
 def padding(ev: Evaluator, made: ops.MakeDescriptor, element: Scalar) -> Vec:
     """What a descriptor reads outside its tensor."""
-    zero, nan = (uniform(register_type(element), literal(value, element)) for value in (0, float("nan")))
+    type_ = register_type(element)
+    zero = uniform(type_, literal(0, element))
+    if isinstance(element, Pointer) or not element.is_float:
+        return zero
+    nan = uniform(type_, literal(float("nan"), element))
     if made.pads_with_nan is not None:
         return ev.select(ev.scalar(made.pads_with_nan), nan, zero)
     return nan if made.padding == "nan" else zero
