@@ -27,7 +27,7 @@ UNCALIBRATED: dict[str, Callable[[Rates], float]] = {
     "row_hbm": lambda r: r.hbm_stream_bytes_per_s / r.hbm_bytes_per_s,
     "l2_share": lambda r: 1.0,
     "kept": lambda r: 0.0,
-    "loaded_latency_s": lambda r: r.hbm_latency_s,
+    "miss_latency_s": lambda r: 145e-9,
     "block_start_s": lambda r: 0.0,
     "turn_s": lambda r: 0.0,
     "cu_sums_bytes_per_s": lambda r: 32 * r.core_hz,

@@ -6,6 +6,7 @@ import itertools
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from unittest import mock
 
 import pytest
@@ -15,7 +16,9 @@ from timing_kernels import BASE, attention, copy, kernel, load, product, softmax
 
 from supa.arch import Device, with_overrides
 from supa.arch import load as device_of
+from supa.program.work import Work
 from supa.timing import Prediction, price
+from supa.timing.mechanisms import hbm_share
 from supa.timing.steady import find_gap
 from supa.timing.workloads import Kernel, elementwise, gemm
 from supa.timing.workloads.gemm import Tiling
@@ -26,7 +29,7 @@ SMALL = Tiling(m=64, n=64, k=64, stages=2)
 
 def run(device: str | Device, one: Kernel, **options: str) -> Prediction:
     described = device_of(device) if isinstance(device, str) else device
-    return price(described, one.work, one.resources, one.grid, one.stream, **options)  # type: ignore[arg-type]
+    return price(described, one.work, one.resources, one.grid, one.stream, warm=one.warm, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -87,11 +90,11 @@ FASTER = {
 @pytest.mark.parametrize("change", FASTER)
 @pytest.mark.parametrize("name", suite())
 def test_better_hardware_is_not_slower(change: str, name: str) -> None:
-    """In a machine of queues a change can swap two blocks' turns: that is worth at most a hundredth here."""
+    """In a machine of queues a change can swap two blocks' turns: that is worth at most a fiftieth here."""
     device = device_of("bili100")
     better = with_overrides(device, FASTER[change])
     one = suite()[name]
-    assert run(better, one).time_ps <= run(device, one).time_ps * 1.01
+    assert run(better, one).time_ps <= run(device, one).time_ps * 1.02
 
 
 @pytest.mark.parametrize(
@@ -110,12 +113,13 @@ def test_what_bounds_a_kernel_speeds_it_up(change: str, name: str, one: Kernel) 
 
 
 def test_more_compute_units_are_not_slower() -> None:
+    """Save that more of them, in step, meet more often at the L2."""
     one = gemm(1024, 1024, 256, tiling=SMALL)
     times = [
         run(with_overrides(device_of("a100-sxm-80"), {"die.disabled_eu_count": str(off)}), one).time_ps
         for off in (400, 320, 240, 160, 80, 0)
     ]
-    assert all(after <= before * 1.01 for before, after in itertools.pairwise(times)), times
+    assert all(after <= before * 1.03 for before, after in itertools.pairwise(times)), times
 
 
 @pytest.mark.parametrize("name", suite())
@@ -178,13 +182,20 @@ def test_a_lone_product_takes_its_cycles() -> None:
 
 
 def test_a_power_cap_lowers_clock_and_speed() -> None:
-    device = device_of("h100-sxm")
+    device = with_overrides(device_of("h100-sxm"), {"power.response": "1 us"})
     capped = with_overrides(device, {"board.power_cap": "350 W"})
     one = gemm(4096, 2048, 1024)
     free, held = run(device, one), run(capped, one)
     assert held.clock_hz < free.clock_hz
     assert held.time_ps > free.time_ps
     assert held.average_power_w <= 350 * 1.02
+
+
+def test_a_burst_ends_before_the_governor_acts() -> None:
+    device = with_overrides(device_of("h100-sxm"), {"board.power_cap": "350 W"})
+    slow, quick = (with_overrides(device, {"power.response": time}) for time in ("10 ms", "1 us"))
+    one = gemm(2048, 2048, 1024)
+    assert run(slow, one).time_ps < run(quick, one).time_ps
 
 
 def test_two_runs_are_equal_and_so_are_other_processes() -> None:
@@ -231,3 +242,44 @@ def test_a_grid_that_changes_on_the_way_is_not_skipped() -> None:
     gap = find_gap(one.work, one.stream, blocks, 500, 1000)
     assert gap is not None
     assert gap.begin + gap.blocks <= odd
+
+
+def test_a_tile_that_two_blocks_receive_passes_the_l2_once() -> None:
+    device = device_of("h100-sxm")
+    alone, pairs = (gemm(1024, 1024, 512, tiling=Tiling(engine="tensor_data", cluster=one)) for one in (1, 2))
+    both, single = run(device, pairs), run(device, alone)
+    operands = 2 * 8 * 1024 * 512 * 2  # each of 8 x 8 tiles reads its rows and columns, of 2 bytes
+    assert single.l2_bytes == operands + 1024 * 1024 * 2
+    assert both.l2_bytes == operands * 3 / 4 + 1024 * 1024 * 2
+    assert both.read_bytes == single.read_bytes
+
+
+def test_split_products_pay_a_handover_and_move_their_sums() -> None:
+    device = device_of("a100-sxm-80")
+    one = gemm(128, 128, 8192, tiling=Tiling(parts=8))
+    found = run(device, one)
+    assert found.flops == 2 * 128 * 128 * 8192 + 8 * 128 * 128  # and the additions of eight parts
+    assert found.time_ps > device.chip.sustained.handover_ps
+    assert found.time_ps < 0.5 * run(device, gemm(128, 128, 8192)).time_ps
+
+
+def test_a_warm_operand_is_not_read_again() -> None:
+    cold, warm = (run("a100-sxm-80", gemm(512, 512, 1024, tiling=SMALL, warm_share=share)) for share in (0.0, 1.0))
+    assert cold.read_bytes - warm.read_bytes == 512 * 1024 * 2
+    assert warm.time_ps <= cold.time_ps
+
+
+def test_short_runs_open_more_rows_of_the_memory() -> None:
+    device = device_of("a100-sxm-80")
+    whole = copy(20_000)
+    pieces = replace(whole, work=Work(body=tuple(replace(step, piece_bytes=64) for step in whole.work.steps())))
+    share = hbm_share(device.chip, 64) / hbm_share(device.chip, 1 << 20)
+    assert share < 0.7
+    times = [run(device, one).time_ps for one in (whole, pieces)]
+    assert times[0] < times[1] < times[0] / share
+
+
+def test_vector_work_beside_products_holds_the_matrix_engine_up() -> None:
+    hidden, exposed = (with_overrides(device_of("a100-sxm-80"), {"sustained.overlap": at}) for at in ("1", "0"))
+    one = attention(108, 4, 32)
+    assert run(hidden, one).time_ps < 0.97 * run(exposed, one).time_ps

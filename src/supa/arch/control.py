@@ -23,9 +23,9 @@ class Launch:
     """What a kernel costs besides its work."""
 
     latency_ps: int = leaf("ps", "from the head of an idle stream to the first block, plus the end's notice")
+    notice_ps: int = leaf("ps", "of the latency, the part behind the last block: caches written back, the end noticed")
     gap_ps: int = leaf("ps", "between the end of a kernel and the first block of the next in the same stream")
     dispatch_blocks_per_clock: int = leaf("block/clk", "blocks the dispatcher hands out to the whole chip")
-    block_latency_cycles: int = leaf("cycles", "from a free place on a CU to the next block's first instruction")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,5 +91,7 @@ class Hbm:
     latency_ps: int = leaf("ps", "added to an L2 miss")
     turnaround_ps: int = leaf("ps", "a channel's switch from reads to writes or back", zero=True)
     page_bytes: int = leaf("B", "open row of one channel")
-    row_miss_ps: int = leaf("ps", "a channel's time to change the open row", zero=True)
+    row_miss_ps: int = leaf("ps", "a bank's time to change its open row", zero=True)
+    bank_count: int = leaf(doc="banks of a channel that open rows side by side")
+    write_batch_bytes: int = leaf("B", "what a channel gathers before it turns to writes and back")
     access_bytes: int = leaf("B", "smallest transfer")

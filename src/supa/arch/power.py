@@ -24,6 +24,7 @@ class Power:
 
     idle_w: float = leaf("W", "board power with nothing to do")
     static_w: float = leaf("W", "board power under load that no event accounts for: leakage, clocks, fans, losses")
+    response_ps: int = leaf("ps", "over which the governor averages before it lowers the clock", zero=True)
     voltage_exponent: float = leaf(doc="how an event's energy follows the core clock", zero=True, at_most=3)
 
 

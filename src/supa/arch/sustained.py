@@ -15,11 +15,9 @@ from supa.arch.leaf import leaf
 class Sustained:
     """Shares of peaks and exposed times of well written kernels."""
 
-    tile_hbm: float = leaf(doc="share of the HBM's printed peak that tiles of a matrix reach", at_most=1)
-    row_hbm: float = leaf(doc="share of the HBM's printed peak that row kernels reach, element by element", at_most=1)
     l2: float = leaf(doc="share of the slices' bandwidth that all CUs together reach", at_most=1)
     kept: float = leaf(doc="share of the L2 that an operand keeps against another that streams by", at_most=1)
-    loaded_latency_ps: int = leaf("ps", "added to an L2 miss while all CUs load")
+    loaded_latency_ps: int = leaf("ps", "added to an L2 miss of a tile whose rows lie apart: translations and queues")
     block_start_ps: int = leaf("ps", "from a block's first instruction to its first load")
     matrix_hz: int = leaf("Hz", "T-core clock while power allows; printed peaks may be stated at a lower one")
     turn_cycles: int = leaf("cycles", "of a pipelined loop's turn: barrier, addresses, first operands", zero=True)

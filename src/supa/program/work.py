@@ -45,6 +45,8 @@ class Access(Step):
     """Memory traffic of one tile. `argument` is the kernel argument that the address derives from, -1 unknown.
 
     `asynchronous` marks loads that a software pipeline may issue ahead (their tile goes to shared memory).
+    `piece_bytes`: neighbouring bytes that one instruction of a warp touches (0: the footprint's rows, whole).
+    `multicast`: so many blocks, neighbours in the grid, receive the tile by one read.
     """
 
     kind: Literal["load", "store", "atomic"]
@@ -56,6 +58,8 @@ class Access(Step):
     argument: int = -1
     asynchronous: bool = False
     returns: bool = True  # atomics: whether the old value is used
+    piece_bytes: int = 0
+    multicast: int = 1
 
     @property
     def value_count(self) -> int:
@@ -109,7 +113,9 @@ class Exchange(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Barrier(Step):
-    """All warps of the block meet."""
+    """All warps of the block meet; across the `grid`, a block waits for what its neighbours hand over in memory."""
+
+    scope: Literal["block", "grid"] = "block"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,12 @@ from fractions import Fraction
 from typing import Literal
 
 from supa.arch import Device
+from supa.timing import mechanisms
 from supa.timing.machine.layout import COST_SHIFT
 
 Placement = Literal["uma", "numa"]
 
-WRITE_BATCH_BYTES = 4096  # a channel gathers this much before it turns from reads to writes and back
 QUEUE_COUNT = 16  # at most, for the slices of a partition and for the channels
-BANK_COUNT = 16  # rows of one channel that open side by side (HBM2 and HBM3 pseudo channels, JESD235, JESD238)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +39,10 @@ def machine_figures(device: Device, setting: Setting) -> dict[str, int]:
     slice_hz = Fraction(l2_hz) * slice_group
     sums = chip.sustained.sums_bytes_per_clock
     channels, channel_group = _grouped(chip.hbm.channel_count)
-    channel = Fraction(chip.hbm.bandwidth_bytes_per_s, chip.hbm.channel_count) * Fraction(chip.hbm.peak_efficiency)
     return dict(
         cu_count=chip.cu_count,
         dispatch_ps=_ps(Fraction(1, chip.launch.dispatch_blocks_per_clock), core),
-        block_latency_ps=_ps(chip.launch.block_latency_cycles, core) + chip.sustained.block_start_ps,
+        block_latency_ps=chip.sustained.block_start_ps,
         line_shift=_log2(chip.l2.line_bytes),
         sector_shift=_log2(chip.l2.sector_bytes),
         sets=_sets(device, setting),
@@ -54,17 +52,15 @@ def machine_figures(device: Device, setting: Setting) -> dict[str, int]:
         local_homes=int(setting.placement == "numa"),
         partitions=partitions,
         slices=slices,
-        slice_read_cost=_cost(slice_hz * chip.l2.slice_bandwidth_bytes_per_clock),
-        slice_write_cost=_cost(slice_hz * chip.l2.slice_write_bandwidth_bytes_per_clock),
+        slice_read_cost=_cost(slice_hz * mechanisms.l2_bytes_per_clock(chip)),
+        slice_write_cost=_cost(slice_hz * mechanisms.l2_written_bytes_per_clock(chip)),
         slice_atomic_cost=_cost(Fraction(atomics) * l2_hz * slice_group),
         atomic_chain_ps=_ps(chip.l2.atomic_same_address_cycles, l2_hz),
         channels=channels,
-        channel_cost=_cost(channel * channel_group),
-        row_miss_ps=chip.hbm.row_miss_ps // (BANK_COUNT * channel_group),
+        channel_cost=_cost(mechanisms.channel_bytes_per_s(chip) * channel_group),
+        row_opening_cost=_fixed(mechanisms.row_opening_ps(chip) / channel_group),
         page_bytes=chip.hbm.page_bytes,
-        turnaround_cost=_cost(Fraction(10**12 * WRITE_BATCH_BYTES * channel_group, 2 * chip.hbm.turnaround_ps))
-        if chip.hbm.turnaround_ps
-        else 0,
+        turnaround_cost=_fixed(mechanisms.turning_ps_per_byte(chip) / channel_group),
         access_bytes=chip.hbm.access_bytes,
         lsc_cost=_cost(Fraction(chip.lsc.bandwidth_bytes_per_clock * lscs) * core),
         fill_cost=_cost(Fraction(chip.lsc.fill_bandwidth_bytes_per_clock * lscs) * core),
@@ -78,14 +74,20 @@ def machine_figures(device: Device, setting: Setting) -> dict[str, int]:
         die_cost=_cost(Fraction(chip.die_to_die.bandwidth_bytes_per_s)) if chip.die_to_die.bandwidth_bytes_per_s else 0,
         die_latency_ps=chip.die_to_die.latency_ps,
         l2_latency_ps=_ps(chip.l2.latency_cycles, l2_hz),
-        hbm_latency_ps=max(chip.hbm.latency_ps, chip.sustained.loaded_latency_ps),
+        hbm_latency_ps=chip.hbm.latency_ps,
+        miss_latency_ps=mechanisms.miss_latency_ps(chip),
         tda_issue_ps=_ps(chip.tda.issue_cycles, core),
     )
 
 
 def _cost(units_per_s: Fraction) -> int:
     """Fixed-point picoseconds of one unit, rounded up so that no peak is exceeded."""
-    cost = Fraction(10**12 << COST_SHIFT) / units_per_s
+    return _fixed(Fraction(10**12) / units_per_s)
+
+
+def _fixed(ps: Fraction) -> int:
+    """Picoseconds as fixed point, rounded up."""
+    cost = ps * (1 << COST_SHIFT)
     return -(-cost.numerator // cost.denominator)
 
 

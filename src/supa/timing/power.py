@@ -8,6 +8,7 @@ from math import log
 from typing import Protocol, TypeVar
 
 from supa.arch import Device
+from supa.timing import mechanisms
 from supa.timing.machine import layout
 from supa.timing.memory_image import Image
 from supa.timing.steps import StepCost
@@ -67,15 +68,16 @@ def energies(device: Device, costs: Sequence[StepCost], image: Image) -> Events:
 
 
 def power_w(device: Device, run: Timed, core_hz: int, time_ps: float | None = None) -> float:
-    """Average board power of a run at a core clock: static, and events at that clock's voltage."""
+    """Board power of a run at a core clock as the governor sees it: static, and events at that clock's voltage."""
     scale: float = (core_hz / device.chip.clocks.boost_hz) ** device.chip.power.voltage_exponent
     time = run.time_ps if time_ps is None else time_ps
     static_w: float = device.chip.power.static_w
-    return static_w + (run.core_pj * scale + run.fixed_pj) / max(time, 1)
+    seen = mechanisms.seen_share(time, device.chip.power.response_ps)
+    return static_w + float(seen) * (run.core_pj * scale + run.fixed_pj) / max(time, 1)
 
 
 def under_cap(device: Device, simulate: Callable[[int], Run]) -> tuple[Run, int]:
-    """Find the highest clock at which a kernel that runs on and on keeps the cap; returns its run and clock.
+    """Find the highest clock at which the governor sees the cap kept; returns the run and the clock.
 
     Between two simulated clocks, time is taken to be a power of the clock.
     """

@@ -42,6 +42,7 @@ class Job:
     begins: np.ndarray
     placement: figures.Placement
     caches: Caches
+    warm: tuple[tuple[int, int], ...]
 
     @property
     def blocks(self) -> int:
@@ -79,16 +80,18 @@ def price(
     *,
     placement: figures.Placement = "uma",
     caches: Caches = "cold",
+    warm: tuple[tuple[int, int], ...] = (),
 ) -> Prediction:
     """Predict one launch.
 
     `stream` holds int64 values as the kernel's work entry writes them: for each block of `grid`, x fastest, their
     number and the values. `caches` is "warm" for a kernel that runs again and again on the same memory. `placement` is
-    "numa" when every block finds its data beside it.
+    "numa" when every block finds its data beside it. `warm` names ranges of memory, (address, bytes), that lie in the
+    L2 when the kernel starts.
 
     Raises `LaunchError` when a block does not fit a CU, `ValueError` when work and stream break their contract.
     """
-    job = _job(device, work, resources, grid, stream, placement, caches)
+    job = _job(device, work, resources, grid, stream, placement, caches, warm)
     sampling = _sampling(job)
     run, clock_hz = power.under_cap(device, lambda hz: _simulate(job, hz, sampling))
     return _predict(job, run, clock_hz, sampling)
@@ -102,6 +105,7 @@ def _job(
     stream: np.ndarray,
     placement: figures.Placement,
     caches: Caches,
+    warm: tuple[tuple[int, int], ...],
 ) -> Job:
     from supa.timing.machine.run import find_blocks
 
@@ -126,11 +130,13 @@ def _job(
         begins=begins,
         placement=placement,
         caches=caches,
+        warm=warm,
     )
 
 
 def _simulate(job: Job, core_hz: int, sampling: Sampling, first: int = 0, last: int | None = None) -> Run:
     """Run blocks [first, last) at a core clock; with warm caches, a second time on the tags of the first."""
+    from supa.timing.machine.memory import preload
     from supa.timing.machine.tags import dirty_sectors
 
     until = job.blocks if last is None else last
@@ -140,7 +146,10 @@ def _simulate(job: Job, core_hz: int, sampling: Sampling, first: int = 0, last: 
     times = at_clock(job.costs, core_hz)
 
     def idle() -> Image:
-        return build(chip, values, job.tape, times, job.occupancy.blocks_per_cu, until - first)
+        made = build(chip, values, job.tape, times, job.occupancy.blocks_per_cu, until - first)
+        for address, size in job.warm:
+            preload(made.words, address, size)
+        return made
 
     image = idle()
     time_ps = _go(job, image, sampling.gap, first, until)

@@ -15,6 +15,7 @@ import numpy as np
 
 from supa.arch import TENSOR_FORMATS, Device
 from supa.program.work import Barrier, Count, Exchange, Matrix, Step, Vector
+from supa.timing import mechanisms
 from supa.timing.machine import layout
 
 
@@ -32,6 +33,7 @@ class StepCost:
     busy: np.ndarray
     own: np.ndarray
     latency: float = 0.0
+    latency_ps: float = 0.0  # whatever the core's clock
     flops: float = 0.0
     energy_pj: float = 0.0
 
@@ -74,7 +76,8 @@ class StepPricer:
         self.eus = device.chip.cu.eu_count
         self.warps = warps
         self.lsc_bytes_per_clock = device.chip.lsc.bandwidth_bytes_per_clock * device.chip.lscs_per_cu
-        self.matrix_per_core = device.chip.clocks.matrix_hz / device.chip.clocks.boost_hz
+        self.exposed = 1 - device.chip.sustained.overlap
+        self.matrix_per_core = device.chip.sustained.matrix_hz / device.chip.clocks.boost_hz
 
     def price(self, step: Step) -> StepCost:
         """Cycles of the core clock; accesses cost nothing here."""
@@ -112,7 +115,7 @@ def _matrix(pricer: StepPricer, step: Step, cost: StepCost) -> None:
     operands = _operand_bytes(pricer, step, m, n, k, width) * step.batch
     if operands:
         pricer.take(cost, layout.ENGINE_LSC, operands / pricer.lsc_bytes_per_clock)
-    cost.latency = tcore.latency_cycles
+    cost.latency = mechanisms.product_latency_cycles(pricer.chip)
     energy = pricer.chip.energy
     held = (
         step.batch * (m * k * n / tcore.step_n + k * n * m / tcore.step_m) * width / 8 + 8 * m * n * (k // step_k) / 8
@@ -221,9 +224,12 @@ def _exchange(pricer: StepPricer, step: Step, cost: StepCost) -> None:
 
 
 def _barrier(pricer: StepPricer, step: Step, cost: StepCost) -> None:
-    """The last warp's arrival must reach the others: one trip through the LSC."""
+    """The last warp's arrival must reach the others: one trip through the LSC; between blocks, a handover in memory."""
     assert isinstance(step, Barrier)
-    cost.latency = pricer.chip.lsc.shared_latency_cycles
+    if step.scope == "grid":
+        cost.latency_ps = pricer.chip.sustained.handover_ps
+    else:
+        cost.latency = pricer.chip.lsc.shared_latency_cycles
 
 
 _RULES: Mapping[type[Step], StepRule] = MappingProxyType(
@@ -232,8 +238,16 @@ _RULES: Mapping[type[Step], StepRule] = MappingProxyType(
 
 
 def price_steps(pricer: StepPricer, steps: Sequence[Step]) -> tuple[StepCost, ...]:
-    """Every step's cost, in walking order."""
-    return tuple(pricer.price(step) for step in steps)
+    """Every step's cost, in walking order.
+
+    Beside products, a share of the vector work holds the matrix engine up: both take issue slots and register ports.
+    """
+    costs = tuple(pricer.price(step) for step in steps)
+    if any(isinstance(step, Matrix) for step in steps):
+        for step, cost in zip(steps, costs, strict=True):
+            if isinstance(step, Vector):
+                cost.busy[layout.ENGINE_MATRIX] += pricer.exposed * cost.busy[layout.ENGINE_VECTOR]
+    return costs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,7 +265,7 @@ def at_clock(costs: Sequence[StepCost], core_hz: int) -> EngineTimes:
     engines = layout.ENGINE_COUNT
     busy = np.array([cost.busy for cost in costs]).reshape(-1, engines) * cycle_ps
     own = np.array([cost.own for cost in costs]).reshape(-1, engines) * cycle_ps
-    latency = np.array([cost.latency for cost in costs]) * cycle_ps
+    latency = np.array([cost.latency * cycle_ps + cost.latency_ps for cost in costs])
     return EngineTimes(
         busy_ps=np.ceil(busy - 1e-6).astype(np.int64),
         own_ps=np.ceil(np.maximum(own, busy) - 1e-6).astype(np.int64),

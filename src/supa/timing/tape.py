@@ -150,3 +150,5 @@ def _fill_access(row: np.ndarray, access: Access) -> None:
     row[layout.BY_TDA] = access.engine == "tensor_data"
     row[layout.SCATTERED] = access.scattered
     row[layout.RETURNS] = access.returns
+    row[layout.PIECE_BYTES] = access.piece_bytes
+    row[layout.MULTICAST] = access.multicast

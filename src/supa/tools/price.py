@@ -109,11 +109,12 @@ class _Layer:
 
 
 def _kernel_only(rates: Rates, m: int, n: int, k: int) -> Estimate:
-    """A product as such tables report it: the kernel alone, without its launch's notice."""
+    """A product as profilers report it: from the first block to the end's notice."""
     found = outline.gemm(rates, m, n, k)
-    time = found.time_s - rates.gap_s
+    before = rates.launch_s - rates.notice_s
+    time = found.time_s - before
     return Estimate(
-        time_s=time, energy_j=found.energy_j - rates.static_w * rates.gap_s, bound_by=found.bound_by,
+        time_s=time, energy_j=found.energy_j - rates.static_w * before, bound_by=found.bound_by,
         schedule=found.schedule,
     )  # fmt: skip
 

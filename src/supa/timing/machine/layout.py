@@ -39,7 +39,7 @@ FIGURES = (
     "atomic_chain_ps",  # between two atomics on one address
     "channels",
     "channel_cost",  # per byte
-    "row_miss_ps",
+    "row_opening_cost",  # per row
     "page_bytes",
     "turnaround_cost",  # per written byte
     "access_bytes",
@@ -53,15 +53,16 @@ FIGURES = (
     "die_cost",
     "die_latency_ps",
     "l2_latency_ps",
-    "hbm_latency_ps",
+    "hbm_latency_ps",  # of neighbouring bytes
+    "miss_latency_ps",  # of rows apart
     "tda_issue_ps",
 )
 (
     CU_COUNT, DISPATCH_PS, BLOCK_LATENCY_PS, LINE_SHIFT, SECTOR_SHIFT, SETS, WAYS, SAMPLE_MASK, REPLICATES, LOCAL_HOMES,
     PARTITION_COUNT, SLICE_COUNT, SLICE_READ_COST, SLICE_WRITE_COST, SLICE_ATOMIC_COST, ATOMIC_CHAIN_PS, CHANNEL_COUNT,
-    CHANNEL_COST, ROW_MISS_PS, PAGE_BYTES, TURNAROUND_COST, ACCESS_BYTES, LSC_COST, FILL_COST, WRITE_COST,
+    CHANNEL_COST, ROW_OPENING_COST, PAGE_BYTES, TURNAROUND_COST, ACCESS_BYTES, LSC_COST, FILL_COST, WRITE_COST,
     OUTSTANDING_LINES, SPC_COST, CROSSING_COST, CROSSING_LATENCY_PS, DIE_COST, DIE_LATENCY_PS, L2_LATENCY_PS,
-    HBM_LATENCY_PS, TDA_ISSUE_PS,
+    HBM_LATENCY_PS, MISS_LATENCY_PS, TDA_ISSUE_PS,
 ) = range(len(FIGURES))  # fmt: skip
 
 TABLES = ("ops", "steps", "lists", "order", "cus", "spcs", "partitions", "dies", "slices", "channels", "slots", "heap")
@@ -87,6 +88,7 @@ MEMORY_CAUSE, BARRIER_CAUSE = CAUSES + ENGINE_COUNT, CAUSES + ENGINE_COUNT + 1
 
 # The access under way: its footprint (`footprint`) and what the tags said of it (`memory`).
 ADDRESS, SPAN, OUTER, ELEMENTS, ROWS = range(100, 105)
+RUN = 119  # neighbouring bytes that reach the HBM together
 ROW_COUNTS, ROW_STRIDES, ROW_INDICES = 105, 110, 115
 LINES, SECTORS, MISSED, EVICTED, FAR, FAR_MISSED, SEEN, FIRST_HASH = range(120, 128)
 HEADER_LENGTH = 128
@@ -99,9 +101,9 @@ OP_WIDTH = 6
 # A step; `OP_STEP`, `OP_RELEASE` and the lists of steps hold such records' addresses.
 (
     KIND, INDEX, VALUE_COUNT, VALUE_OFFSET, PIPELINED, IN_LOOP, RANK, ELEMENT_BYTES, BY_TDA, SCATTERED, RETURNS,
-    WAIT_FROM, WAIT_TO, USER_FROM, USER_TO, LATENCY_PS, TIMES, BUSY_SUM_PS, STALL_SUM_PS,
-) = range(19)  # fmt: skip
-SHAPE = 19  # MAX_RANK values
+    WAIT_FROM, WAIT_TO, USER_FROM, USER_TO, LATENCY_PS, TIMES, BUSY_SUM_PS, STALL_SUM_PS, PIECE_BYTES, MULTICAST,
+) = range(21)  # fmt: skip
+SHAPE = 21  # MAX_RANK values
 BUSY_PS = SHAPE + MAX_RANK  # of each engine: how long it is taken
 OWN_PS = BUSY_PS + ENGINE_COUNT  # of each engine: until the block has its result
 STEP_WIDTH = OWN_PS + ENGINE_COUNT

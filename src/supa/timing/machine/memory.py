@@ -63,7 +63,9 @@ from supa.timing.machine.layout import (
     LSC_BYTES,
     LSC_COST,
     MISS_FREE,
+    MISS_LATENCY_PS,
     MISSED,
+    MULTICAST,
     NOC_BUSY_PS,
     OUTER,
     OUTSTANDING_LINES,
@@ -72,14 +74,16 @@ from supa.timing.machine.layout import (
     PARTITION_DIE,
     PARTITION_WIDTH,
     PARTITIONS,
+    PIECE_BYTES,
     REPLICATES,
     REQUESTED_BYTES,
     RETURNS,
     ROW_COUNTS,
     ROW_INDICES,
-    ROW_MISS_PS,
+    ROW_OPENING_COST,
     ROW_STRIDES,
     ROWS,
+    RUN,
     SAMPLE_MASK,
     SECTOR_SHIFT,
     SECTORS,
@@ -141,22 +145,23 @@ def spread(m: Words, base: int, servers: int, hashed: int, parts: int, time: int
 
 @compiled
 def access(m: Words, cu: int, step: int, stream: Words, base: int, delta: int, trip: int, time: int) -> tuple[int, int]:
-    """Issue one access at `time`; returns when it started and when its data are there (or written)."""
+    """Issue one access at `time`; returns when the block goes on (a written tile has left it), and when it is done."""
     elements = read_footprint(m, step, stream, base, delta, trip)
     if elements == 0:
         return time, time
     kind = m[step + KIND]
     m[REQUESTED_BYTES] += elements * m[step + ELEMENT_BYTES]
+    m[RUN] = min(m[SPAN], m[step + PIECE_BYTES]) if m[step + PIECE_BYTES] > 0 else m[SPAN]
     walk_tags(m, m[cu + CU_PARTITION], kind)
     _scale(m)
     m[LINES_WALKED] += m[LINES]
     start = _issue(m, cu, step, time)
     if kind == LOAD:
-        return start, _read(m, cu, start, m[step + BY_TDA])
-    done = _write(m, cu, start, kind)
+        return start, _read(m, cu, start, m[step + BY_TDA], m[step + MULTICAST])
+    taken, done = _write(m, cu, start, kind)
     if kind == ATOMIC and m[step + RETURNS]:
         done += m[L2_LATENCY_PS]
-    return start, done
+    return taken, done
 
 
 @compiled
@@ -299,12 +304,12 @@ def _cross(m: Words, partition: int, far_bytes: int, time: int) -> int:
 
 @compiled
 def _hbm(m: Words, read_bytes: int, written_bytes: int, time: int) -> int:
-    """Queue at the channels: transfer and turnarounds, or the rows opened when runs are shorter than a row."""
+    """Queue at the channels: transfer, turnarounds, and the rows opened where runs are shorter than a row."""
     moved = read_bytes + written_bytes
-    run = max(min(m[SPAN], m[PAGE_BYTES]), m[ACCESS_BYTES])
-    opened = moved // run if run < m[PAGE_BYTES] else 0
-    transfer = priced(moved, m[CHANNEL_COST]) + priced(written_bytes, m[TURNAROUND_COST])
-    busy = max(transfer, opened * m[ROW_MISS_PS])
+    run = max(min(m[RUN], m[PAGE_BYTES]), m[ACCESS_BYTES])
+    opened = moved // run - moved // m[PAGE_BYTES]
+    busy = priced(moved, m[CHANNEL_COST]) + priced(written_bytes, m[TURNAROUND_COST])
+    busy += priced(opened, m[ROW_OPENING_COST])
     m[HBM_BUSY_PS] += busy
     m[HBM_READ_BYTES] += read_bytes
     m[HBM_WRITE_BYTES] += written_bytes
@@ -313,41 +318,45 @@ def _hbm(m: Words, read_bytes: int, written_bytes: int, time: int) -> int:
 
 
 @compiled
-def _read(m: Words, cu: int, start: int, by_tda: int) -> int:
+def _read(m: Words, cu: int, start: int, by_tda: int, receivers: int) -> int:
+    """Returns when the tile is there; of a tile that several blocks receive, each one's share is asked for."""
     shift = m[SECTOR_SHIFT]
     partition = m[cu + CU_PARTITION]
-    total, missed, evicted = m[SECTORS] << shift, m[MISSED] << shift, m[EVICTED] << shift
-    far = min(m[FAR] << shift, total)
+    filled, missed, evicted = m[SECTORS] << shift, m[MISSED] << shift, m[EVICTED] << shift
+    total = (filled + receivers - 1) // receivers
+    far = min(m[FAR] << shift, filled) // receivers
     m[L2_READ_BYTES] += total
-    m[L2_HIT_BYTES] += total - missed
+    m[L2_HIT_BYTES] += max(total - missed, 0)
     queued = _slices(m, partition, far, total, m[SLICE_READ_COST], start)
     busy = priced(total, m[SPC_COST])
     m[NOC_BUSY_PS] += busy
     queued = max(queued, serve(m, m[SPCS] + m[cu + CU_SPC] * SPC_WIDTH + SPC_IN_FREE, start, busy))
-    busy = priced(total, m[FILL_COST])
+    busy = priced(filled, m[FILL_COST])
     m[FILL_BUSY_PS] += busy
     queued = max(queued, serve(m, cu + FILL_FREE, start, busy))
     if far > 0:
         queued = max(queued, _cross(m, partition, far, start))
     done = queued + m[L2_LATENCY_PS]
+    beyond = m[MISS_LATENCY_PS] if m[ROWS] > 1 else m[HBM_LATENCY_PS]
     if missed + evicted > 0:
         fetched = _hbm(m, missed, evicted, start)
         if missed > 0:
-            done = max(done, max(fetched, queued) + m[L2_LATENCY_PS] + m[HBM_LATENCY_PS])
+            done = max(done, max(fetched, queued) + m[L2_LATENCY_PS] + beyond)
     if not by_tda:
-        alone = m[L2_LATENCY_PS] + m[HBM_LATENCY_PS] * missed // max(total, 1)
+        alone = m[L2_LATENCY_PS] + beyond * missed // max(filled, 1)
         done = max(done, serve(m, cu + MISS_FREE, start, m[LINES] * alone // m[OUTSTANDING_LINES]))
     return done
 
 
 @compiled
-def _write(m: Words, cu: int, start: int, kind: int) -> int:
+def _write(m: Words, cu: int, start: int, kind: int) -> tuple[int, int]:
+    """Returns when the CU has sent everything, and when it is written."""
     shift = m[SECTOR_SHIFT]
     partition = m[cu + CU_PARTITION]
     total = m[SECTORS] << shift
     far = min(m[FAR] << shift, total)
     m[L2_WRITE_BYTES] += total
-    done = serve(m, cu + WRITE_FREE, start, priced(total, m[WRITE_COST]))
+    done = taken = serve(m, cu + WRITE_FREE, start, priced(total, m[WRITE_COST]))
     busy = priced(total, m[SPC_COST])
     m[NOC_BUSY_PS] += busy
     done = max(done, serve(m, m[SPCS] + m[cu + CU_SPC] * SPC_WIDTH + SPC_OUT_FREE, start, busy))
@@ -358,7 +367,7 @@ def _write(m: Words, cu: int, start: int, kind: int) -> int:
         done = max(done, _cross(m, partition, far, start))
     if m[EVICTED] > 0:
         _hbm(m, 0, m[EVICTED] << shift, start)
-    return done
+    return taken, done
 
 
 @compiled
@@ -372,3 +381,11 @@ def _reduce(m: Words, partition: int, start: int) -> int:
     m[L2_BUSY_PS] += work
     home = partition if m[LOCAL_HOMES] else ((m[FIRST_HASH] >> 24) * m[PARTITION_COUNT]) >> 7
     return spread(m, m[SLICES] + home * count, count, m[FIRST_HASH], m[LINES], start, work)
+
+
+@compiled
+def preload(m: Words, address: int, size: int) -> None:
+    """Put a range of memory into the tags as it lies there after an earlier kernel has read it."""
+    m[ADDRESS], m[SPAN], m[OUTER], m[ROWS] = address, size, 0, 1
+    for partition in range(m[PARTITION_COUNT]):
+        walk_tags(m, partition, LOAD)

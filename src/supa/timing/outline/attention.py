@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from supa.timing.mechanisms import TILE_RUN_BYTES
 from supa.timing.outline.estimate import Estimate, capped, joined
 from supa.timing.outline.rates import Rates
 
@@ -60,8 +61,8 @@ class Heads:
 
 def attention(rates: Rates, shape: Heads) -> Estimate:
     """One layer's attention with its write to the cache, 16-bit elements."""
-    packed = shape.new_tokens == 1 or (rates.direct and shape.group > 1 and shape.new_tokens < 128)
-    tile = _tile(rates, shape, packed)
+    packed = packs(rates, shape)
+    tile = tile_of(rates, shape)
     body, compute, macs, schedule = (
         _split(rates, shape, tile) if shape.new_tokens == 1 else _walk(rates, shape, tile, packed)
     )
@@ -76,15 +77,20 @@ def attention(rates: Rates, shape: Heads) -> Estimate:
     return Estimate(time_s=time, energy_j=energy + rates.static_w * time, bound_by=bound, schedule=schedule)
 
 
+def packs(rates: Rates, shape: Heads) -> bool:
+    """Whether the heads that share keys are rows of one block."""
+    return shape.new_tokens == 1 or (rates.direct and shape.group > 1 and shape.new_tokens < 128)
+
+
 @dataclass(frozen=True, kw_only=True)
-class _Tile:
+class Tile:
     """Rows of queries and of keys of one step."""
 
     rows: int
     keys: int
 
 
-def _tile(rates: Rates, shape: Heads, packed: bool) -> _Tile:
+def tile_of(rates: Rates, shape: Heads) -> Tile:
     """The library's tiles; smaller ones where shared memory is small."""
     width = shape.head_dim
     if rates.direct:
@@ -92,24 +98,24 @@ def _tile(rates: Rates, shape: Heads, packed: bool) -> _Tile:
         keys = 128 if width <= 128 else 112 if width <= 192 else 80
     else:
         rows, keys = 64, 128 if width <= 128 else 64
-    tile = _Tile(rows=rows, keys=keys)
+    tile = Tile(rows=rows, keys=keys)
     while (tile.rows + 2 * tile.keys) * width * WIDTH > rates.shared_per_block_bytes and tile.keys > 16:
         tile = replace(tile, keys=tile.keys // 2) if tile.keys > 32 or tile.rows <= 64 else replace(tile, rows=64)
     return tile
 
 
-def _step_s(rates: Rates, shape: Heads, tile: _Tile) -> float:
+def _step_s(rates: Rates, shape: Heads, tile: Tile) -> float:
     """One tile of keys: products and softmax, the shorter hidden in part."""
     matrix = 2 * tile.rows * tile.keys * shape.head_dim / rates.cu_mac_per_s
     vector = tile.rows * tile.keys * max(1 / rates.cu_special_per_s, SOFTMAX_LANES / rates.cu_lanes_per_s)
     return max(matrix, vector) + (1 - rates.overlap) * min(matrix, vector) + rates.turn_s
 
 
-def _ends_s(rates: Rates, shape: Heads, tile: _Tile, rows: float) -> float:
+def _ends_s(rates: Rates, shape: Heads, tile: Tile, rows: float) -> float:
     """A block before its first product and after its last one; `rows` of its queries are real."""
     loads = PLANNED_LOADS + (shape.new_tokens > 1) if rates.direct else DEPENDENT_LOADS
     width = shape.head_dim * WIDTH
-    start = rates.block_start_s + loads * (rates.l2_latency_s + rates.loaded_latency_s)
+    start = rates.block_start_s + loads * (rates.l2_latency_s + rates.miss_latency_s)
     filled = (rows + min(tile.keys, shape.keys)) * width / rates.cu_fill_bytes_per_s
     return start + filled + rows * width / rates.cu_sums_bytes_per_s + rates.l2_latency_s
 
@@ -120,10 +126,10 @@ def _resident(rates: Rates) -> int:
 
 
 def _bandwidth(rates: Rates) -> float:
-    return rates.hbm_bytes_per_s * rates.tile_hbm
+    return float(rates.hbm_in_runs(TILE_RUN_BYTES))
 
 
-def _walk(rates: Rates, shape: Heads, tile: _Tile, packed: bool) -> tuple[float, float, float, str]:
+def _walk(rates: Rates, shape: Heads, tile: Tile, packed: bool) -> tuple[float, float, float, str]:
     """Many new tokens: seconds, those of the compute alone, multiply-accumulates, words."""
     group = shape.group if packed else 1.0
     rows = shape.new_tokens * group
@@ -141,7 +147,7 @@ def _walk(rates: Rates, shape: Heads, tile: _Tile, packed: bool) -> tuple[float,
     return body, compute, macs, f"{tile.rows} queries by {tile.keys} keys"
 
 
-def _split(rates: Rates, shape: Heads, tile: _Tile) -> tuple[float, float, float, str]:
+def _split(rates: Rates, shape: Heads, tile: Tile) -> tuple[float, float, float, str]:
     """One new token: the best number of parts of the keys; as `_walk`."""
     rows = -(-int(shape.group) // tile.rows)
     blocks = shape.batch * shape.kv_heads * rows
@@ -149,7 +155,7 @@ def _split(rates: Rates, shape: Heads, tile: _Tile) -> tuple[float, float, float
     step, start = _step_s(rates, shape, tile), _ends_s(rates, shape, tile, min(shape.group, tile.rows))
     resident = _resident(rates)
     best = (float("inf"), 0.0, 0.0, "")
-    for parts in PARTS if rates.direct or shape.group > 1 else (1,):
+    for parts in parts_of(rates, shape):
         steps = -(-all_steps // min(parts, all_steps))
         used = -(-all_steps // steps)
         per_cu = blocks * used / rates.cus
@@ -165,12 +171,27 @@ def _split(rates: Rates, shape: Heads, tile: _Tile) -> tuple[float, float, float
     return best
 
 
+def parts_of(rates: Rates, shape: Heads) -> tuple[int, ...]:
+    """Into how many parts the library may cut the keys of one new token."""
+    if shape.new_tokens > 1:
+        return (1,)
+    return PARTS if rates.direct or shape.group > 1 else (1,)
+
+
+def best_parts(rates: Rates, shape: Heads) -> int:
+    """The parts of the keys that `attention` chose."""
+    if shape.new_tokens > 1:
+        return 1
+    words = _split(rates, shape, tile_of(rates, shape))[3]
+    return int(words.split()[2])
+
+
 def _cache_write(rates: Rates, shape: Heads) -> float:
     """Keys and values into the cache, a block a token: its latency by rounds, or its traffic."""
     threads = min(shape.kv_heads * shape.head_dim, CACHE_THREADS)
     resident = min(rates.cu_threads // threads, 32)
     tokens = shape.batch * shape.new_tokens
-    block = rates.block_start_s + CACHE_LOADS * (rates.l2_latency_s + rates.loaded_latency_s)
+    block = rates.block_start_s + CACHE_LOADS * (rates.l2_latency_s + rates.miss_latency_s)
     moved = 4 * tokens * shape.kv_heads * shape.head_dim * WIDTH
     return max(moved / _bandwidth(rates), max(tokens / (rates.cus * resident), 1.0) * block)
 
@@ -178,7 +199,7 @@ def _cache_write(rates: Rates, shape: Heads) -> float:
 def _launches(rates: Rates, batch: int) -> float:
     """The cache writer's launch, the attention's behind it and, where blocks are planned, the planner between them."""
     turns = 1 + -(-batch // PLANNED_AT_ONCE)
-    planner = rates.gap_s + rates.block_start_s + turns * (rates.l2_latency_s + rates.loaded_latency_s)
+    planner = rates.gap_s + rates.block_start_s + turns * (rates.l2_latency_s + rates.miss_latency_s)
     return rates.launch_s + rates.gap_s + (planner if rates.direct else 0.0)
 
 
@@ -188,5 +209,5 @@ def _gathered(rates: Rates, shape: Heads) -> float:
         return 0.0
     moved = 4 * shape.batch * shape.heads * shape.head_dim * WIDTH
     return 2 * (
-        rates.gap_s + rates.block_start_s + 2 * (rates.l2_latency_s + rates.loaded_latency_s)
+        rates.gap_s + rates.block_start_s + 2 * (rates.l2_latency_s + rates.miss_latency_s)
     ) + moved / _bandwidth(rates)

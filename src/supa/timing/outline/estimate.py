@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from supa.timing import mechanisms
 from supa.timing.outline.rates import Rates
 
 SHARPNESS = 5.0  # of the corner where two resources are equally busy; infinity would be perfect overlap
@@ -34,11 +35,13 @@ def joined(*times: Times, sharpness: float = SHARPNESS) -> Times:
 
 
 def capped(rates: Rates, time: Times, core_share: Times, energy_j: Times) -> Times:
-    """Time of a kernel that runs on and on under the board's cap.
+    """Time of a kernel under the board's cap.
 
-    The core's clock falls until dynamic power, which follows clock ** (1 + voltage_exponent), fits under the cap;
-    only the share of the time that follows the core's clock gets longer.
+    The core's clock falls until dynamic power, which follows clock ** (1 + voltage_exponent), fits under the cap as
+    far as the governor sees it (`mechanisms.seen_share`); only the share of the time that follows the core's clock
+    gets longer.
     """
     room_w = max(rates.cap_w - rates.static_w, 1e-3)
-    excess = np.maximum(energy_j / np.maximum(time, 1e-12) / room_w, 1.0)
+    seen = mechanisms.seen_share(time, rates.response_s)
+    excess = np.maximum(energy_j * seen / np.maximum(time, 1e-12) / room_w, 1.0)
     return time * (1 + (excess ** (1 / (1 + rates.voltage_exponent)) - 1) * core_share)

@@ -7,12 +7,14 @@ written and lie in the L2 as far as they keep a place there; weights (B) come fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from supa.timing import mechanisms
+from supa.timing.mechanisms import TILE_RUN_BYTES
 from supa.timing.outline.estimate import Estimate, capped, joined
 from supa.timing.outline.rates import Rates
 
@@ -38,14 +40,38 @@ class Space:
     warps: np.ndarray
     parts: np.ndarray
 
-    def describe(self, choice: int) -> str:
-        """One candidate in words."""
-        tile = f"{self.m[choice]:.0f}x{self.n[choice]:.0f}x{self.k[choice]:.0f}"
-        return f"tile {tile}, {self.stages[choice]:.0f} stages, k in {self.parts[choice]:.0f}"
+    def candidate(self, place: int) -> Candidate:
+        """One of them."""
+        columns = (self.m, self.n, self.k, self.stages, self.warps, self.parts)
+        m, n, k, stages, warps, parts = (int(column[place]) for column in columns)
+        return Candidate(m=m, n=n, k=k, stages=stages, warps=warps, parts=parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One schedule: tile, depth of a turn, stages, warps, parts of k; `dots`: a kernel of dot products instead."""
+
+    m: int
+    n: int
+    k: int
+    stages: int
+    warps: int
+    parts: int
+    dots: bool = False
+
+    def __str__(self) -> str:
+        if self.dots:
+            return "dot products"
+        return f"tile {self.m}x{self.n}x{self.k}, {self.stages} stages, k in {self.parts}"
 
 
 def gemm(rates: Rates, m: int, n: int, k: int) -> Estimate:
     """A of (m, k) and B of (n, k) to C of (m, n), 16-bit elements, sums in fp32; the best schedule of the space."""
+    return best(rates, m, n, k)[0]
+
+
+def best(rates: Rates, m: int, n: int, k: int) -> tuple[Estimate, Candidate]:
+    """The price of a product, and the schedule that has it."""
     space = tilings(rates)
     rows, columns, depth = (np.array([[float(size)]]) for size in (m, n, k))
     times, parts = times_of(rates, rows, columns, depth, space)
@@ -54,11 +80,12 @@ def gemm(rates: Rates, m: int, n: int, k: int) -> Estimate:
     if rates.launch_s > times[0, choice] / 2:
         bound = "launch"
     time, energy = float(times[0, choice]), float(np.broadcast_to(parts.energy_j, times.shape)[0, choice])
-    schedule = space.describe(choice)
+    chosen = space.candidate(choice)
     dots = float(one_row(rates, rows, columns, depth)[0, 0]) if min(m, n) == 1 else float("inf")
     if dots < time:
-        time, bound, schedule = dots, "hbm", "dot products"
-    return Estimate(time_s=time, energy_j=energy + rates.static_w * time, bound_by=bound, schedule=schedule)
+        time, bound, chosen = dots, "hbm", replace(chosen, dots=True)
+    joules = energy + rates.static_w * time
+    return Estimate(time_s=time, energy_j=joules, bound_by=bound, schedule=str(chosen)), chosen
 
 
 @cache
@@ -130,12 +157,12 @@ def times_of(rates: Rates, m: Any, n: Any, k: Any, space: Space) -> tuple[np.nda
         space=space,
         operand_bytes=operand_bytes,
         carried=carried,
-        far_s=0.0 if _fetches_ahead(rates) else rates.loaded_latency_s,
+        far_s=0.0 if _fetches_ahead(rates) else rates.miss_latency_s,
         busy=np.minimum(tiles, rates.cus),
     )
     compute = rounds * loads.group(turns, together) + (left > 0) * loads.group(turns, np.maximum(left, 1))
     read = _traffic(rates, m, n, k, tiles / space.parts, together, space)
-    hbm = (read + rates.written_factor * m * n * WIDTH) / (rates.hbm_bytes_per_s * rates.tile_hbm)
+    hbm = (read + rates.written_factor * m * n * WIDTH) / rates.hbm_in_runs(space.k * WIDTH)
     moved = tiles * turns * carried
     l2 = moved / (rates.l2_bytes_per_s * rates.l2_share)
     energy = (
@@ -165,7 +192,7 @@ class _Turn:
 
     def group(self, turns: Any, blocks: Any) -> Any:
         rates, space = self.rates, self.space
-        start = rates.block_start_s + rates.l2_latency_s + rates.hbm_latency_s
+        start = rates.block_start_s + rates.l2_latency_s + rates.miss_latency_s
         width = np.where(space.parts > 1, 4, WIDTH)
         end = space.m * space.n * width / rates.cu_sums_bytes_per_s + rates.l2_latency_s
         return turns * self._turn(blocks) + start + end * blocks
@@ -219,11 +246,11 @@ def _traffic(rates: Rates, m: Any, n: Any, k: Any, tiles: Any, together: Any, sp
     once = (m + n) * k * WIDTH
     fits = np.clip(0.6 * rates.l2_bytes / once, 0, 1)
     read = np.maximum(once, by_waves * (1 - fits) + once * fits)
-    warm = np.clip((rates.kept * rates.l2_bytes - (n * k + m * n) * WIDTH) / (m * k * WIDTH), 0, 1)
+    warm = mechanisms.warm_share(rates.kept, rates.l2_bytes, (n * k + m * n) * WIDTH, m * k * WIDTH)
     return read - warm * m * k * WIDTH
 
 
 def one_row(rates: Rates, m: Any, n: Any, k: Any) -> Any:
     """Seconds of a kernel of dot products for a single row: all loads of a stretch of k are under way at once."""
-    waiting = (rates.l2_latency_s + rates.loaded_latency_s) * np.ceil(k / DOT_COLUMNS)
-    return rates.launch_s + waiting + np.maximum(m, n) * k * WIDTH / (rates.hbm_bytes_per_s * rates.tile_hbm)
+    waiting = (rates.l2_latency_s + rates.miss_latency_s) * np.ceil(k / DOT_COLUMNS)
+    return rates.launch_s + waiting + np.maximum(m, n) * k * WIDTH / rates.hbm_in_runs(TILE_RUN_BYTES)

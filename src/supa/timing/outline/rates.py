@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from supa.arch import Device
+from supa.timing import mechanisms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +37,11 @@ class Rates:
     l2_latency_s: float
     hbm_bytes_per_s: float  # printed
     hbm_stream_bytes_per_s: float
-    hbm_latency_s: float
     written_factor: float  # what a written byte costs, with turnarounds
-    loaded_latency_s: float
-    tile_hbm: float
-    row_hbm: float
+    hbm_latency_s: float
+    miss_latency_s: float  # of a tile whose rows lie apart
+    page_bytes: int
+    opening_bytes: float  # what opening a row costs, in bytes of long reads
     l2_share: float
     kept: float
     block_start_s: float
@@ -45,6 +49,7 @@ class Rates:
     handover_s: float
     overlap: float
     launch_s: float
+    notice_s: float
     gap_s: float
     link_bytes_per_s: float
     link_latency_s: float
@@ -52,6 +57,7 @@ class Rates:
     collective_bulk_s: float
     cap_w: float
     static_w: float
+    response_s: float
     voltage_exponent: float
     mac_j: float
     vector_j: float
@@ -61,8 +67,10 @@ class Rates:
     hbm_j_per_byte: float
     link_j_per_byte: float
 
-
-WRITE_BATCH_BYTES = 4096  # a channel gathers this much before it turns, as in the machine
+    def hbm_in_runs(self, run_bytes: Any) -> Any:
+        """Bytes a second that reads reach in runs of so many neighbouring bytes (`mechanisms.hbm_share`)."""
+        run = np.minimum(run_bytes, self.page_bytes)
+        return self.hbm_stream_bytes_per_s * run / (run + self.opening_bytes * (1 - run / self.page_bytes))
 
 
 def rates(device: Device, tensor_format: str = "bf16") -> Rates:
@@ -71,7 +79,6 @@ def rates(device: Device, tensor_format: str = "bf16") -> Rates:
     core, lscs, eus = chip.clocks.boost_hz, chip.lscs_per_cu, chip.cu.eu_count
     sustained, energy = chip.sustained, chip.energy
     l2_cycles = chip.l2.latency_cycles + chip.l2.crossing_latency_cycles * (1 - 1 / chip.l2.partition_count)
-    channel = chip.hbm.bandwidth_bytes_per_s / chip.hbm.channel_count
     far = chip.die_to_die.latency_ps * (1 - 1 / chip.die.count)
     return Rates(
         cus=chip.cu_count,
@@ -96,18 +103,19 @@ def rates(device: Device, tensor_format: str = "bf16") -> Rates:
         l2_latency_s=l2_cycles / chip.clocks.l2_hz + far * 1e-12,
         hbm_bytes_per_s=chip.hbm.bandwidth_bytes_per_s,
         hbm_stream_bytes_per_s=chip.hbm.bandwidth_bytes_per_s * chip.hbm.peak_efficiency,
+        written_factor=mechanisms.written_factor(chip),
         hbm_latency_s=chip.hbm.latency_ps * 1e-12,
-        written_factor=1 + 2 * chip.hbm.turnaround_ps * 1e-12 * channel / WRITE_BATCH_BYTES,
-        loaded_latency_s=sustained.loaded_latency_ps * 1e-12,
-        tile_hbm=sustained.tile_hbm,
-        row_hbm=sustained.row_hbm,
+        miss_latency_s=mechanisms.miss_latency_ps(chip) * 1e-12,
+        page_bytes=chip.hbm.page_bytes,
+        opening_bytes=mechanisms.opening_bytes(chip),
         l2_share=sustained.l2,
         kept=sustained.kept,
         block_start_s=sustained.block_start_ps * 1e-12,
-        turn_s=sustained.turn_cycles / core,
+        turn_s=mechanisms.product_latency_cycles(chip) / core,
         handover_s=sustained.handover_ps * 1e-12,
         overlap=sustained.overlap,
         launch_s=chip.launch.latency_ps * 1e-12,
+        notice_s=chip.launch.notice_ps * 1e-12,
         gap_s=chip.launch.gap_ps * 1e-12,
         link_bytes_per_s=chip.links.bandwidth_bytes_per_s * chip.links.efficiency,
         link_latency_s=chip.links.latency_ps * 1e-12,
@@ -115,6 +123,7 @@ def rates(device: Device, tensor_format: str = "bf16") -> Rates:
         collective_bulk_s=sustained.collective_bulk_ps * 1e-12,
         cap_w=device.power_cap_w,
         static_w=chip.power.static_w,
+        response_s=chip.power.response_ps * 1e-12,
         voltage_exponent=chip.power.voltage_exponent,
         mac_j=energy.pj_per_mac(tensor_format) * 1e-12,
         vector_j=energy.vector_pj_per_op * 1e-12,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from supa.timing.mechanisms import LANE_RUN_BYTES
 from supa.timing.outline.estimate import Estimate, joined
 from supa.timing.outline.rates import Rates
 
@@ -37,10 +38,12 @@ class RowKernel:
 
 def stream(rates: Rates, elements: int, *, inputs: int, width: int = WIDTH, result: int | None = None) -> Estimate:
     """Element-wise: `inputs` tensors of `elements` in, one out; `result` bytes an element where not `width`, or 0."""
-    moved = elements * (inputs * width + (width if result is None else result))
+    read, written = elements * inputs * width, elements * (width if result is None else result)
+    moved = read + written
     far = _far(rates, moved)
+    reached = far * (read + rates.written_factor * written) / rates.hbm_stream_bytes_per_s
     start = rates.block_start_s + rates.l2_latency_s + rates.hbm_latency_s * far
-    memory = moved * (far / rates.hbm_stream_bytes_per_s + (1 - far) / _near_bandwidth(rates))
+    memory = reached + moved * (1 - far) / _near_bandwidth(rates)
     return _estimate(rates, start + memory, moved, far, memory, elements * inputs)
 
 
@@ -86,7 +89,7 @@ def _rows(rates: Rates, kernel: RowKernel) -> Estimate:
     rounds = per_cu / resident
     whole = -(-kernel.rows // (rates.cus * resident))
     shown = max(1.0, (1 - ROUND_TAIL) * whole + ROUND_TAIL * rounds if rounds < SMOOTH_ROUNDS else rounds + 0.3)
-    bandwidth = rates.hbm_bytes_per_s * rates.row_hbm
+    bandwidth = float(rates.hbm_in_runs(LANE_RUN_BYTES))
     memory = kernel.moved_bytes * (far / bandwidth + (1 - far) / _near_bandwidth(rates))
     body = float(joined(shown * block, memory))
     lanes = kernel.rows * kernel.width * kernel.instructions
@@ -94,7 +97,7 @@ def _rows(rates: Rates, kernel: RowKernel) -> Estimate:
 
 
 def _estimate(rates: Rates, body: float, moved: int, far: float, memory: float, lanes: int) -> Estimate:
-    time = rates.launch_s - rates.gap_s + body
+    time = rates.notice_s + body
     energy = moved * (rates.l2_j_per_byte + far * rates.hbm_j_per_byte) + lanes * rates.vector_j
     bound = "launch" if body < time / 2 else ("hbm" if far > 0.5 else "l2") if memory > 0.7 * body else "latency"
     return Estimate(time_s=time, energy_j=energy + rates.static_w * time, bound_by=bound)

@@ -8,16 +8,21 @@ from typing import Literal
 import numpy as np
 
 from supa.program.program import Resources
-from supa.program.work import Access, Count, Engine, Matrix, Repeat, Vector, Work
+from supa.program.work import Access, Barrier, Count, Engine, Matrix, Node, Repeat, Vector, Work
 from supa.timing.workloads.kernel import Kernel, arena, stream_of
 
 MatrixFormat = Literal["bf16", "fp16", "tf32"]
 _ELEMENT = {"bf16": ("bf16", 2), "fp16": ("f16", 2), "tf32": ("f32", 4)}
+SUM_BYTES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tiling:
-    """How a product is cut: the block's tile, pipelining depth, warps, rows of tiles that run beside each other."""
+    """How a product is cut: the block's tile, pipelining depth, warps, rows of tiles that run beside each other.
+
+    `parts` of k go to blocks of their own, whose sums meet in memory. `cluster` blocks share reads of the larger
+    operand's tiles (1: none).
+    """
 
     m: int = 128
     n: int = 128
@@ -26,60 +31,115 @@ class Tiling:
     warps: int = 4
     group: int = 8
     engine: Engine = "load_store"
+    parts: int = 1
+    cluster: int = 1
+    registers: int = 48  # of a thread, beside its sums
 
 
 DEFAULT_TILING = Tiling()
 
 
-def gemm(m: int, n: int, k: int, *, tensor_format: MatrixFormat = "bf16", tiling: Tiling = DEFAULT_TILING) -> Kernel:
-    """A of (m, k) and B of (n, k), both with k contiguous, to C of (m, n), all of one format, sums in fp32."""
+def gemm(
+    m: int,
+    n: int,
+    k: int,
+    *,
+    tensor_format: MatrixFormat = "bf16",
+    tiling: Tiling = DEFAULT_TILING,
+    warm_share: float = 0.0,
+) -> Kernel:
+    """A of (m, k) and B of (n, k), both with k contiguous, to C of (m, n), all of one format, sums in fp32.
+
+    `warm_share` of A lies in the L2 when the kernel starts.
+    """
     dtype, width = _ELEMENT[tensor_format]
-    a, b, c = arena(m * k * width, n * k * width, m * n * width)
-    row, column = _order(m, n, tiling)
-    blocks, steps = len(row), -(-k // tiling.k)
+    a, b, c, sums = arena(m * k * width, n * k * width, m * n * width, tiling.parts * m * n * SUM_BYTES)
+    row, column, part = _order(m, n, tiling)
+    blocks = len(row)
+    turns = -(-k // tiling.k)
+    each = -(-turns // tiling.parts)
+    steps = np.clip(turns - part * each, 1, each)
+    start = part * each * tiling.k
     ones = np.ones(blocks, np.int64)
-    load_a = [a + row * tiling.m * k * width, m - row * tiling.m, ones * k * width, ones * k, ones * width]
-    load_b = [b + column * tiling.n * k * width, n - column * tiling.n, ones * k * width, ones * k, ones * width]
+    left = [ones * k * width, k - start, ones * width]
+    load_a = [a + (row * tiling.m * k + start) * width, m - row * tiling.m, *left]
+    load_b = [b + (column * tiling.n * k + start) * width, n - column * tiling.n, *left]
     move = [ones * tiling.k * width, ones * 0, ones * 0, ones * -tiling.k, ones * 0]
-    address = c + (row * tiling.m * n + column * tiling.n) * width
-    store = [address, m - row * tiling.m, ones * n * width, n - column * tiling.n, ones * width]
+    corner = row * tiling.m * n + column * tiling.n
+    rows, columns = m - row * tiling.m, n - column * tiling.n
+    store = [c + corner * width, rows, ones * n * width, columns, ones * width]
+    if tiling.parts > 1:
+        own = [sums + (part * m * n + corner) * SUM_BYTES, rows, ones * n * SUM_BYTES, columns, ones * SUM_BYTES]
+        share = -(-tiling.m // tiling.parts)
+        first = corner + part * share * n
+        mine = np.clip(rows - part * share, 0, share)
+        others = [sums + first * SUM_BYTES, ones * tiling.parts, ones * m * n * SUM_BYTES, mine,
+                  ones * n * SUM_BYTES, columns, ones * SUM_BYTES]  # fmt: skip
+        store = [*own, *others, c + first * width, mine, ones * n * width, columns, ones * width]
     return Kernel(
         name="gemm",
         work=_work(tiling, tensor_format, dtype, width),
         resources=_resources(tiling, width),
         grid=(blocks, 1, 1),
-        stream=stream_of(np.stack([ones * steps, *load_a, *load_b, *move, *move, *store], axis=1)),
+        stream=stream_of(np.stack([steps, *load_a, *load_b, *move, *move, *store], axis=1)),
+        warm=((a, int(warm_share * m * k * width)),) if warm_share > 0 else (),
     )
 
 
-def _order(m: int, n: int, tiling: Tiling) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of each block's tile: down `group` rows of tiles, then one column on."""
+def _order(m: int, n: int, tiling: Tiling) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row, column and part of each block's tile: down `group` rows of tiles, then one column on; parts outermost."""
     rows, columns = -(-m // tiling.m), -(-n // tiling.n)
-    block = np.arange(rows * columns)
-    first = block // (tiling.group * columns) * tiling.group
+    block = np.arange(rows * columns * tiling.parts)
+    part, tile = block // (rows * columns), block % (rows * columns)
+    first = tile // (tiling.group * columns) * tiling.group
     height = np.minimum(rows - first, tiling.group)
-    within = block % (tiling.group * columns)
-    return first + within % height, within // height
+    within = tile % (tiling.group * columns)
+    return first + within % height, within // height, part
 
 
 def _work(tiling: Tiling, tensor_format: str, dtype: str, width: int) -> Work:
-    def load(step: int, rows: int, argument: int) -> Access:
+    shared_left = tiling.m >= tiling.n
+
+    def load(step: int, rows: int, argument: int, shared: bool) -> Access:
         return Access(
             id=step, kind="load", element_bytes=width, shape=(rows, tiling.k), engine=tiling.engine,
-            argument=argument, asynchronous=True,
+            argument=argument, asynchronous=True, multicast=tiling.cluster if shared else 1,
         )  # fmt: skip
 
-    product = Matrix(id=2, waits=(0, 1), m=tiling.m, n=tiling.n, k=tiling.k, format=tensor_format)
-    loop = Repeat(body=(load(0, tiling.m, 0), load(1, tiling.n, 1), product), stages=tiling.stages)
-    convert = Vector(id=3, waits=(2,), counts=(Count(kind="convert", format=dtype, elements=tiling.m * tiling.n),))
-    store = Access(id=4, waits=(3,), kind="store", element_bytes=width, shape=(tiling.m, tiling.n), argument=2)
-    return Work(body=(loop, convert, store))
+    product = Matrix(id=2, waits=(0, 1, 2), m=tiling.m, n=tiling.n, k=tiling.k, format=tensor_format)
+    left, right = load(0, tiling.m, 0, shared_left), load(1, tiling.n, 1, not shared_left)
+    loop = Repeat(body=(left, right, product), stages=tiling.stages)
+    return Work(body=(loop, *_end(tiling, dtype, width)))
+
+
+def _end(tiling: Tiling, dtype: str, width: int) -> tuple[Node, ...]:
+    """The sums to C; of split products first to memory, where every block adds its share of all parts."""
+    tile = tiling.m * tiling.n
+    if tiling.parts == 1:
+        convert = Vector(id=3, waits=(2,), counts=(Count(kind="convert", format=dtype, elements=tile),))
+        return (
+            convert,
+            Access(id=4, waits=(3,), kind="store", element_bytes=width, shape=(tiling.m, tiling.n), argument=2),
+        )
+    share = -(-tiling.m // tiling.parts)
+    shape = (tiling.parts, share, tiling.n)
+    counts = (
+        Count(kind="add", format="f32", elements=tile),
+        Count(kind="convert", format=dtype, elements=share * tiling.n),
+    )
+    return (
+        Access(id=3, waits=(2,), kind="store", element_bytes=SUM_BYTES, shape=(tiling.m, tiling.n), argument=3),
+        Barrier(id=4, scope="grid", waits=(3,)),
+        Access(id=5, waits=(4,), kind="load", element_bytes=SUM_BYTES, shape=shape, argument=3),
+        Vector(id=6, waits=(5,), counts=counts),
+        Access(id=7, waits=(6,), kind="store", element_bytes=width, shape=(share, tiling.n), argument=2),
+    )
 
 
 def _resources(tiling: Tiling, width: int) -> Resources:
     threads = 32 * tiling.warps
     return Resources(
         threads=threads,
-        registers_per_thread=min(255, tiling.m * tiling.n // threads + 48),  # the sums, and what addresses take
+        registers_per_thread=min(255, tiling.m * tiling.n // threads + tiling.registers),
         shared_bytes=tiling.stages * (tiling.m + tiling.n) * tiling.k * width,
     )

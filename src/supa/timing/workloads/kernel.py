@@ -19,6 +19,7 @@ class Kernel:
     resources: Resources
     grid: tuple[int, int, int]
     stream: np.ndarray
+    warm: tuple[tuple[int, int], ...] = ()  # (address, bytes) in the L2 when it starts
 
 
 def stream_of(values: np.ndarray) -> np.ndarray:
