@@ -73,6 +73,20 @@ def test_a_branch_that_does_nothing_but_choose_a_descriptor(on_device):
 
 
 @triton.jit
+def fetching(source, out_ptr):
+    at = tl.arange(0, 16)
+    tl.store(out_ptr + at[:, None] * 16 + at[None, :], source.load([0, 0]))
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8])
+def test_integers_of_a_host_descriptor_are_padded_with_zero(on_device, dtype):
+    on_device(mode="both")
+    x, out = torch.randint(1, 99, (13, 16), dtype=dtype), torch.full((16, 16), 5, dtype=dtype)
+    fetching[(1,)](TensorDescriptor.from_tensor(x, [16, 16]), out)
+    assert torch.equal(out, torch.cat([x, torch.zeros(3, 16, dtype=dtype)]))
+
+
+@triton.jit
 def padded(near_ptr, far_ptr, described, out_ptr, count, M, N, SIZE: tl.constexpr):
     zero = tl.make_tensor_descriptor(near_ptr, [M, N], [N, 1], [SIZE, SIZE])
     current = tl.make_tensor_descriptor(far_ptr, [M, N], [N, 1], [SIZE, SIZE], padding_option="nan")
