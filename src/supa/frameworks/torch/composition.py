@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from supa.frameworks.torch.names import NOT_COMPOSED
+from supa.frameworks.torch.names import ALSO_COMPOSED, NOT_COMPOSED
 
 
 @cache
@@ -32,7 +32,7 @@ def composed_names() -> tuple[str, ...]:
         name
         for name in _table()
         if name.partition(".")[0].rstrip("_") not in NOT_COMPOSED
-        and torch._C._dispatch_has_kernel_for_dispatch_key(f"aten::{name}", "CPU")
+        and (name in ALSO_COMPOSED or torch._C._dispatch_has_kernel_for_dispatch_key(f"aten::{name}", "CPU"))
     )
 
 

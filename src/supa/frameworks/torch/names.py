@@ -23,7 +23,8 @@ BINARY = {
     "eq.Scalar": "eq", "ne.Scalar": "ne", "lt.Scalar": "lt", "le.Scalar": "le", "gt.Scalar": "gt", "ge.Scalar": "ge",
     "bitwise_and.Tensor": "bitwise_and", "bitwise_or.Tensor": "bitwise_or", "bitwise_xor.Tensor": "bitwise_xor",
     "sigmoid_backward": "sigmoid_backward", "tanh_backward": "tanh_backward", "silu_backward": "silu_backward",
-    "threshold_backward": "threshold_backward", "lerp.Scalar": "lerp", "fmod.Tensor": "fmod", "fmod.Scalar": "fmod",
+    "threshold_backward": "threshold_backward", "hardshrink_backward": "shrink_backward",
+    "softshrink_backward": "shrink_backward", "lerp.Scalar": "lerp", "fmod.Tensor": "fmod", "fmod.Scalar": "fmod",
     "remainder.Tensor": "remainder", "remainder.Scalar": "remainder", "floor_divide": "floor_divide",
     "logical_and": "logical_and", "logical_or": "logical_or", "logical_xor": "logical_xor", "fmax": "fmax",
     "fmin": "fmin", "hypot": "hypot", "copysign.Tensor": "copysign", "nextafter": "nextafter",
@@ -38,7 +39,7 @@ IN_PLACE = ("add_.Tensor", "sub_.Tensor", "mul_.Tensor", "div_.Tensor", "pow_.Sc
             "add.out", "sub.out", "mul.out", "div.out")  # fmt: skip
 
 WEIGHTED = ("addcmul", "addcmul_", "addcdiv", "addcdiv_", "where.self", "masked_fill.Scalar", "masked_fill_.Scalar",
-            "clamp", "clamp_min", "clamp_", "relu", "relu_", "leaky_relu", "leaky_relu_", "leaky_relu_backward", "gelu",
+            "clamp", "clamp_min", "clamp_max", "clamp_", "relu", "relu_", "leaky_relu", "leaky_relu_", "leaky_relu_backward", "gelu",
             "gelu_backward", "softplus")  # fmt: skip
 
 OTHERS = (
@@ -95,6 +96,9 @@ NOT_COMPOSED = frozenset((
     "native_dropout", "lstm", "gru", "rnn_tanh", "rnn_relu", "_scaled_dot_product_flash_attention_for_cpu",
 ))  # fmt: skip
 """Families whose decompositions are not used: views and copies, constants, random numbers."""
+
+ALSO_COMPOSED = ("logsumexp",)
+"""Names that torch composes of operators that write to what they resize; its decompositions do not."""
 
 NAMES = tuple(dict.fromkeys((*_UNARY_NAMES, *BINARY, *IN_PLACE, *WEIGHTED, *OTHERS, *LOGICAL, "div.Tensor_mode", "div_.Tensor_mode",
                              *INDEXING, *MOVES, *CHANCE, *LAYERS, *REDUCTIONS, *ALONG)))

@@ -102,7 +102,8 @@ def gru(
     before = tl.load(before_ptr + index, mask=mask, other=0.0).to(tl.float32)
     h = fresh + keeps * (before - fresh)
     tl.store(h_ptr + index, h.to(h_ptr.dtype.element_ty), mask=mask)
-    at, kind = kept_ptr + row * (5 * width) + column, kept_ptr.dtype.element_ty
+    at = kept_ptr + row * (5 * width) + column
+    kind = kept_ptr.dtype.element_ty
     tl.store(at, resets.to(kind), mask=mask)
     tl.store(at + width, keeps.to(kind), mask=mask)
     tl.store(at + 2 * width, fresh.to(kind), mask=mask)
@@ -126,7 +127,8 @@ def gru_backward(a_grad_ptr, b_grad_ptr, before_grad_ptr, h_grad_ptr, kept_ptr, 
     of_fresh = grad * (1.0 - keeps) * (1.0 - fresh * fresh)
     of_keeps = grad * (before - fresh) * keeps * (1.0 - keeps)
     of_resets = of_fresh * hidden * resets * (1.0 - resets)
-    to, kind = row * (3 * width) + column, a_grad_ptr.dtype.element_ty
+    to = row * (3 * width) + column
+    kind = a_grad_ptr.dtype.element_ty
     tl.store(a_grad_ptr + to, of_resets.to(kind), mask=mask)
     tl.store(a_grad_ptr + to + width, of_keeps.to(kind), mask=mask)
     tl.store(a_grad_ptr + to + 2 * width, of_fresh.to(kind), mask=mask)

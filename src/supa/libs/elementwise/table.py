@@ -98,7 +98,7 @@ OPERATIONS: dict[str, Operation] = {
                               " * 0.7978845608028654 * (1.0 + 3.0 * 0.044715 * y * y))",
     }),
     **_table("float", 2, 1, {
-        "threshold_backward": "tl.where(y <= s, 0.0, x)", "leaky_relu_backward": "tl.where(y > 0, x, x * s)",
+        "shrink_backward": "tl.where((y >= -s) & (y <= s), 0.0, x)", "threshold_backward": "tl.where(y <= s, 0.0, x)", "leaky_relu_backward": "tl.where(y > 0, x, x * s)",
         "lerp": "tl.where(tl.abs(s) < 0.5, x + s * (y - x), y - (y - x) * (1.0 - s))",
     }),
     **_table("same", 3, 1, {"addcmul": "x + s * y * z"}),

@@ -82,7 +82,8 @@ void register_operators(const std::set<std::string> &with_device_kernel, const s
     if (!op.has_value()) continue;
     const std::string text = c10::toString(name).substr(6);
     const char *short_name = text.c_str();
-    const bool composite = op->hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd);
+    const bool composite = op->hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd) &&
+                           !op->hasKernelForDispatchKey(c10::DispatchKey::CPU);
     if (with_device_kernel.count(text) != 0 && !composite && !op->hasKernelForDispatchKey(c10::DispatchKey::PrivateUse1)) {
       if (!op->hasKernelForDispatchKey(c10::DispatchKey::PrivateUse3))
         declined.impl(short_name, torch::CppFunction::makeFromBoxedFunction<&on_host_boxed>());

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.kernels import device_op
-from supa.frameworks.torch.ops.elementwise import FLOATS, apply, operand, promoted
+from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, apply, operand, promoted
 from supa.frameworks.torch.recorder import Declined, Number, Recorder
 
 Tensor = torch.Tensor
@@ -82,11 +82,25 @@ def _clamp_min(recorder: Recorder, tensor: Tensor, least: float) -> Tensor:
     return _between(recorder, tensor, least, None, None)
 
 
+@device_op("clamp_max")
+def _clamp_max(recorder: Recorder, tensor: Tensor, most: float) -> Tensor:
+    return _between(recorder, tensor, None, most, None)
+
+
 def _between(recorder: Recorder, tensor: Tensor, least: float | None, most: float | None, out: Tensor | None) -> Tensor:
-    if tensor.dtype not in FLOATS:
+    bounds = [one for one in (least, most) if one is not None]
+    if tensor.dtype in INTEGERS:
+        if tensor.dtype == torch.bool or not bounds or any(not isinstance(one, int) for one in bounds):
+            raise Declined
+        if least is not None:
+            tensor = apply(recorder, "maximum", [operand(tensor, 0), Number(least)], dtype=tensor.dtype, out=out)
+        if most is not None:
+            tensor = apply(recorder, "minimum", [operand(tensor, 0), Number(most)], dtype=tensor.dtype, out=out)
+        return tensor
+    if any(one != one for one in bounds):
         raise Declined
-    bounds = [Number(-math.inf if least is None else least), Number(math.inf if most is None else most)]
-    return apply(recorder, "clamp", [operand(tensor, 0)], bounds, dtype=tensor.dtype, out=out)
+    ends = [Number(-math.inf if least is None else least), Number(math.inf if most is None else most)]
+    return apply(recorder, "clamp", [operand(tensor, 0)], ends, dtype=tensor.dtype, out=out)
 
 
 def _activation(recorder: Recorder, name: str, tensor: Tensor, out: Tensor | None, *numbers: Number) -> Tensor:
