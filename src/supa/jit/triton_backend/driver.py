@@ -14,7 +14,6 @@ from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
 
-from supa.jit.sanitizer.process import begin
 from supa.jit.sanitizer.settings import kinds
 from supa.jit.triton_backend.do_bench import install
 from supa.jit.triton_backend.neighbours import other_drivers
@@ -30,6 +29,8 @@ if os.environ.get("SUPA_DEVICE"):  # asked for by name: it goes before a GPU tha
     os.environ.setdefault("TRITON_DEFAULT_BACKEND", NAME)
 install()
 if kinds():  # before the program makes its first tensor
+    from supa.jit.sanitizer.process import begin
+
     begin()
 
 
@@ -42,8 +43,10 @@ class SupaDriver(DriverBase):  # type: ignore[misc]
         from supa.jit.triton_backend.launching import make_launcher
         from supa.jit.triton_backend.measuring import current_meter, do_bench
         from supa.jit.triton_backend.quick_launch import install as launch_quickly
+        from supa.jit.triton_backend.remembered_digests import install as remember_digests
 
         keep_private(Path(knobs.cache.dir), is_default="TRITON_CACHE_DIR" not in os.environ)
+        remember_digests(Path(knobs.cache.dir))
         launch_quickly(SupaDriver)
         self.do_bench = do_bench
         self.utils = KernelLoader()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from supa.compiler import Options, compile
+from supa.compiler.options import Options
 from supa.jit.triton_backend import sources
 from supa.jit.triton_backend.devices import description
 from supa.jit.triton_backend.options import KernelOptions
@@ -23,6 +23,8 @@ _watchers: list[Watcher] = []
 
 def lower(text: str, options: KernelOptions) -> Program:
     """The program of one module in MLIR's generic form. Raises `CompileError` naming the user's line."""
+    from supa.compiler import compile
+
     chosen = compiler_options(options)
     for watcher in _watchers:
         watcher(text, chosen)

@@ -6,46 +6,19 @@ import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from supa.arch.numerics import Numerics
 from supa.base.errors import UnsupportedError
 from supa.compiler import ttir
 from supa.compiler.native.build import Built, build
 from supa.compiler.native.generate import NativeModule, generate
-from supa.compiler.native.generator import Rounding
-from supa.compiler.native.host import Host, detect
+from supa.compiler.options import Options
 from supa.compiler.passes.pipeline import simplify
-from supa.compiler.work import WorkOptions, WorkResult, estimate_resources, extract
+from supa.compiler.work import WorkResult, estimate_resources, extract
 from supa.ir import ops
 from supa.ir.types import Pointer, element_of
 from supa.ir.verify import verify
 from supa.program.program import Argument, Program
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What a launch and its device ask of the compiler. `numerics` is how the device rounds (`arch`)."""
-
-    numerics: Numerics
-    num_warps: int = 4
-    num_stages: int = 3
-    warp_size: int = 32
-    host: Host = field(default_factory=detect)
-    sanitize: tuple[str, ...] = ()  # checks in the code: `memory`, `nan`
-
-    @property
-    def rounding(self) -> Rounding:
-        """How f32 enters the device's tf32 matrix step."""
-        return Rounding(
-            tf32_mantissa_bits=self.numerics.tf32_mantissa_bits,
-            tf32_truncates=self.numerics.tf32_rounding == "truncate",
-        )
-
-    @property
-    def work(self) -> WorkOptions:
-        """What shapes the work."""
-        return WorkOptions(num_warps=self.num_warps, num_stages=self.num_stages, warp_size=self.warp_size)
 
 
 @dataclass(frozen=True, kw_only=True)
