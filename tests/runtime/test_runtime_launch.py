@@ -349,3 +349,18 @@ def test_the_same_code_is_linked_once_and_foreign_code_is_refused() -> None:
     )
     with pytest.raises(DeviceError, match="can not be loaded"):
         load(broken)
+
+
+SAY_THREADS = "from supa.runtime import threads; print(threads())"
+
+
+@pytest.mark.parametrize(("own", "others", "expected"), [("3", "1", 3), ("", "1", 1), ("", "1,4", 1)])
+def test_the_setting_of_other_libraries_is_the_default(own: str, others: str, expected: int) -> None:
+    done = run_python(SAY_THREADS, SUPA_NUM_THREADS=own, OMP_NUM_THREADS=others)
+    assert done.stdout == f"{expected}\n", done.stderr
+
+
+@pytest.mark.parametrize("others", ["", "100000", "many"])
+def test_without_a_setting_threads_are_as_many_as_cores_at_most(others: str) -> None:
+    done = run_python(SAY_THREADS, SUPA_NUM_THREADS="", OMP_NUM_THREADS=others)
+    assert 1 <= int(done.stdout) <= (os.cpu_count() or 1), done.stderr

@@ -171,6 +171,7 @@ def threads() -> int:
 
 
 def set_threads(count: int) -> None:
-    """Limit launches to `count` host threads (1 to 4096); by default all cores, or `SUPA_NUM_THREADS`."""
+    """Limit launches to `count` host threads (1 to 4096); by default `SUPA_NUM_THREADS`, else as many as
+    `OMP_NUM_THREADS` grants other libraries, else all cores (of the process, of its container)."""
     _check_threads(str(count))
     core.supa_set_threads(count)

@@ -43,15 +43,34 @@ bool spin_until(Condition reached, std::chrono::nanoseconds most) {
   return reached();
 }
 
+// Processors' worth of time that a container grants, rounded up; 0: no limit.
+int32_t granted_cores() {
+  long long quota = 0, period = 0;
+  std::FILE *file = std::fopen("/sys/fs/cgroup/cpu.max", "r");
+  if (file == nullptr) return 0;
+  const int count = std::fscanf(file, "%lld %lld", &quota, &period);  // "max 100000": no number
+  std::fclose(file);
+  return count == 2 && quota > 0 && period > 0 ? static_cast<int32_t>((quota + period - 1) / period) : 0;
+}
+
 int32_t host_cores() {
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-  return std::max(1u, std::thread::hardware_concurrency());
+  int32_t cores = static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
+  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = std::max(1, CPU_COUNT(&set));
+  const int32_t granted = granted_cores();
+  return granted > 0 ? std::min(cores, granted) : cores;
+}
+
+// What other libraries of the process may use: whoever starts many processes limits each of them by it.
+int32_t common_threads() {
+  const char *text = std::getenv("OMP_NUM_THREADS");
+  const long value = text == nullptr ? 0 : std::strtol(text, nullptr, 10);
+  return value >= 1 ? static_cast<int32_t>(std::min<long>(value, host_cores())) : host_cores();
 }
 
 int32_t configured_threads() {
   const char *text = std::getenv("SUPA_NUM_THREADS");
-  if (text == nullptr || *text == '\0') return host_cores();
+  if (text == nullptr || *text == '\0') return common_threads();
   char *end = nullptr;
   const long value = std::strtol(text, &end, 10);
   if (*end == '\0' && value >= 1 && value <= kMaxThreads) return static_cast<int32_t>(value);

@@ -204,7 +204,7 @@ void supa_mark_unwritten(uint64_t address, int64_t bytes);
 /* ---- host threads ---- */
 
 int32_t supa_threads(void);             /* threads that a launch may use, the caller's included */
-void supa_set_threads(int32_t threads); /* at least 1; all host cores by default, or SUPA_NUM_THREADS */
+void supa_set_threads(int32_t threads); /* at least 1; by default SUPA_NUM_THREADS, else OMP_NUM_THREADS, else all cores */
 
 #ifdef __cplusplus
 }
