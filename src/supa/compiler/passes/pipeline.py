@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Protocol
 
+from supa.compiler.passes.assertions import LiftAssertions
 from supa.compiler.passes.carried import PruneCarried
 from supa.compiler.passes.cleanup import EraseDead, MergeCommon
 from supa.compiler.passes.descriptors import SpreadDescriptors
@@ -25,6 +26,7 @@ class Pass(Protocol):
 
 PIPELINE: tuple[Pass, ...] = (
     SpreadDescriptors(),
+    LiftAssertions(),
     SpreadRegions(),
     Fold(),
     MergeCommon(),
