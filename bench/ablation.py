@@ -11,6 +11,7 @@ import numpy as np
 
 from bench import measured
 from supa.arch import load
+from supa.timing.outline import Outline
 from supa.timing.outline.rates import Rates, rates
 from supa.tools.price import WORKLOADS
 
@@ -48,7 +49,7 @@ def errors(device: str, priced: Rates) -> list[float]:
             row for row in measured.rows(table, "check") if row["device"] == device and "proj" not in row.get("op", "")
         ]
         rule = WORKLOADS[workload]
-        each = [abs(rule(priced, row).time_us / measured.time_us(row) - 1) for row in rows[::SAMPLE]]
+        each = [abs(rule(Outline(rates=priced), row).time_us / measured.time_us(row) - 1) for row in rows[::SAMPLE]]
         found.append(100 * float(np.mean(each)))
     return found
 

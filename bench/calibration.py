@@ -13,6 +13,7 @@ import numpy as np
 
 from bench import measured
 from supa.arch import load
+from supa.timing.outline import Outline
 from supa.timing.outline.gemm import one_row, tilings, times_of
 from supa.timing.outline.rates import Rates, rates
 from supa.tools.price import WORKLOADS
@@ -62,7 +63,7 @@ def gemm_predictor(found: list[measured.Row], device: str) -> Predict:
 def row_predictor(found: list[measured.Row], table: str) -> Predict:
     """One row after the other."""
     rule = next(rule for name, rule in WORKLOADS.items() if table.startswith(name))
-    return lambda tried: np.array([rule(tried, row).time_us for row in found])
+    return lambda tried: np.array([rule(Outline(rates=tried), row).time_us for row in found])
 
 
 def predictors(device: str, sample: int) -> dict[str, tuple[Predict, np.ndarray]]:

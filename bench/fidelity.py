@@ -1,8 +1,11 @@
-"""The clock against published measurements: `python -m bench.fidelity [TABLE ...]`; only the check half is reported.
+"""The clock against published measurements: `python -m bench.fidelity [TABLE ...] [--model machine]`.
 
-Errors by table (or op), device and size: mean absolute, median signed, 90th percentile.
+Only the check half is reported: errors by table (or op), device and size, mean absolute, median signed, 90th
+percentile. The machine walks every block, so `--model machine` takes a sample of the rows (`--every`), leaves out
+those that take longer than `LONGEST_US`, and prints the outline's errors on the same rows beside its own.
 """
 
+import argparse
 import itertools
 import sys
 from collections import defaultdict
@@ -24,6 +27,8 @@ TABLES = {
 EDGES_US = (0.0, 5.0, 20.0, 100.0, 1000.0, float("inf"))
 STEADY_W = 20.0  # the meter's average is of a run long enough when its maximum is this near
 MESSAGE_BYTES = 64 << 10  # shorter collectives are reported apart
+LONGEST_US = 3000.0  # of the rows that the machine walks here: longer ones take it minutes
+WALKED = ("gemm_bf16", "attention_prefill_bf16", "attention_decode_bf16", "llm_layer_ops_fp16")
 
 
 def errors(table: str, half: str = "check") -> Iterator[tuple[str, str, float, float]]:
@@ -85,17 +90,53 @@ def line(op: str, device: str, size: str, error: np.ndarray) -> None:
     )
 
 
-def main(tables: list[str]) -> int:
+def walked(table: str, every: int, half: str = "check") -> dict[tuple[str, str], np.ndarray]:
+    """Op and device -> float64[rows, 3]: microseconds measured, errors of the outline and of the machine."""
+    found: dict[tuple[str, str], list[tuple[float, float, float]]] = defaultdict(list)
+    rows = [row for row in measured.rows(table, half) if measured.time_us(row) < LONGEST_US]
+    for row in [row for row in rows if "proj" not in row.get("op", "")][::every]:
+        truth = measured.time_us(row)
+        outline, machine = (
+            estimate(TABLES[table], row, model=model).time_us / truth - 1 for model in ("outline", "machine")
+        )
+        found[_kind(table, row), row["device"]].append((truth, outline, machine))
+    return {key: np.array(errors) for key, errors in found.items()}
+
+
+def report_walked(table: str, every: int) -> None:
+    """The machine's errors, and the outline's on the same rows."""
+    found = walked(table, every)
+    if table == "llm_layer_ops_fp16":
+        for device in sorted({device for _, device in found}):
+            found["all row kernels", device] = np.concatenate([e for (_, where), e in found.items() if where == device])
+    for (op, device), errors in sorted(found.items()):
+        line(f"{op}: outline", device, "sample", errors[:, 1])
+        line(f"{op}: machine", device, "sample", errors[:, 2])
+        if table == "gemm_bf16":
+            for size, inside in (("under 20 us", errors[:, 0] < 20), ("over 20 us", errors[:, 0] >= 20)):
+                line(f"{op}: machine", device, size, errors[inside, 2])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.fidelity", description="Predictions beside measurements.")
+    parser.add_argument("tables", nargs="*", choices=[[], *TABLES], metavar="TABLE", help="default: all")
+    parser.add_argument("--model", choices=("outline", "machine"), default="outline")
+    parser.add_argument("--every", type=int, default=20, help="rows from one that the machine walks to the next")
+    chosen = parser.parse_args()
     if not measured.present():
         print(f"no measurements at {measured.FOLDER}: nothing to compare")
         return 1
     print(f"{'what':32}{'device':13}{'measured':14}{'rows':>6}{'mean':>9}{'median':>10}{'90th':>10}")
-    for table in tables or list(TABLES):
+    if chosen.model == "machine":
+        for table in chosen.tables or WALKED:
+            report_walked(table, chosen.every)
+        return 0
+    for table in chosen.tables or list(TABLES):
         report(table)
-    if not tables:
+    if not chosen.tables:
         power()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

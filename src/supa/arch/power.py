@@ -39,7 +39,7 @@ class Energy:
     fp16_pj_per_mac: float = leaf("pJ/MAC", "matrix step, fp16", zero=True)
     fp8_pj_per_mac: float = leaf("pJ/MAC", "matrix step, fp8 (0: not on the T-core)", zero=True)
     int8_pj_per_mac: float = leaf("pJ/MAC", "matrix step, int8", zero=True)
-    vector_pj_per_op: float = leaf("pJ/op", "one element of a vector operation, fp32; its registers included")
+    vector_pj_per_op: float = leaf("pJ/op", "one element of a fused multiply-add, fp32; its registers included")
     special_pj_per_op: float = leaf("pJ/op", "one element of a special function")
     register_pj_per_byte: float = leaf("pJ/B", "operand bytes between registers and T-core")
     lsc_pj_per_byte: float = leaf("pJ/B", "LSC or shared memory")

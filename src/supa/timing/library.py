@@ -6,14 +6,16 @@ The outline ranks the schedules of a product and of attention; the one it puts f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from supa.arch import Device
 from supa.base.dtypes import DTYPES
 from supa.timing import mechanisms, outline
 from supa.timing.fitting import fitted
 from supa.timing.outline.attention import Heads, best_parts, packs, tile_of
+from supa.timing.outline.collective import Collective
 from supa.timing.outline.estimate import Estimate
 from supa.timing.outline.gemm import Candidate, best
 from supa.timing.outline.rates import Rates
@@ -30,6 +32,7 @@ from supa.timing.workloads.kernel import Kernel
 WIDTH = 2
 CACHE_THREADS, CACHE_LOADS = 512, 5
 PLANNED_AT_ONCE = 31
+OF_WIDTH: Mapping[int, Element] = MappingProxyType({1: "i8", 2: "f16", 4: "f32"})
 MANY_BLOCKS_ROWS = 64  # query rows of a group of warps
 
 
@@ -144,10 +147,17 @@ class Library:
         working = tokens * (heads + kv_heads) * head_dim * WIDTH
         return self._row(rows.rotary(tokens, heads, kv_heads, head_dim), working)
 
-    def stream(self, elements: int, *, inputs: int, dtype: Element = "f16", result: Element | None = None) -> Estimate:
-        """As `outline.stream`."""
-        kernel = elementwise(elements, inputs=inputs, dtype=dtype, result=result)
-        return self._row(kernel, elements * (inputs * DTYPES[dtype].bytes + DTYPES[result or dtype].bytes))
+    def collective(self, kind: Collective, devices: int, message_bytes: int) -> Estimate:
+        """As `outline.collective`, which is all that there is of links."""
+        return outline.collective(self.rates, kind, devices, message_bytes)
+
+    def stream(self, elements: int, *, inputs: int, width: int = WIDTH, result: int | None = None) -> Estimate:
+        """As `outline.stream`, where every element has a result."""
+        if result == 0:
+            raise ValueError("a reduction to one value is no element-wise kernel: run it, or price it with the outline")
+        dtype, written = OF_WIDTH[width], OF_WIDTH[width if result is None else result]
+        kernel = elementwise(elements, inputs=inputs, dtype=dtype, result=written)
+        return self._row(kernel, elements * (inputs * DTYPES[dtype].bytes + DTYPES[written].bytes))
 
     def _row(self, kernel: Kernel, working_bytes: int) -> Estimate:
         """A kernel of a network that runs again and again, from its first block to the end's notice.

@@ -58,6 +58,14 @@ EXPANSION: Mapping[tuple[str, bool], tuple[int, int]] = MappingProxyType(
 )
 """(kind, on floats) -> plain operations and special-function operations of one element; (1, 0) where not named."""
 
+ENERGY_SHARE: Mapping[str, float] = MappingProxyType(
+    {"fma": 1.0, "mul": 0.6, "add": 0.3, "div": 0.6, "special": 0.6, "special2": 0.6, "convert": 0.1}
+)
+"""Kind -> energy on floats beside a fused multiply-add's (Horowitz, ISSCC 2014: an addition is a quarter of a product
+and a sum); comparisons, logic and whole numbers, whose carries are short, take `WHOLE_SHARE`."""
+
+WHOLE_SHARE = 0.1
+
 SUBSTITUTES: Mapping[str, str] = MappingProxyType({"fp8": "fp16", "int8": "fp16"})
 """The tensor format that does the work of one that the T-core lacks; the others run on the V-core."""
 
@@ -178,7 +186,8 @@ def _vector(pricer: StepPricer, step: Step, cost: StepCost) -> None:
         issued += (ops / packed + specials) / pricer.chip.warp.size
         chain += -(-count.elements // max(largest, 1)) * vector.latency_cycles
         cost.flops += _flops(count)
-        cost.energy_pj += ops / packed * pricer.chip.energy.vector_pj_per_op
+        share = ENERGY_SHARE.get(count.kind, WHOLE_SHARE) if _on_floats(count) else WHOLE_SHARE
+        cost.energy_pj += ops / packed * share * pricer.chip.energy.vector_pj_per_op
         cost.energy_pj += specials * pricer.chip.energy.special_pj_per_op
     busy = max((ops / vector.ops_per_clock(kind) for kind, ops in lanes.items()), default=0.0)
     busy = max(busy, issued / pricer.chip.eu.issue_ops_per_clock) / pricer.eus
@@ -192,7 +201,7 @@ def _vector(pricer: StepPricer, step: Step, cost: StepCost) -> None:
 def _operations(pricer: StepPricer, count: Count) -> tuple[str, float, float]:
     """V-core class, plain operations and special-function operations of one count."""
     kind, factor = VECTOR_CLASS[count.format]
-    on_floats = count.format.startswith(("f", "bf"))
+    on_floats = _on_floats(count)
     if count.kind == "convert":
         return "convert", float(count.elements), 0.0
     plain, special = EXPANSION.get((count.kind, on_floats), (1, 0))
@@ -201,9 +210,13 @@ def _operations(pricer: StepPricer, count: Count) -> tuple[str, float, float]:
     return kind, float(count.elements * plain * factor), float(count.elements * special)
 
 
+def _on_floats(count: Count) -> bool:
+    return count.format.startswith(("f", "bf"))
+
+
 def _flops(count: Count) -> float:
     """Floating-point operations that a user would count: a fused multiply-add is two, an exponential one."""
-    if not count.format.startswith(("f", "bf")) or count.kind in ("convert", "compare", "logic"):
+    if not _on_floats(count) or count.kind in ("convert", "compare", "logic"):
         return 0.0
     return count.elements * (2.0 if count.kind == "fma" else 1.0)
 

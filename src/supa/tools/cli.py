@@ -129,7 +129,7 @@ def _add_price(commands: Any) -> None:
         "price",
         help="price a table of operations, each on the device that its row names",
         description="Read a table (CSV) of operations, add predicted_us, predicted_j and bound_by to each row.",
-        usage="supa price WORKLOAD --table IN.csv --out OUT.csv [--chips DIR]",
+        usage="supa price WORKLOAD --table IN.csv --out OUT.csv [--chips DIR] [--model MODEL]",
     )
     price.add_argument(
         "workload",
@@ -139,6 +139,12 @@ def _add_price(commands: Any) -> None:
     price.add_argument("--table", metavar="IN", type=Path, required=True, help="columns as docs/command-line.md says")
     price.add_argument("--out", metavar="OUT", type=Path, required=True, help="the same table, priced")
     price.add_argument("--chips", metavar="DIR", type=Path, help="DIR/DEVICE.toml comes before the catalogue")
+    price.add_argument(
+        "--model",
+        choices=("outline", "machine"),
+        default="outline",
+        help="outline: closed forms, quick (default); machine: the schedule found is walked, block by block",
+    )
     price.set_defaults(action=_price)
 
 
@@ -260,7 +266,7 @@ def _dump(chosen: argparse.Namespace) -> int:
 def _price(chosen: argparse.Namespace) -> int:
     from supa.tools.price import price
 
-    return price(chosen.workload, chosen.table, chosen.out, chosen.chips)
+    return price(chosen.workload, chosen.table, chosen.out, chosen.chips, chosen.model)
 
 
 def _chips(chosen: argparse.Namespace) -> int:

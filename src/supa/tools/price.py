@@ -6,17 +6,23 @@ import csv
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from supa.arch import load
 from supa.base.errors import SupaError
 from supa.timing import outline
-from supa.timing.outline import Estimate, Heads, Rates
+from supa.timing.library import Library
+from supa.timing.outline import Estimate, Heads, Outline
 
 Row = Mapping[str, str]
+Model = Literal["outline", "machine"]
+Operations = Outline | Library
+"""Closed forms with a search of schedules, or the best of those schedules walked on the event-driven machine."""
+
 ADDED = ("predicted_us", "predicted_j", "bound_by")
 
 
-def price(workload: str, table: Path, out: Path, chips: Path | None) -> int:
+def price(workload: str, table: Path, out: Path, chips: Path | None, model: Model = "outline") -> int:
     """Read `table`, price each row as `workload`, write it with `ADDED` to `out`; returns an exit code."""
     workload = _named(workload)
     try:
@@ -26,7 +32,7 @@ def price(workload: str, table: Path, out: Path, chips: Path | None) -> int:
         raise SupaError(f"price: {table}: {error.strerror}") from error
     if not rows:
         raise SupaError(f"price: {table}: no rows; expected a line of column names and one a row")
-    priced = [_priced(workload, row, f"{table}:{line}", chips) for line, row in enumerate(rows, 2)]
+    priced = [_priced(workload, row, f"{table}:{line}", chips, model) for line, row in enumerate(rows, 2)]
     with open(out, "w", newline="") as file:
         writer = csv.DictWriter(file, [*rows[0], *ADDED])
         writer.writeheader()
@@ -43,16 +49,17 @@ def _named(workload: str) -> str:
     raise SupaError(f"price: unknown workload {workload!r}: expected one of {', '.join(WORKLOADS)}")
 
 
-def estimate(workload: str, row: Row, chips: Path | None = None) -> Estimate:
+def estimate(workload: str, row: Row, chips: Path | None = None, model: Model = "outline") -> Estimate:
     """The price of one row; `KeyError` for a missing column, `ValueError` for one that is no number."""
     device = row["device"]
     beside = chips / f"{device}.toml" if chips else None
-    return WORKLOADS[workload](_rates(str(beside) if beside and beside.is_file() else device, _format(row)), row)
+    name = str(beside) if beside and beside.is_file() else device
+    return WORKLOADS[workload](_operations(name, _format(row), model), row)
 
 
-def _priced(workload: str, row: Row, place: str, chips: Path | None) -> dict[str, str]:
+def _priced(workload: str, row: Row, place: str, chips: Path | None, model: Model) -> dict[str, str]:
     try:
-        found = estimate(workload, row, chips)
+        found = estimate(workload, row, chips, model)
     except KeyError as error:
         raise SupaError(f"price: {place}: workload {workload} needs a column {error}") from error
     except (TypeError, ValueError, ZeroDivisionError) as error:
@@ -67,32 +74,35 @@ def _format(row: Row) -> str:
 
 
 @cache
-def _rates(device: str, tensor_format: str) -> Rates:
-    return outline.rates(load(device), tensor_format)
+def _operations(device: str, tensor_format: str, model: Model) -> Operations:
+    described = load(device)
+    if model == "machine":
+        return Library.of(described, tensor_format)
+    return Outline(rates=outline.rates(described, tensor_format))
 
 
 def _whole(row: Row, *names: str) -> list[int]:
     return [int(row[name]) for name in names]
 
 
-def _gemm(rates: Rates, row: Row) -> Estimate:
-    return outline.gemm(rates, *_whole(row, "m", "n", "k"))
+def _gemm(operations: Operations, row: Row) -> Estimate:
+    return operations.gemm(*_whole(row, "m", "n", "k"))
 
 
-def _attention(rates: Rates, row: Row) -> Estimate:
+def _attention(operations: Operations, row: Row) -> Estimate:
     names = ("batch", "new_tokens", "past_tokens", "heads", "kv_heads", "head_dim")
-    return outline.attention(rates, Heads(**dict(zip(names, _whole(row, *names), strict=True))))
+    return operations.attention(Heads(**dict(zip(names, _whole(row, *names), strict=True))))
 
 
-def _collective(rates: Rates, row: Row) -> Estimate:
-    return outline.collective(rates, row["op"], *_whole(row, "gpus", "bytes"))  # type: ignore[arg-type]
+def _collective(operations: Operations, row: Row) -> Estimate:
+    return operations.collective(row["op"], *_whole(row, "gpus", "bytes"))  # type: ignore[arg-type]
 
 
-def _layer(rates: Rates, row: Row) -> Estimate:
+def _layer(operations: Operations, row: Row) -> Estimate:
     rule = LAYER_OPS.get(row["op"])
     if rule is None:
         raise ValueError(f"unknown layer op {row['op']!r}: expected one of {', '.join(LAYER_OPS)}")
-    return rule(rates, _Layer(row))
+    return rule(operations, _Layer(row))
 
 
 class _Layer:
@@ -108,9 +118,10 @@ class _Layer:
         self.gated = row.get("gated_mlp", "True").lower() in ("true", "1", "yes")
 
 
-def _kernel_only(rates: Rates, m: int, n: int, k: int) -> Estimate:
+def _kernel_only(operations: Operations, m: int, n: int, k: int) -> Estimate:
     """A product as profilers report it: from the first block to the end's notice."""
-    found = outline.gemm(rates, m, n, k)
+    found = operations.gemm(m, n, k)
+    rates = operations.rates
     before = rates.launch_s - rates.notice_s
     time = found.time_s - before
     return Estimate(
@@ -119,16 +130,16 @@ def _kernel_only(rates: Rates, m: int, n: int, k: int) -> Estimate:
     )  # fmt: skip
 
 
-LAYER_OPS: Mapping[str, Callable[[Rates, _Layer], Estimate]] = {
-    "add": lambda r, x: outline.stream(r, x.tokens * x.hidden, inputs=2),
-    "input_layernorm": lambda r, x: outline.norm(r, x.tokens, x.hidden),
-    "post_attention_layernorm": lambda r, x: outline.norm(r, x.tokens, x.hidden),
-    "mlp_act": lambda r, x: outline.gated(r, x.tokens, x.ffn, inputs=2 if x.gated else 1),
-    "attn_rope": lambda r, x: outline.rotary(r, x.tokens, x.heads, x.kv_heads, x.head_dim),
-    "attn_pre_proj": lambda r, x: _kernel_only(r, x.tokens, (x.heads + 2 * x.kv_heads) * x.head_dim, x.hidden),
-    "attn_post_proj": lambda r, x: _kernel_only(r, x.tokens, x.hidden, x.heads * x.head_dim),
-    "mlp_up_proj": lambda r, x: _kernel_only(r, x.tokens, x.ffn * (2 if x.gated else 1), x.hidden),
-    "mlp_down_proj": lambda r, x: _kernel_only(r, x.tokens, x.hidden, x.ffn),
+LAYER_OPS: Mapping[str, Callable[[Operations, _Layer], Estimate]] = {
+    "add": lambda o, x: o.stream(x.tokens * x.hidden, inputs=2),
+    "input_layernorm": lambda o, x: o.norm(x.tokens, x.hidden),
+    "post_attention_layernorm": lambda o, x: o.norm(x.tokens, x.hidden),
+    "mlp_act": lambda o, x: o.gated(x.tokens, x.ffn, inputs=2 if x.gated else 1),
+    "attn_rope": lambda o, x: o.rotary(x.tokens, x.heads, x.kv_heads, x.head_dim),
+    "attn_pre_proj": lambda o, x: _kernel_only(o, x.tokens, (x.heads + 2 * x.kv_heads) * x.head_dim, x.hidden),
+    "attn_post_proj": lambda o, x: _kernel_only(o, x.tokens, x.hidden, x.heads * x.head_dim),
+    "mlp_up_proj": lambda o, x: _kernel_only(o, x.tokens, x.ffn * (2 if x.gated else 1), x.hidden),
+    "mlp_down_proj": lambda o, x: _kernel_only(o, x.tokens, x.hidden, x.ffn),
 }
 
 ELEMENTWISE: Mapping[str, tuple[int, int]] = {
@@ -141,7 +152,7 @@ ELEMENTWISE: Mapping[str, tuple[int, int]] = {
 """Op -> tensors read, bytes of a result's element: -1 as the operand's, 0 where all is reduced to one value."""
 
 
-def _elementwise(rates: Rates, row: Row) -> Estimate:
+def _elementwise(operations: Operations, row: Row) -> Estimate:
     if row["op"] not in ELEMENTWISE:
         raise ValueError(f"unknown element-wise op {row['op']!r}: expected one of {', '.join(ELEMENTWISE)}")
     inputs, result = ELEMENTWISE[row["op"]]
@@ -149,12 +160,12 @@ def _elementwise(rates: Rates, row: Row) -> Estimate:
     if unit not in ("Melements", "M") or not count.strip().isdigit():
         raise ValueError(f"shape: expected 'Melements: N' for a tensor (N, 1024, 1024), found {row['shape']!r}")
     width = DTYPE_BYTES[row["dtype"].upper()]
-    return outline.stream(rates, int(count) << 20, inputs=inputs, width=width, result=width if result < 0 else result)
+    return operations.stream(int(count) << 20, inputs=inputs, width=width, result=width if result < 0 else result)
 
 
 DTYPE_BYTES: Mapping[str, int] = {"FP32": 4, "FP16": 2, "BF16": 2}
 
-WORKLOADS: Mapping[str, Callable[[Rates, Row], Estimate]] = {
+WORKLOADS: Mapping[str, Callable[[Operations, Row], Estimate]] = {
     "gemm": _gemm,
     "attention_prefill": _attention,
     "attention_decode": _attention,

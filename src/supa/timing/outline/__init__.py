@@ -9,6 +9,7 @@ from supa.timing.outline.attention import Heads, attention
 from supa.timing.outline.collective import COLLECTIVES, collective
 from supa.timing.outline.estimate import Estimate
 from supa.timing.outline.gemm import gemm
+from supa.timing.outline.operations import Outline
 from supa.timing.outline.rates import Rates, rates
 from supa.timing.outline.rows import gated, norm, rotary, stream
 
@@ -16,6 +17,7 @@ __all__ = [
     "COLLECTIVES",
     "Estimate",
     "Heads",
+    "Outline",
     "Rates",
     "attention",
     "collective",
