@@ -93,3 +93,45 @@ def gather_kernel(x, index, out, n, BLOCK: tl.constexpr):
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = i < n
     tl.store(out + i, tl.load(x + tl.load(index + i, mask=inside), mask=inside), mask=inside)
+
+
+@triton.jit
+def scatter_kernel(x, index, out, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = i < n
+    tl.store(out + tl.load(index + i, mask=inside), tl.load(x + i, mask=inside), mask=inside)
+
+
+@triton.jit
+def scatter_add_kernel(x, index, out, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = i < n
+    tl.atomic_add(out + tl.load(index + i, mask=inside), tl.load(x + i, mask=inside), mask=inside)
+
+
+@triton.jit
+def column_cumsum_kernel(x, out, rows, columns, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr):
+    j = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
+    carried = tl.zeros((BLOCK_C,), dtype=tl.float32)
+    for start in range(0, rows, BLOCK_R):
+        i = start + tl.arange(0, BLOCK_R)
+        inside = (i[:, None] < rows) & (j[None, :] < columns)
+        places = i[:, None] * columns + j[None, :]
+        v = tl.load(x + places, mask=inside, other=0.0)
+        tl.store(out + places, tl.cumsum(v, 0) + carried[None, :], mask=inside)
+        carried += tl.sum(v, 0)
+
+
+@triton.jit
+def int8_matmul_kernel(a, b, c, m, n, depth, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr):
+    across = tl.cdiv(n, BLOCK_N)
+    i = tl.program_id(0) // across * BLOCK_M + tl.arange(0, BLOCK_M)
+    j = tl.program_id(0) % across * BLOCK_N + tl.arange(0, BLOCK_N)
+    at = tl.arange(0, BLOCK_K)
+    total = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
+    for start in range(0, depth, BLOCK_K):
+        p = start + at
+        left = tl.load(a + i[:, None] * depth + p[None, :], mask=(i[:, None] < m) & (p[None, :] < depth), other=0)
+        right = tl.load(b + p[:, None] * n + j[None, :], mask=(p[:, None] < depth) & (j[None, :] < n), other=0)
+        total = tl.dot(left, right, total, out_dtype=tl.int32)
+    tl.store(c + i[:, None] * n + j[None, :], total, mask=(i[:, None] < m) & (j[None, :] < n))

@@ -19,7 +19,7 @@ from supa.compiler.native.kernels import KernelSpec
 from supa.compiler.native.loops import Loops, choose_space, columns_first
 from supa.compiler.native.plan import Root
 from supa.compiler.native.tiles import Evaluator, Index
-from supa.compiler.native.vec import Vec, constant
+from supa.compiler.native.vec import Vec, constant, vector
 from supa.ir import ops
 from supa.ir.core import Op, Value
 from supa.ir.types import Tile, element_of, shape_of
@@ -207,6 +207,24 @@ def _read(ev: Evaluator, op: ops.Dot, operand: _Operand, index: Index, spec: Ker
     return vec
 
 
+def _fetch_ahead(ev: Evaluator, operand: _Operand, index: Index, dimension: int, distance: int) -> None:
+    """Ask for what lies `distance` further along the k dimension: in a loop over k, the next turn's elements."""
+    op = operand.source.op
+    if not isinstance(op, ops.Load) or operand.source in ev.environment.buffers:
+        return
+    ahead = list(index)
+    ahead[dimension] = ev.add(index[dimension], constant("i32", distance))
+    pointer = ev.at(op.pointer, tuple(ahead))
+    if pointer.kind == "vector" and pointer.parts is None:
+        return
+    if pointer.kind == "vector" and pointer.parts is not None:
+        base, offsets = pointer.parts
+        pointer = ev.add(base, ev.spacing(offsets, 1)[1])
+    ev.emitter.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    address = ev.emit(pointer.level, f"inttoptr i64 {pointer.name} to ptr")
+    ev.run(pointer.level, f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
+
+
 def _round_tf32(ev: Evaluator, vec: Vec, mantissa_bits: int, truncates: bool) -> Vec:
     """An f32 as the device's matrix unit takes it in tf32 mode."""
     drop = 23 - mantissa_bits
@@ -249,20 +267,28 @@ def _place_left(generator: Generator, op: ops.Dot, spec: KernelSpec, m: int, k: 
     buffer = _direct(generator, op, operand, spec) if not prefix else None
     shape = (k, m) if operand.swapped else (m, k)
     if buffer is None:
-        buffer = _store_rows(generator, op, operand, spec, shape, prefix)
+        buffer = _store_rows(generator, op, operand, spec, shape, prefix, 0 if operand.swapped else 1)
     if operand.swapped:
         return _Placed(address=buffer.address, row_bytes=size, step_bytes=m * size)
     return _Placed(address=buffer.address, row_bytes=k * size, step_bytes=spec.per_step * size)
 
 
 def _store_rows(
-    generator: Generator, op: ops.Dot, operand: _Operand, spec: KernelSpec, shape: tuple[int, int], prefix: Index
+    generator: Generator,
+    op: ops.Dot,
+    operand: _Operand,
+    spec: KernelSpec,
+    shape: tuple[int, int],
+    prefix: Index,
+    along: int,
 ) -> Buffer:
-    """The operand row by row, in the kernel's input format."""
+    """The operand row by row, in the kernel's input format; k runs along dimension `along`."""
     buffer = generator.new_buffer(shape, spec.input_type)
-    loops = Loops(generator.emitter, generator.environment, shape, choose_space(shape, None, generator.width))
+    lanes = _operand_lanes(generator, operand) if spec.input_type.bits == 16 else generator.width
+    loops = Loops(generator.emitter, generator.environment, shape, choose_space(shape, None, lanes))
     ev, index = loops.evaluator, loops.indices[0]
     value = _device_form(generator, ev, op, _read(ev, op, operand, (*prefix, *index), spec))
+    _fetch_ahead(ev, operand, (*prefix, *index), len(prefix) + along, shape[along])
     ev.write_buffer(buffer, index, value, loops.level)
     loops.finish()
     return buffer
@@ -275,7 +301,7 @@ def _place_right(generator: Generator, op: ops.Dot, spec: KernelSpec, n: int, k:
     block = kernels.transpose_block(spec, n, units)
     if operand.swapped and block:
         rows = _direct(generator, op, operand, spec) if not prefix else None
-        rows = rows or _store_rows(generator, op, operand, spec, (n, k), prefix)
+        rows = rows or _store_rows(generator, op, operand, spec, (n, k), prefix, 1)
         return _transpose_into_panels(generator, spec, rows, n, units, block)
     if spec.per_step == 2:
         return _pack_pairs(generator, op, operand, spec, (n, k), prefix, spec.columns, operand.swapped).address
@@ -290,8 +316,9 @@ def _pack_plain(
     space = columns_first(choose_space((k, n), None, spec.lanes))
     loops = Loops(generator.emitter, generator.environment, (k, n), space)
     ev, (row, column) = loops.evaluator, loops.indices[0]
-    at = (column, row) if operand.swapped else (row, column)
-    value = _device_form(generator, ev, op, _read(ev, op, operand, (*prefix, *at), spec))
+    at = (*prefix, column, row) if operand.swapped else (*prefix, row, column)
+    value = _device_form(generator, ev, op, _read(ev, op, operand, at, spec))
+    _fetch_ahead(ev, operand, at, len(at) - 1 if operand.swapped else len(at) - 2, k)
     panel, inside = _split_column(ev, column, spec.columns)
     ev.write_buffer(panels, (panel, row, inside), value, loops.level)
     loops.finish()
@@ -323,22 +350,46 @@ def _pack_pairs(
     n, k = size
     panels = generator.new_buffer((n // columns, k // 2, columns), I32)
     shape = (k // 2, n)
-    width = min(generator.width, n)
+    width = min(_operand_lanes(generator, operand), columns)
     space = columns_first(choose_space(shape, None, width))
     loops = Loops(generator.emitter, generator.environment, shape, space)
     ev, (pair, column) = loops.evaluator, loops.indices[0]
     halves = []
     for part in range(2):
         row = ev.add(ev.mul(pair, constant("i32", 2)), constant("i32", part))
-        at = (column, row) if transposed else (row, column)
-        halves.append(_read(ev, op, operand, (*prefix, *at), spec))
-    low, high = (ev.apply("zext {t} {0} to {r}", (half,), "i32") for half in halves)
-    shifted = ev.apply("shl {t} {0}, {1}", (high, constant("i32", 16)), "i32")
-    unit = ev.apply("or {t} {0}, {1}", (low, shifted), "i32")
+        at = (*prefix, column, row) if transposed else (*prefix, row, column)
+        halves.append(_read(ev, op, operand, at, spec))
+        _fetch_ahead(ev, operand, at, len(at) - 1 if transposed else len(at) - 2, k)
+    unit = _interleaved(ev, *halves) if ev.count > 1 else _joined(ev, *halves)
     panel, inside = _split_column(ev, column, columns)
     ev.write_buffer(panels, (panel, pair, inside), unit, loops.level)
     loops.finish()
     return panels
+
+
+def _joined(ev: Evaluator, low: Vec, high: Vec) -> Vec:
+    """Two 16-bit values as one unit."""
+    wide = [ev.apply("zext {t} {0} to {r}", (half,), "i32") for half in (low, high)]
+    shifted = ev.apply("shl {t} {0}, {1}", (wide[1], constant("i32", 16)), "i32")
+    return ev.apply("or {t} {0}, {1}", (wide[0], shifted), "i32")
+
+
+def _interleaved(ev: Evaluator, low: Vec, high: Vec) -> Vec:
+    """Two vectors of 16-bit values as one of units."""
+    count, level = ev.count, max(low.level, high.level)
+    order = ", ".join(f"i32 {lane}, i32 {lane + count}" for lane in range(count))
+    both = ", ".join(f"{ev.vector_type('i16')} {ev.widen(half)}" for half in (low, high))
+    mixed = ev.emit(level, f"shufflevector {both}, <{2 * count} x i32> <{order}>")
+    return vector("i32", ev.emit(level, f"bitcast <{2 * count} x i16> {mixed} to {ev.vector_type('i32')}"), level)
+
+
+def _operand_lanes(generator: Generator, operand: _Operand) -> int:
+    """How many of an operand's elements are read at once: whole cache lines of 16-bit values as they are."""
+    op = operand.source.op
+    is_read = operand.source in generator.environment.buffers or isinstance(op, ops.Load | ops.DescriptorLoad)
+    element = element_of(operand.source.type)
+    narrow = isinstance(element, DType) and element.bits == 16 and not operand.casts
+    return 2 * generator.width if is_read and narrow and generator.host.vector_bits == 512 else generator.width
 
 
 def _transpose_into_panels(generator: Generator, spec: KernelSpec, rows: Buffer, n: int, units: int, block: int) -> str:

@@ -182,17 +182,31 @@ near:
 """
 
 
+def _far_gather(emitter: Emitter, type_: str, count: int) -> str:
+    """A function of its own for addresses anywhere: many hosts take an element at a time, which is long code."""
+    name = f"@supa.gather.far.{suffix(type_)}.v{count}"
+    if name not in emitter.definitions:
+        of = f"<{count} x {type_}>"
+        far = masked_gather(emitter, of, "%each", llvm_bytes(type_), "%m", "%o")
+        emitter.definitions[name] = (
+            f"define internal {of} {name}(<{count} x i64> %p, <{count} x i1> %m, {of} %o) noinline cold {{\n"
+            f"  %each = inttoptr <{count} x i64> %p to <{count} x ptr>\n"
+            f"  %slow = {far}\n  ret {of} %slow\n}}\n"
+        )
+    of = f"<{count} x {type_}>"
+    return f"call {of} {name}(<{count} x i64> %p, <{count} x i1> %m, {of} %o)"
+
+
 def _gather(emitter: Emitter, type_: str, count: int) -> str:
     name = f"@supa.gather.{suffix(type_)}.v{count}"
     if name not in emitter.definitions:
         vector_type, size = f"<{count} x {type_}>", llvm_bytes(type_)
         near = masked_load(emitter, vector_type, "ptr %address", size, "%m", "%o")
-        far = masked_gather(emitter, vector_type, "%each", size, "%m", "%o")
+        far = _far_gather(emitter, type_, count)
         emitter.definitions[name] = (
             f"define internal {vector_type} {name}(<{count} x i64> %p, <{count} x i1> %m, {vector_type} %o) {{\n"
             + _contiguity_check(emitter, count, size)
             + f"  %quick = {near}\n  ret {vector_type} %quick\nfar:\n"
-            + f"  %each = inttoptr <{count} x i64> %p to <{count} x ptr>\n"
             + f"  %slow = {far}\n  ret {vector_type} %slow\n}}\n"
         )
     return name
@@ -203,13 +217,12 @@ def _near_or_gather(emitter: Emitter, type_: str, count: int) -> str:
     if name not in emitter.definitions:
         vector_type, size = f"<{count} x {type_}>", llvm_bytes(type_)
         near = masked_load(emitter, vector_type, "ptr %address", size, "%m", "%o")
-        far = masked_gather(emitter, vector_type, "%each", size, "%m", "%o")
+        far = _far_gather(emitter, type_, count)
         masks = f"<{count} x i1> %m, {vector_type} %o"
         emitter.definitions[name] = (
             f"define internal {vector_type} {name}(i1 %yes, i64 %first, <{count} x i64> %p, {masks}) {{\n"
             + "  br i1 %yes, label %near, label %far\nnear:\n  %address = inttoptr i64 %first to ptr\n"
             + f"  %quick = {near}\n  ret {vector_type} %quick\nfar:\n"
-            + f"  %each = inttoptr <{count} x i64> %p to <{count} x ptr>\n"
             + f"  %slow = {far}\n  ret {vector_type} %slow\n}}\n"
         )
     return name

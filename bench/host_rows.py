@@ -1,0 +1,175 @@
+"""The rows of bench.host: kernels as their authors write them, each beside what PyTorch offers for the same work.
+
+A case is (kind, name, work, (ours, PyTorch's)); work is in bytes moved or floating-point operations. Not here: timing.
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+import triton
+from argmax import argmax
+from cumulative_sum import cumulative_sum
+from dropout import dropout
+from flash_attention import attention_backward, attention_forward
+from fused_softmax import softmax
+from histogram import histogram
+from layer_norm import layer_norm_forward
+from matmul import matmul_kernel
+from top_k import top_k
+from torch.nn import functional
+
+from bench import host_kernels as k
+
+Pair = tuple[Callable[[], object], Callable[[], object]]
+Case = tuple[str, str, float, Pair]
+MILLION = 1 << 20
+
+
+def cases(full: bool) -> Iterator[Case]:
+    """All rows; `full`: all sizes."""
+    yield from elementwise(full)
+    yield from row_wise(full)
+    yield from scans(full)
+    yield from products(full)
+    yield from attention(full)
+    yield from indexing()
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """Without `torch.`."""
+    return str(dtype).removeprefix("torch.")
+
+
+def elementwise(full: bool) -> Iterator[Case]:
+    """Blocks of 1024, masked at the edge."""
+    for n in (MILLION, 4 * MILLION, 64 * MILLION) if full else (MILLION, 4 * MILLION):
+        for dtype in (torch.float32, torch.bfloat16):
+            x, y = torch.randn(n).to(dtype), torch.randn(n).to(dtype)
+            out, grid, size = torch.empty_like(x), (triton.cdiv(n, 1024),), x.element_size()
+            made: list[tuple[str, str, int, Pair]] = [
+                ("elementwise", "add", 3, (lambda: k.add_kernel[grid](x, y, out, n, BLOCK=1024), lambda: torch.add(x, y, out=out))),
+                ("elementwise", "gelu", 2, (lambda: k.gelu_kernel[grid](x, out, n, BLOCK=1024), lambda: functional.gelu(x))),
+                ("elementwise", "silu*mul", 3, (lambda: k.silu_mul_kernel[grid](x, y, out, n, BLOCK=1024), lambda: functional.silu(x) * y)),
+                ("elementwise", "dropout", 2, (lambda: dropout(x, 0.1, 7), lambda: functional.dropout(x, 0.1))),
+                ("chain", "chain of 6", 3, (lambda: k.chain_kernel[grid](x, y, out, n, BLOCK=1024), lambda: torch.relu((x * y + x) * 0.5 - y) + x)),
+            ]  # fmt: skip
+            for kind, what, passes, pair in made:
+                yield kind, f"{what} {n // MILLION}M {dtype_name(dtype)}", passes * n * size, pair
+
+
+def row_wise(full: bool) -> Iterator[Case]:
+    """A program a row; columns in stripes of 128."""
+    for columns in (128, 1024, 8192, 65536) if full else (1024, 16384):
+        count = 4 * MILLION // columns
+        x = torch.randn(count, columns)
+        weight, bias, out = torch.randn(columns), torch.randn(columns), torch.empty(count, columns)
+        sums, labels, totals = torch.empty(count), torch.randint(columns, (count,)), torch.empty(columns)
+        block, size = triton.next_power_of_2(columns), 4 * x.numel()
+        grid, stripes = (count,), (triton.cdiv(columns, 128),)
+        made: list[tuple[str, str, int, Pair]] = [
+            ("norm", "softmax", 2, (lambda: softmax(x), lambda: torch.softmax(x, 1))),
+            ("norm", "layer norm", 2, (lambda: layer_norm_forward(x, weight, bias, 1e-5), lambda: functional.layer_norm(x, (columns,), weight, bias))),
+            ("norm", "rms norm", 2, (lambda: k.rms_norm_kernel[grid](x, weight, out, columns, 1e-5, BLOCK=block), lambda: functional.rms_norm(x, (columns,), weight, 1e-5))),
+            ("norm", "cross entropy", 1, (lambda: k.cross_entropy_kernel[grid](x, labels, sums, columns, BLOCK=block), lambda: functional.cross_entropy(x, labels, reduction="none"))),
+            ("reduction", "row sum", 1, (lambda: k.row_sum_kernel[grid](x, sums, columns, BLOCK=block), lambda: x.sum(1))),
+            ("reduction", "row max", 1, (lambda: k.row_max_kernel[grid](x, sums, columns, BLOCK=block), lambda: x.amax(1))),
+            ("reduction", "row argmax", 1, (lambda: argmax(x), lambda: x.max(1))),
+            ("reduction", "column sum", 1, (lambda: k.column_sum_kernel[stripes](x, totals, count, columns, BLOCK_R=32, BLOCK_C=128), lambda: x.sum(0))),
+        ]  # fmt: skip
+        for kind, what, passes, pair in made:
+            yield kind, f"{what} {count}x{columns} fp32", passes * size, pair
+
+
+def scans(full: bool) -> Iterator[Case]:
+    """Cumulative sums over either axis."""
+    for columns in (128, 1024, 8192) if full else (1024,):
+        count = 4 * MILLION // columns
+        x = torch.randn(count, columns)
+        out, stripes = torch.empty_like(x), (triton.cdiv(columns, 128),)
+        yield (
+            "reduction",
+            f"row cumsum {count}x{columns} fp32",
+            8.0 * x.numel(),
+            (lambda: cumulative_sum(x), lambda: x.cumsum(1)),
+        )
+        yield "reduction", f"column cumsum {count}x{columns} fp32", 8.0 * x.numel(), (lambda: k.column_cumsum_kernel[stripes](x, out, count, columns, BLOCK_R=32, BLOCK_C=128), lambda: x.cumsum(0))  # fmt: skip
+
+
+def multiply(a: torch.Tensor, b: torch.Tensor, activation: str) -> torch.Tensor:
+    """a @ b by the example's kernel, blocks of 128 x 128 x 64; int8 gives int32."""
+    (m, depth), n = a.shape, b.shape[1]
+    c = torch.empty((m, n), dtype=torch.int32 if a.dtype is torch.int8 else a.dtype)
+    grid = (triton.cdiv(m, 128) * triton.cdiv(n, 128),)
+    if a.dtype is torch.int8:
+        k.int8_matmul_kernel[grid](a, b, c, m, n, depth, BLOCK_M=128, BLOCK_N=128, BLOCK_K=64)
+        return c
+    matmul_kernel.fn[grid](
+        a, b, c, m, n, depth, *a.stride(), *b.stride(), *c.stride(),
+        ACTIVATION=activation, PRECISION="ieee", BLOCK_M=128, BLOCK_N=128, BLOCK_K=64, GROUP_M=8,
+    )  # fmt: skip
+    return c
+
+
+def products(full: bool) -> Iterator[Case]:
+    """Square products, and one with an activation in its epilogue."""
+    for n in (512, 1024, 2048, 4096) if full else (512, 1024):
+        for dtype in (torch.float32, torch.bfloat16, torch.float16):
+            a, b = torch.randn(n, n).to(dtype), torch.randn(n, n).to(dtype)
+            kind, name = "matmul" if dtype is torch.float32 else "matmul narrow", dtype_name(dtype)
+            yield kind, f"matmul {n}^3 {name}", 2.0 * n**3, (lambda: multiply(a, b, ""), lambda: a @ b)
+            if n == 1024 and dtype is not torch.float16:
+                pair = (lambda: multiply(a, b, "gelu"), lambda: functional.gelu(a @ b))
+                yield "fused", f"matmul + gelu {n}^3 {name}", 2.0 * n**3, pair
+        left, right = (torch.randint(-128, 128, (n, n), dtype=torch.int8) for _ in range(2))
+        pair = (lambda: multiply(left, right, ""), lambda: torch._int_mm(left, right))
+        yield "matmul narrow", f"matmul {n}^3 int8", 2.0 * n**3, pair
+
+
+def attention(full: bool) -> Iterator[Case]:
+    """Forward, and backward alone against PyTorch's forward and backward less its forward."""
+    theirs = functional.scaled_dot_product_attention
+    for dtype in (torch.float32, torch.bfloat16):
+        for head in (64, 128):
+            for context in (1024, 4096, 8192) if full else (1024,):
+                q, key, v = (torch.randn(1, 4, context, head).to(dtype) for _ in range(3))
+                for causal in (False, True):
+                    name = f"{context}x{head} {'causal ' if causal else ''}{dtype_name(dtype)}"
+                    work = 16.0 * context**2 * head / (2 if causal else 1)
+                    yield (
+                        "attention", f"attention {name}", work,
+                        (lambda: attention_forward(q, key, v, causal, head**-0.5), lambda: theirs(q, key, v, is_causal=causal)),
+                    )  # fmt: skip
+                    yield "attention", f"attention backward {name}", 2.5 * work, backward(q, key, v, causal)
+
+
+def backward(q: torch.Tensor, key: torch.Tensor, v: torch.Tensor, causal: bool) -> Pair:
+    """The gradients alone: both have their forward pass behind them."""
+    scale = q.shape[-1] ** -0.5
+    out, lse = attention_forward(q, key, v, causal, scale)
+    gradient = torch.randn_like(out)
+    leaves = [tensor.clone().requires_grad_() for tensor in (q, key, v)]
+    theirs = functional.scaled_dot_product_attention(*leaves, is_causal=causal)
+    return (
+        lambda: attention_backward(gradient, q, key, v, out, lse, causal, scale),
+        lambda: torch.autograd.grad(theirs, leaves, gradient, retain_graph=True),
+    )
+
+
+def indexing() -> Iterator[Case]:
+    """Rows and elements picked, counted, ordered."""
+    table, ids, out = torch.randn(50257, 768), torch.randint(50257, (4096,)), torch.empty(4096, 768)
+    n = MILLION
+    x, index, taken = torch.randn(n), torch.randint(n, (n,)), torch.empty(n)
+    places, grid = torch.randperm(n), (triton.cdiv(n, 1024),)
+    small, scores = torch.randint(256, (n,), dtype=torch.int32), torch.randn(256, 1024)
+    made: list[tuple[str, float, Pair]] = [
+        ("embedding 4096x768 fp32", 8.0 * out.numel(), (lambda: k.embedding_kernel[(4096,)](table, ids, out, 768, BLOCK=1024), lambda: functional.embedding(ids, table))),
+        ("gather 1M fp32", 16.0 * n, (lambda: k.gather_kernel[grid](x, index, taken, n, BLOCK=1024), lambda: x[index])),
+        ("scatter 1M fp32", 16.0 * n, (lambda: k.scatter_kernel[grid](x, places, taken, n, BLOCK=1024), lambda: taken.scatter_(0, places, x))),
+        ("scatter-add 1M fp32", 16.0 * n, (lambda: k.scatter_add_kernel[grid](x, index, taken, n, BLOCK=1024), lambda: taken.scatter_add_(0, index, x))),
+        ("histogram 1M", 4.0 * n, (lambda: histogram(small, 256), lambda: torch.bincount(small, minlength=256))),
+        ("top 16 of 256x1024", 4.0 * scores.numel(), (lambda: top_k(scores, 16), lambda: torch.topk(scores, 16))),
+        ("sort 256x1024", 8.0 * scores.numel(), (lambda: top_k(scores, 1024), lambda: torch.sort(scores, descending=True))),
+    ]  # fmt: skip
+    for name, work, pair in made:
+        yield "index", name, work, pair
