@@ -163,7 +163,7 @@ case("a libdevice function of a narrow float")(lambda: kernels.wrong_type[(1,)](
 case("a number of warps that is no power of 2")(lambda: kernels.counting[(1,)](words(), num_warps=3))
 case("a number of stages below 0")(lambda: kernels.counting[(1,)](words(), num_stages=-1))
 case("clusters")(lambda: kernels.counting[(1,)](words(), num_ctas=2))
-case("bitcode of another device")(lambda: KernelOptions(extern_libs=(("libdevice", "libdevice.10.bc"),)))
+case("bitcode of another device")(lambda: KernelOptions(extern_libs=(("ockl", "ockl.bc"),)))
 case("an address that no tensor has")(lambda: kernels.counting[(1,)](torch.zeros(1, device="meta", dtype=torch.int32)))
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from supa.base.errors import UnsupportedError
+from supa.base.errors import SupaError, UnsupportedError
 from supa.jit.triton_backend.options import KernelOptions, parse_options
 
 
@@ -40,3 +40,13 @@ def test_the_front_ends_needs():
     assert {"fp8e4nv", "fp8e5"} <= set(options.supported_fp8_dtypes)
     assert options.allowed_dot_input_precisions == ("tf32", "tf32x3", "ieee", "bf16x3", "bf16x6")
     assert hash(options) == hash(KernelOptions())
+
+
+@pytest.mark.parametrize("kind", [SupaError, AssertionError, ValueError])
+def test_a_wrong_option_is_what_triton_raises_too(kind):
+    with pytest.raises(kind, match="must be a power of 2"):
+        KernelOptions(num_warps=3)
+
+
+def test_libdevice_may_be_named_for_it_is_here():
+    assert KernelOptions(extern_libs=(("libdevice", "libdevice.10.bc"),)).extern_libs

@@ -17,7 +17,17 @@ import supa
 GOLDEN = Path(__file__).parent / "refusals.txt"
 SOURCE = Path(supa.__file__).parent
 WATCHED = ("compiler", "jit")
-ERRORS = ("UnsupportedError", "CompileError", "LaunchError", "DeviceError", "TypeError", "ValueError", "refuse", "fail")
+ERRORS = (
+    "UnsupportedError",
+    "CompileError",
+    "LaunchError",
+    "DeviceError",
+    "TypeError",
+    "ValueError",
+    "OptionError",
+    "refuse",
+    "fail",
+)
 INTERNAL = {
     "compiler/ttir/conversion.py: two rules for": "found when the package is imported",
     "compiler/ttir/conversion.py: a tensor descriptor that is chosen": "Triton's own passes leave no poison of them",

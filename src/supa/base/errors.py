@@ -29,6 +29,10 @@ class UnsupportedError(CompileError):
     """The kernel uses something that is valid but not supported yet."""
 
 
+class OptionError(SupaError, AssertionError, ValueError):
+    """A launch option can not have that value. Triton's own back ends assert, and callers catch what they raise."""
+
+
 class VerifyError(CompileError):
     """The tile IR is malformed: a defect of a front end or a pass, never of the user's program."""
 

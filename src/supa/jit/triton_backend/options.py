@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, fields
 from typing import Any
 
-from supa.base.errors import UnsupportedError
+from supa.base.errors import OptionError, UnsupportedError
 from supa.jit.sanitizer.settings import kinds
 
 WARP_SIZE = 32
@@ -47,16 +47,17 @@ class KernelOptions:
 
     def __post_init__(self) -> None:
         if not isinstance(self.num_warps, int) or not 1 <= self.num_warps <= 32 or self.num_warps.bit_count() != 1:
-            raise ValueError(f"num_warps must be a power of 2 from 1 to 32, found {self.num_warps!r}")
+            raise OptionError(f"num_warps must be a power of 2 from 1 to 32, found {self.num_warps!r}")
         if not isinstance(self.num_stages, int) or self.num_stages < 0:
-            raise ValueError(f"num_stages must be an integer not below 0, found {self.num_stages!r}")
+            raise OptionError(f"num_stages must be an integer not below 0, found {self.num_stages!r}")
         if self.num_ctas != 1:
             raise UnsupportedError(
                 f"num_ctas={self.num_ctas}: clusters of blocks are not supported", hint="launch with num_ctas=1"
             )
-        if self.extern_libs:
+        others = {name: path for name, path in self.extern_libs if name != "libdevice"}  # that one is here anyway
+        if others:
             raise UnsupportedError(
-                f"extern_libs={dict(self.extern_libs)}: bitcode of other devices can not be linked",
+                f"extern_libs={others}: bitcode of other devices can not be linked",
                 hint="use triton.language.extra.libdevice, which this device brings itself",
             )
 
