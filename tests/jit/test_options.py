@@ -32,7 +32,7 @@ def test_clusters_and_foreign_bitcode_are_refused():
     with pytest.raises(UnsupportedError, match="num_ctas=2"):
         KernelOptions(num_ctas=2)
     with pytest.raises(UnsupportedError, match="libdevice"):
-        parse_options({"extern_libs": {"libdevice": "x.bc"}}, "chip-1", fp_fusion=True)
+        parse_options({"extern_libs": {"ockl": "x.bc"}}, "chip-1", fp_fusion=True)
 
 
 def test_the_front_ends_needs():
