@@ -95,6 +95,7 @@ class Recorder:
     def __init__(self, name: str, tensors: Sequence[torch.Tensor]) -> None:
         self.name = name
         self._tensors = list(tensors)
+        self._shapes = [tuple(one.shape) for one in tensors]
         self.device = tensors[0].device
         self._made: list[torch.Tensor] = []
         self._views: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -211,7 +212,16 @@ class Recorder:
         if self._repeats and self._taught:
             made = [word for one in self._made for word in (_DTYPE_NUMBERS[one.dtype], one.untyped_storage().nbytes())]
             launches = [word for one in self._launches for word in _words(one)]
-            teach([0, len(self._made), *made, len(self._launches), *launches, len(results), *words])
+            teach([0, *self._resized(), len(self._made), *made, len(self._launches), *launches, len(results), *words])
+
+    def _resized(self) -> list[int]:
+        """The operator's tensors that were given another size (`out`): how many, then index, rank and sizes of each."""
+        words, count = [], 0
+        for index, (before, one) in enumerate(zip(self._shapes, self._tensors, strict=True)):
+            if before != tuple(one.shape):
+                words += [index, one.dim(), *one.shape]
+                count += 1
+        return [count, *words]
 
     def absorb(self, inner: Recorder) -> None:
         """Take over the launches of a call that was made inside this one."""

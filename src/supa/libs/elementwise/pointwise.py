@@ -38,9 +38,7 @@ def root(x):
 @triton.jit
 def remainder_towards_zero(x, y):
     """x - y * trunc(x / y): the sign is x's."""
-    if x.dtype.is_floating():
-        return libdevice.fmod(x, y)
-    return x % y
+    return libdevice.fmod(x, y) if x.dtype.is_floating() else x % y
 
 
 @triton.jit
@@ -53,24 +51,30 @@ def remainder_of_floor(x, y):
 @triton.jit
 def quotient_towards_zero(x, y):
     """x / y without its fraction."""
-    if x.dtype.is_floating():
-        return libdevice.trunc(divide(x, y))
-    return x // y
+    return libdevice.trunc(divide(x, y)) if x.dtype.is_floating() else x // y
+
+
+@triton.jit
+def _float_quotient_of_floor(x, y):
+    left = libdevice.fmod(x, y)
+    whole = divide(x - left, y)
+    whole = tl.where((left != 0) & ((left < 0) != (y < 0)), whole - 1.0, whole)
+    low = tl.floor(whole)
+    low = tl.where(whole - low > 0.5, low + 1.0, low)
+    plain = divide(x, y)
+    return tl.where(y == 0, plain, tl.where(whole != 0, low, plain * 0.0))
+
+
+@triton.jit
+def _whole_quotient_of_floor(x, y):
+    left = x % y
+    return tl.where((left != 0) & ((left < 0) != (y < 0)), x // y - 1, x // y)
 
 
 @triton.jit
 def quotient_of_floor(x, y):
     """The largest whole number that is not above x / y."""
-    if x.dtype.is_floating():
-        left = libdevice.fmod(x, y)
-        whole = divide(x - left, y)
-        whole = tl.where((left != 0) & ((left < 0) != (y < 0)), whole - 1.0, whole)
-        low = tl.floor(whole)
-        low = tl.where(whole - low > 0.5, low + 1.0, low)
-        zero = divide(x, y) * 0.0
-        return tl.where(y == 0, divide(x, y), tl.where(whole != 0, low, zero))
-    left = x % y
-    return tl.where((left != 0) & ((left < 0) != (y < 0)), x // y - 1, x // y)
+    return _float_quotient_of_floor(x, y) if x.dtype.is_floating() else _whole_quotient_of_floor(x, y)
 
 
 _OPERANDS, _NUMBERS = "xyz", "st"

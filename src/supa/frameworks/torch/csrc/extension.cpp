@@ -148,7 +148,7 @@ int32_t supa_torch_may_learn(void) { return !asked.empty() && asked.back().key !
 // Teaches the innermost call its recipe.
 void supa_torch_learn(const int64_t *words) {
   if (!supa_torch_may_learn()) return;
-  static const int64_t on_host[] = {1, 0, 0, 0};
+  static const int64_t on_host[] = {1, 0, 0, 0, 0};
   std::shared_ptr<Recipe> recipe = RecipeReader(asked.back().tainted ? on_host : words).read();
   recipe->key = asked.back().key->words;
   const uint64_t hash = asked.back().key->hash();
@@ -159,7 +159,7 @@ void supa_torch_learn(const int64_t *words) {
 void supa_torch_decline(void) {
   if (asked.empty()) return;
   asked.back().declined = true;
-  static const int64_t on_host[] = {1, 0, 0, 0};
+  static const int64_t on_host[] = {1, 0, 0, 0, 0};
   if (asked.back().key != nullptr) supa_torch_learn(on_host);
 }
 

@@ -54,8 +54,14 @@ struct Result {
   int64_t offset;
 };
 
+struct Resize {  // an `out` that has another size before
+  int32_t index;
+  std::vector<int64_t> sizes;
+};
+
 struct Recipe {
   bool on_host = false;
+  std::vector<Resize> resizes;
   std::vector<Made> made;
   std::vector<Launch> launches;
   std::vector<Result> results;
@@ -134,6 +140,7 @@ inline uint64_t hole_bits(const Hole &hole, const torch::jit::Stack &stack, size
 
 inline void replay(const Recipe &recipe, const Key &key, torch::jit::Stack *stack, size_t count) {
   const c10::Device device(kDevice, key.index);
+  for (const Resize &one : recipe.resizes) key.tensors[static_cast<size_t>(one.index)]->resize_(one.sizes);
   c10::SmallVector<c10::Storage, 4> made;
   for (const Made &one : recipe.made) {
     void *data = take_memory(key.index, static_cast<size_t>(one.bytes));
@@ -214,6 +221,10 @@ class RecipeReader {
   std::shared_ptr<Recipe> read() {
     auto recipe = std::make_shared<Recipe>();
     recipe->on_host = *next_++ != 0;
+    for (int64_t left = *next_++; left > 0; --left) {
+      recipe->resizes.push_back({narrow(next_[0]), {next_ + 2, next_ + 2 + next_[1]}});
+      next_ += 2 + next_[1];
+    }
     for (int64_t left = *next_++; left > 0; --left) {
       Made made;
       made.type = static_cast<c10::ScalarType>(*next_++);
