@@ -37,25 +37,29 @@ def work(first: int, stride: int, count: int, position: Path) -> None:
 
     from program_check import check_seed
 
+    from supa.base.errors import UnsupportedError
+
     gc.disable()
     place = os.open(position, os.O_RDWR | os.O_CREAT)
-    done, told = 0, time.monotonic()
+    done, refused, told = 0, 0, time.monotonic()
     for seed in range(first, first + stride * count, stride):
         os.pwrite(place, f"{seed:20d}".encode(), 0)
         difference: object | None
         try:
             difference = check_seed(seed)
+        except UnsupportedError:
+            difference, refused = None, refused + 1
         except Exception as error:  # any failure is a find, and the run goes on
             difference = f"{type(error).__name__}: {error}"
         done += 1
         if difference is not None:
             print(json.dumps({"seed": seed, "what": str(difference)}), flush=True)
         if time.monotonic() - told > NEWS_SECONDS:
-            print(json.dumps({"done": done, "next": seed + stride}), flush=True)
-            done, told = 0, time.monotonic()
+            print(json.dumps({"done": done, "refused": refused, "next": seed + stride}), flush=True)
+            done, refused, told = 0, 0, time.monotonic()
         if done % COLLECT_EVERY == 0:
             gc.collect()
-    print(json.dumps({"done": done, "next": first + stride * count}), flush=True)
+    print(json.dumps({"done": done, "refused": refused, "next": first + stride * count}), flush=True)
 
 
 @dataclass
@@ -117,6 +121,7 @@ class Run:
         FOUND.mkdir(parents=True, exist_ok=True)
         self.began, self.seconds, self.done, self.told = time.monotonic(), seconds, 0, 0.0
         self.found: list[int] = []
+        self.refused = 0
         self.reducers: list[Any] = []
         each = -(-count // workers)
         self.workers = [
@@ -158,7 +163,8 @@ class Run:
         status = worker.process.poll()
         for item in worker.news():
             if "done" in item:
-                self.done += item["done"]
+                self.done += item["done"] - item["refused"]
+                self.refused += item["refused"]
                 worker.advance(item["next"])
             else:
                 self._find(item["seed"], item["what"])
@@ -180,7 +186,7 @@ class Run:
         passed = self.told - self.began
         print(
             f"{self.done} kernels from seed {self.first} on in {passed:.0f} s, {self.done / passed:.1f} a second,"
-            f" {len(self.found)} finds",
+            f" {self.refused} refused, {len(self.found)} finds",
             flush=True,
         )
 

@@ -20,11 +20,11 @@ from program_choices import Chooser
 from program_generator import generate_program
 from program_values import Program
 
-from supa.base.errors import UnsupportedError
 from supa.compiler.native.half import CONVERSIONS
 from supa.compiler.native.host import Host, detect
 from supa.compiler.passes.descriptors import SpreadDescriptors
 from supa.compiler.passes.pipeline import PIPELINE, simplify
+from supa.compiler.passes.regions import SpreadRegions
 from supa.ir import ops
 from supa.ir.parser import parse_function
 from supa.ir.text import print_function
@@ -33,6 +33,7 @@ from supa.ir.verify import verify
 WIDTHS = (512, 512, 256, 128)
 SIZES = ((1, 1), (1, 2), (2, 1), (2, 2), (2, 2), (3, 2), (4, 2), (6, 3), (8, 3))  # statements, depth of values
 PERCENT_OPTIMISED = 12
+NEEDED = (SpreadDescriptors(), SpreadRegions())  # what native code leaves to passes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,16 +102,12 @@ def build_quickly(text: str, host: Host) -> bytes:
 def difference_of(func: ops.Func, target: ops.Func, program: Program, seed: int, setting: Setting) -> Difference | None:
     """Where memory differs after the oracle ran `func` and native code `target`, which the passes change here.
 
-    Without passes both may be the same: carried descriptors are spread, which native code needs.
+    Without passes both may be the same. Raises `UnsupportedError` for what native code refuses.
     """
-    simplify(target, PIPELINE if setting.passes else (SpreadDescriptors(),))
+    simplify(target, PIPELINE if setting.passes else NEEDED)
     verify(target)
-    try:
-        native = Native(
-            target, host_of(setting.vector_bits), to_object=build_as_shipped if setting.optimised else build_quickly
-        )
-    except UnsupportedError:
-        return None
+    to_object = build_as_shipped if setting.optimised else build_quickly
+    native = Native(target, host_of(setting.vector_bits), to_object=to_object)
     return compare(func, native, program.grid, program.areas(seed))
 
 

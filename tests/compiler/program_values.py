@@ -174,7 +174,9 @@ class ValueWriter:
             limit = AREA_ELEMENTS - 1 if element_of(index.type) is not I8 else 127
             return self.map("and", index, self.constant(limit, index.type))
         index = self.flat_index(shape)
-        kind = self.choose.integer(0, 4)
+        kind = self.choose.integer(0, 5)
+        if kind == 5:
+            index = self.map("urem", index, self.constant(self.choose.pick([3, 5, 13, 37]), index.type))
         if kind == 1:
             size = int(np.prod(shape, dtype=np.int64))
             index = self.map("sub", self.constant(size - 1, index.type), index)

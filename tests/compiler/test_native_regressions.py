@@ -14,12 +14,13 @@ from supa.ir.verify import verify
 SMALL_FLOATS = ("f16", "bf16", "f8E4M3FN", "f8E5M2", "f8E4M3FNUZ", "f8E5M2FNUZ", "f8E4M3B11FNUZ")
 
 
-def agree(text, grid, *args, passes=False):
+def agree(text, grid, *args, passes=False, host=None):
     """Both ways of running leave the same memory, native code after the passes if wanted; gives the arrays."""
     func, target = parse_function(text), parse_function(text)
     verify(func)
     bound = [Area(arg) if isinstance(arg, np.ndarray) else arg for arg in args]
-    difference = compare(func, Native(simplify(target) if passes else target), grid, bound)
+    native = Native(simplify(target) if passes else target, host or detect())
+    difference = compare(func, native, grid, bound)
     assert difference is None, str(difference)
     return [area.array for area in bound if isinstance(area, Area)]
 
@@ -319,70 +320,81 @@ def test_f16_where_the_host_has_no_instruction_for_it(monkeypatch):
 # ---- loops shared by what computes and what stores ---------------------------------------------------------------
 
 
-def test_a_tile_updated_in_place_while_neighbours_are_still_read():
-    text = """func {sym_name="k"} {
+def test_a_tile_updated_in_place_while_neighbours_are_still_read(monkeypatch):
+    monkeypatch.setenv("SUPA_HOST_VECTOR_BITS", "128")  # the neighbours are more than one vector
+    pack = range(8)
+    scalars = ", ".join(f"%{20 + index}: i32" for index in pack)
+    lines = "\n".join(
+        f'            %{40 + index} = map %{20 + index}, %{20 + (index + 1) % 8} {{function="sub"}} : (i32, i32) -> i32'
+        for index in pack
+    )
+    text = f"""func {{sym_name="k"}} {{
   body(%0: ptr<i32>):
-    %1 = range {start=0, end=64} : () -> tile<64xi32>
+    %1 = range {{start=0, end=64}} : () -> tile<64xi32>
     %2 = splat %0 : (ptr<i32>) -> tile<64xptr<i32>>
     %3 = addptr %2, %1 : (tile<64xptr<i32>>, tile<64xi32>) -> tile<64xptr<i32>>
     %4 = load %3, _, _ : (tile<64xptr<i32>>) -> tile<64xi32>
-    %5 = constant {value=0} : () -> i32
-    %6 = constant {value=3} : () -> i32
-    %7 = constant {value=1} : () -> i32
-    %8 = for %5, %6, %7, %4 : (i32, i32, i32, tile<64xi32>) -> tile<64xi32> {
+    %5 = constant {{value=0}} : () -> i32
+    %6 = constant {{value=3}} : () -> i32
+    %7 = constant {{value=1}} : () -> i32
+    %8 = for %5, %6, %7, %4 : (i32, i32, i32, tile<64xi32>) -> tile<64xi32> {{
       body(%10: i32, %11: tile<64xi32>):
-        %12 = map_region %11 {pack=2} : (tile<64xi32>) -> tile<64xi32> {
-          body(%20: i32, %21: i32):
-            %22 = map %20, %21 {function="sub"} : (i32, i32) -> i32
-            %23 = map %20, %21 {function="add"} : (i32, i32) -> i32
-            yield %22, %23 : (i32, i32) -> ()
-        }
+        %12 = map_region %11 {{pack=8}} : (tile<64xi32>) -> tile<64xi32> {{
+          body({scalars}):
+{lines}
+            yield {", ".join(f"%{40 + index}" for index in pack)} : ({", ".join(["i32"] * 8)}) -> ()
+        }}
         yield %12 : (tile<64xi32>) -> ()
-    }
+    }}
     store %3, %8, _ : (tile<64xptr<i32>>, tile<64xi32>) -> ()
     return
-}
+}}
 """
     array = np.random.default_rng(0).integers(-1000, 1000, 64).astype(np.int32)
-    (found,) = agree(text, (1,), array)
-    expected = array.copy()
+    (found,) = agree(text, (1,), array, host=detect.__wrapped__())
+    expected = array.reshape(8, 8)
     for _ in range(3):
-        even, odd = expected[::2].copy(), expected[1::2].copy()
-        expected[::2], expected[1::2] = even - odd, even + odd
-    assert np.array_equal(found, expected)
+        expected = expected - np.roll(expected, -1, 1)
+    assert np.array_equal(found, expected.reshape(-1))
 
 
-@pytest.mark.parametrize("axis", [0, 1])
-def test_repeated_addresses_are_stored_in_order_beside_a_reduction(axis):
-    left = 16 if axis == 0 else 8
+@pytest.mark.parametrize("bits", ["128", "512"])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_repeated_addresses_are_stored_in_order_beside_a_reduction(axis, bits, monkeypatch):
+    monkeypatch.setenv("SUPA_HOST_VECTOR_BITS", bits)
+    shape = (2, 32, 4)
+    rest = [extent for dim, extent in enumerate(shape) if dim != axis]
+    left, count = rest[0] * rest[1], "x".join(map(str, rest))
     text = f"""func {{sym_name="k"}} {{
   body(%0: ptr<i32>, %1: ptr<i32>, %2: ptr<i32>):
-    %3 = range {{start=0, end=128}} : () -> tile<128xi32>
-    %4 = reshape %3 : (tile<128xi32>) -> tile<8x16xi32>
-    %5 = splat %0 : (ptr<i32>) -> tile<8x16xptr<i32>>
-    %6 = addptr %5, %4 : (tile<8x16xptr<i32>>, tile<8x16xi32>) -> tile<8x16xptr<i32>>
-    %7 = load %6, _, _ : (tile<8x16xptr<i32>>) -> tile<8x16xi32>
-    %8 = constant {{value=3}} : () -> tile<8x16xi32>
-    %9 = map %4, %8 {{function="and"}} : (tile<8x16xi32>, tile<8x16xi32>) -> tile<8x16xi32>
-    %10 = splat %1 : (ptr<i32>) -> tile<8x16xptr<i32>>
-    %11 = addptr %10, %9 : (tile<8x16xptr<i32>>, tile<8x16xi32>) -> tile<8x16xptr<i32>>
-    store %11, %7, _ : (tile<8x16xptr<i32>>, tile<8x16xi32>) -> ()
-    %12 = reduce %7 {{axis={axis}}} : (tile<8x16xi32>) -> tile<{left}xi32> {{
+    %3 = range {{start=0, end=256}} : () -> tile<256xi32>
+    %4 = reshape %3 : (tile<256xi32>) -> tile<2x32x4xi32>
+    %5 = splat %0 : (ptr<i32>) -> tile<2x32x4xptr<i32>>
+    %6 = addptr %5, %4 : (tile<2x32x4xptr<i32>>, tile<2x32x4xi32>) -> tile<2x32x4xptr<i32>>
+    %7 = load %6, _, _ : (tile<2x32x4xptr<i32>>) -> tile<2x32x4xi32>
+    %8 = constant {{value=13}} : () -> tile<2x32x4xi32>
+    %9 = map %4, %8 {{function="urem"}} : (tile<2x32x4xi32>, tile<2x32x4xi32>) -> tile<2x32x4xi32>
+    %10 = splat %1 : (ptr<i32>) -> tile<2x32x4xptr<i32>>
+    %11 = addptr %10, %9 : (tile<2x32x4xptr<i32>>, tile<2x32x4xi32>) -> tile<2x32x4xptr<i32>>
+    store %11, %7, _ : (tile<2x32x4xptr<i32>>, tile<2x32x4xi32>) -> ()
+    %12 = reduce %7 {{axis={axis}}} : (tile<2x32x4xi32>) -> tile<{count}xi32> {{
       combine(%20: i32, %21: i32):
         %22 = map %20, %21 {{function="add"}} : (i32, i32) -> i32
         yield %22 : (i32) -> ()
     }}
     %13 = range {{start=0, end={left}}} : () -> tile<{left}xi32>
-    %14 = splat %2 : (ptr<i32>) -> tile<{left}xptr<i32>>
-    %15 = addptr %14, %13 : (tile<{left}xptr<i32>>, tile<{left}xi32>) -> tile<{left}xptr<i32>>
-    store %15, %12, _ : (tile<{left}xptr<i32>>, tile<{left}xi32>) -> ()
+    %30 = reshape %13 : (tile<{left}xi32>) -> tile<{count}xi32>
+    %14 = splat %2 : (ptr<i32>) -> tile<{count}xptr<i32>>
+    %15 = addptr %14, %30 : (tile<{count}xptr<i32>>, tile<{count}xi32>) -> tile<{count}xptr<i32>>
+    store %15, %12, _ : (tile<{count}xptr<i32>>, tile<{count}xi32>) -> ()
     return
 }}
 """
-    array = np.random.default_rng(0).integers(-1000, 1000, 128).astype(np.int32)
-    _, stored, sums = agree(text, (1,), array, np.zeros(4, np.int32), np.zeros(left, np.int32))
-    assert np.array_equal(stored, array[-4:])
-    assert np.array_equal(sums, array.reshape(8, 16).sum(axis))
+    array = np.random.default_rng(0).integers(-1000, 1000, 256).astype(np.int32)
+    zeros = np.zeros(13, np.int32), np.zeros(left, np.int32)
+    _, stored, sums = agree(text, (1,), array, *zeros, host=detect.__wrapped__())
+    assert stored.tolist() == [array[np.arange(256) % 13 == cell][-1] for cell in range(13)]
+    assert np.array_equal(sums, array.reshape(shape).sum(axis).reshape(-1))
 
 
 @pytest.mark.parametrize("view", ["bitcast", "integer"])
