@@ -58,3 +58,13 @@ def ints_kernel(a_ptr, b_ptr, out_ptr, N: tl.constexpr):
     _store(out_ptr, 11, libdevice.double2hiint(libdevice.hiloint2double(a, b)), N)
     _store(out_ptr, 12, libdevice.double2loint(libdevice.hiloint2double(a, b)), N)
     _store(out_ptr, 13, libdevice.sad(a, b, a.to(tl.uint32, bitcast=True)), N)
+
+
+@triton.jit
+def narrow_kernel(x_ptr, y_ptr, out_ptr, N: tl.constexpr):
+    x, y = tl.load(x_ptr + tl.arange(0, N)), tl.load(y_ptr + tl.arange(0, N))
+    tl.static_assert(libdevice.tanh(x).dtype == x.dtype)
+    _store(out_ptr, 0, libdevice.tanh(x), N)
+    _store(out_ptr, 1, libdevice.atan2(x, y), N)
+    _store(out_ptr, 2, libdevice.isnan(x), N)
+    _store(out_ptr, 3, libdevice.fast_expf(x), N)

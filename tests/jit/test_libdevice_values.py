@@ -98,3 +98,14 @@ def test_integer_functions(on_device):
     kernels.ints_kernel[(1,)](torch.tensor(a, dtype=torch.int32), torch.tensor(b, dtype=torch.int32), out, N=16)
     for index, function in enumerate(EXPECTED_INTS):
         assert out[index].tolist() == [function(left, right) for left, right in zip(a, b, strict=True)], index
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_narrow_floats_are_computed_in_fp32_and_rounded_once(on_device, dtype):
+    on_device(mode="execute")
+    x, y = torch.tensor(X, dtype=dtype), torch.tensor(Y, dtype=dtype)
+    out = torch.full((4, len(X)), torch.nan)
+    kernels.narrow_kernel[(1,)](x, y, out, N=len(X))
+    wide = x.double()
+    expected = [wide.tanh(), torch.atan2(wide, y.double()), torch.zeros_like(wide), wide.exp()]
+    assert torch.equal(out, torch.stack([value.to(dtype).float() for value in expected]))

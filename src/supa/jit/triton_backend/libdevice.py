@@ -2,7 +2,8 @@
 arithmetic (each function is named after its scalar function in `ir.functions`, as `__supa_<function>`) and the names
 that are combinations of others (`libdevice_composed`).
 
-Accepted types are those of CUDA's libdevice, so that a kernel is refused here where it is refused there.
+Accepted types are those of CUDA's libdevice; functions of fp32 take fp16 and bf16 too, as other vendors' libraries do,
+and round once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from supa.jit.triton_backend import libdevice_composed as composed
 _FLOATS = ("fp32", "fp64")
 _INTS = ("int32", "int64")
 _UNSIGNED = ("uint32", "uint64")
+_NARROW = (core.float16, core.bfloat16)
 
 
 def _function(
@@ -49,12 +51,19 @@ def _builtin(
         if integer_power and tensors[1].dtype == core.int32:
             tensors[1] = tensors[1].to(tensors[0].dtype, _semantic=_semantic)
         found = tuple(tensor.dtype for tensor in tensors)
-        if found not in table:
+        narrow = found[0] if found[0] in _NARROW and set(found) <= {found[0], core.int32} else None
+        if narrow is not None:
+            tensors = [
+                tensor.to(core.float32, _semantic=_semantic) if tensor.dtype == narrow else tensor for tensor in tensors
+            ]
+        if tuple(tensor.dtype for tensor in tensors) not in table:
             expected = " or ".join(str(types[0]) for types in table)
             raise TypeError(
                 f"libdevice.{name} takes {expected}, found {', '.join(map(str, found))}; convert with .to()"
             )
         value = core.extern_elementwise("", "", tensors, table, is_pure=True, _semantic=_semantic)
+        if narrow is not None and value.dtype == core.float32:
+            value = value.to(narrow, _semantic=_semantic)
         return value.to(core.dtype(result), _semantic=_semantic) if result else value
 
     call.__name__ = call.__qualname__ = name
