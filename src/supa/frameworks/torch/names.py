@@ -70,7 +70,8 @@ LAYERS = (
     "_adaptive_avg_pool2d", "_adaptive_avg_pool2d_backward", "upsample_nearest2d", "upsample_nearest2d_backward",
     "upsample_bilinear2d", "upsample_bilinear2d_backward", "_thnn_fused_lstm_cell",
     "_thnn_fused_lstm_cell_backward_impl", "_thnn_fused_gru_cell", "_thnn_fused_gru_cell_backward", "_fused_adam_",
-    "_fused_adamw_", "_fused_sgd_",
+    "_fused_adamw_", "_fused_sgd_", "_scaled_dot_product_fused_attention_overrideable",
+    "_scaled_dot_product_fused_attention_overrideable_backward",
 )  # fmt: skip
 
 REDUCTIONS = (

@@ -10,6 +10,7 @@
 
 #include <torch/library.h>
 
+#include "attention.h"
 #include "autocast.h"
 #include "cuda.h"
 #include "device.h"
@@ -112,6 +113,10 @@ Hooks *registered_hooks() {
 
 }  // namespace
 }  // namespace supa_torch
+
+namespace at::native {
+REGISTER_PRIVATEUSE1_DISPATCH(_fused_sdp_choice_stub, &supa_torch::choose_attention);
+}
 
 extern "C" {
 

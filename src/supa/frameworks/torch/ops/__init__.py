@@ -2,6 +2,7 @@
 
 from supa.frameworks.torch.ops import (
     along,
+    attention,
     binary,
     chance,
     channels,
@@ -22,6 +23,7 @@ from supa.frameworks.torch.ops import (
 
 __all__ = [
     "along",
+    "attention",
     "binary",
     "chance",
     "channels",
