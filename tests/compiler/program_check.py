@@ -25,6 +25,7 @@ from supa.compiler.native.host import Host, detect
 from supa.compiler.passes.descriptors import SpreadDescriptors
 from supa.compiler.passes.pipeline import PIPELINE, simplify
 from supa.compiler.passes.regions import SpreadRegions
+from supa.compiler.work import WorkOptions, estimate_resources, extract
 from supa.ir import ops
 from supa.ir.parser import parse_function
 from supa.ir.text import print_function
@@ -106,9 +107,18 @@ def difference_of(func: ops.Func, target: ops.Func, program: Program, seed: int,
     """
     simplify(target, PIPELINE if setting.passes else NEEDED)
     verify(target)
+    if setting.optimised:
+        check_work(target)
     to_object = build_as_shipped if setting.optimised else build_quickly
     native = Native(target, host_of(setting.vector_bits), to_object=to_object)
     return compare(func, native, program.grid, program.areas(seed))
+
+
+def check_work(func: ops.Func) -> None:
+    """The work of a kernel can be told, and LLVM takes its entry; what it says is not checked here."""
+    work = extract(func, WorkOptions())
+    estimate_resources(func, WorkOptions())
+    llvm.parse_assembly(work.llvm).verify()
 
 
 def check_seed(seed: int) -> Difference | None:

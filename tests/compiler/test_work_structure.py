@@ -2,6 +2,7 @@
 the native entry's contract.
 """
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from work_calls import Native, kernel
@@ -12,6 +13,8 @@ from supa.compiler.work import WorkOptions, estimate_resources, extract
 from supa.compiler.work.walker import RULES
 from supa.ir import ops
 from supa.ir.core import OPERATIONS, Block
+from supa.ir.parser import parse_function
+from supa.ir.verify import verify
 from supa.program.stream import decode
 from supa.program.work import Access, Branch, Count, Exchange, Loop, Matrix, Repeat, Vector
 from supa.program.work_text import format_work
@@ -273,6 +276,31 @@ def test_a_stream_that_does_not_fit_is_refused():
 
 
 # ---- text
+
+
+def test_scalars_of_small_floats_are_guessed_and_constants_rounded():
+    text = """func {sym_name="k"} {
+  body(%0: ptr<f8E5M2>, %1: ptr<f16>, %2: f16):
+    %3 = load %0, _, _ : (ptr<f8E5M2>) -> f8E5M2
+    %4 = map %3, %3 {function="fcmp_olt"} : (f8E5M2, f8E5M2) -> i1
+    %5 = constant {value=1e+30} : () -> f16
+    %6 = map %2, %5 {function="fcmp_olt"} : (f16, f16) -> i1
+    %7 = map %4, %6 {function="or"} : (i1, i1) -> i1
+    if %7 : (i1) -> () {
+      then():
+        store %1, %2, _ : (ptr<f16>, f16) -> ()
+        yield
+      otherwise():
+        yield
+    }
+    return
+}
+"""
+    func = parse_function(text)
+    verify(func)
+    result = extract(func, OPTIONS)
+    llvm.parse_assembly(result.llvm).verify()
+    assert any("fcmp_olt" in reason for reason in result.work.data_dependent)
 
 
 def test_the_text_of_a_work():

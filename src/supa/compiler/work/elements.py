@@ -43,9 +43,10 @@ def map_(w: Walker, op: ops.Map) -> None:
 
 def _scalar_map(w: Walker, op: ops.Map, result: Value, after: Waits) -> None:
     compute = scalars.RULES.get(op.function)
-    carrier = scalars.llvm_type(result.type)
-    if carrier is not None and compute is not None:
-        w.scalars[result] = compute(w.x, [w.scalar(v) for v in op.operands if v is not None])
+    values = [value for value in op.operands if value is not None]
+    carried = all(scalars.llvm_type(value.type) is not None for value in (result, *values))
+    if carried and compute is not None:
+        w.scalars[result] = compute(w.x, [w.scalar(value) for value in values])
     else:
         why = f"{op.function} on scalars decides control flow or addresses; 0 assumed"
         w.scalars[result] = w.guess(result.type, op.location, why)

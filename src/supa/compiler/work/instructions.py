@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import Any
 
+from supa.base.dtypes import BF16, F16, F32, F64, I1, I8, I16, I32, I64
+from supa.compiler.native.literals import encode
+from supa.compiler.native.literals import literal as element_literal
 from supa.compiler.work.expressions import WIDTHS, Expr
 
 Fresh = Callable[[], str]
 Rule = Callable[[Expr, list[str], list[str], Fresh], str]
+_ELEMENTS = {"i1": I1, "i8": I8, "i16": I16, "i32": I32, "i64": I64, "half": F16, "float": F32, "double": F64}
 
 
 def literal(type_: str, value: Any) -> str:
     """A constant in LLVM's text form."""
-    width = WIDTHS.get(type_)
-    if width == 1:
-        return "true" if value else "false"
-    if width is not None:
-        wrapped = int(value) & ((1 << width) - 1)
-        return str(wrapped - (1 << width) if wrapped >> (width - 1) else wrapped)
-    if type_ == "half":
-        return f"0xH{struct.unpack('<H', struct.pack('<e', value))[0]:04X}"
     if type_ == "bfloat":
-        return f"0xR{struct.unpack('<I', struct.pack('<f', value))[0] >> 16:04X}"
-    rounded = struct.unpack("<f", struct.pack("<f", value))[0] if type_ == "float" else value
-    return f"0x{struct.unpack('<Q', struct.pack('<d', rounded))[0]:016X}"
+        return f"0xR{encode(value, BF16):04X}"
+    return element_literal(value, _ELEMENTS[type_])
 
 
 def _binary(e: Expr, a: list[str], out: list[str], fresh: Fresh) -> str:
