@@ -1,12 +1,19 @@
 """PTX instructions of inline assembly: answers in the oracle against exact arithmetic of Python and NumPy."""
 
 import math
+import re
 import struct
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
-from test_ttir_convert_assembly import N, computed, floats, words
+from test_ttir_convert_assembly import N, computed, floats, text_of, words
+
+from supa.compiler.passes import simplify
+from supa.compiler.ttir import read
+from supa.compiler.ttir.ptx.table import EFFECTS, RULES
+from supa.ir.oracle import Memory, run
 
 RANDOM = np.random.default_rng(23)
 
@@ -130,13 +137,7 @@ def test_fields_and_shifts_of_any_length(assembly, reference):
 
 def test_a_constraint_may_tie_an_operand_to_a_result():
     a = words()
-    from test_ttir_convert_assembly import text_of
-
     text = text_of("add.s32 $0, $0, 1;", [a], "i32").replace('constraints = ""', 'constraints = "=r,0"')
-    from supa.compiler.passes import simplify
-    from supa.compiler.ttir import read
-    from supa.ir.oracle import Memory, run
-
     memory = Memory()
     place, out = memory.copy_of("in", a), memory.new("out", 4 * N)
     run(simplify(read(text)), (1,), [place, out], memory)
@@ -294,3 +295,9 @@ def test_random_rounding_goes_to_a_neighbour_as_often_as_it_is_near(form):
     found = computed(f"cvt.rs.{form}x2.f32 $0, $1, $1, $2;", np.full(N, value), bits, result=np.int32)
     low = [word & 0xFFFF for word in unsigned(found)]
     assert sorted(set(low)) == [low[0], low[0] + 1] and low.count(low[0] + 1) == N // 4
+
+
+def test_every_opcode_that_is_known_is_documented():
+    text = (Path(__file__).parents[2] / "docs" / "assembly.md").read_text()
+    documented = set(re.findall(r"`(\w+)`", text))
+    assert set(RULES) | set(EFFECTS) <= documented

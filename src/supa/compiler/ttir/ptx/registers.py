@@ -20,7 +20,7 @@ from supa.ir import ops
 from supa.ir.core import Value
 from supa.ir.types import Pointer, Tile, element_of, shape_of, with_element
 
-HINT = "write it with triton.language; docs/language.md lists the PTX that is known"
+HINT = "write it with triton.language; docs/assembly.md lists the PTX that is known"
 _THREADS = "the threads of a program are not told apart: use tl.arange, tl.reduce, tl.gather"
 _THREAD_WORDS = ("shfl", "vote", "redux", "match", "activemask", "elect", "movmatrix", "ldmatrix", "stmatrix", "mma")
 
