@@ -71,7 +71,14 @@ def test_a_descriptor_argument_is_a_pointer_and_the_numbers_behind_it():
     func = golden("host_descriptor")
     types = [value.type for value in func.regions[0].args]
     assert types[:6] == [Pointer(F16), I1, I32, I32, I64, I64] and types[6] == Pointer(BF16)
-    assert func.arg_names[:6] == ("source", "source.padding", "source.shape.0", "source.shape.1", "source.stride.0", "source.stride.1")
+    assert func.arg_names[:6] == (
+        "source",
+        "source.padding",
+        "source.shape.0",
+        "source.shape.1",
+        "source.stride.0",
+        "source.stride.1",
+    )
     assert [op.result.type.signed for op in of_class(func, ops.MakeDescriptor)] == [True, True, False]
 
 
