@@ -12,12 +12,13 @@ import llvmlite.binding as llvm
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """The features that choose code: `vector_bits` of a register, fused bf16 and 16-bit integer dot instructions."""
+    """The features that choose code: `vector_bits` of a register, fused bf16 and int8 dot instructions."""
 
     cpu: str
     features: str
     vector_bits: int
     has_bf16_dot: bool
+    has_int8_dot: bool = False
 
     @property
     def lanes(self) -> int:
@@ -61,6 +62,7 @@ def detect() -> Host:
         features=features,
         vector_bits=bits,
         has_bf16_dot=bits == 512 and bool(found.get("avx512bf16")),
+        has_int8_dot=bits == 512 and bool(found.get("avx512vnni")),
     )
 
 

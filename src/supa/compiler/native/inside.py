@@ -1,14 +1,17 @@
 """Which comparisons hold for a whole tile if they hold for its last element: `i < n` over a range of i.
 
-Where all of a nest's do, its masks are all true and its code needs none. Not here: the two versions of the code.
+Where all of a nest's do, its masks are all true and its code needs none: it is emitted twice, and chooses when it runs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
-from supa.compiler.native.plan import Nest, Planner
+from supa.compiler.native.generator import Generator
+from supa.compiler.native.plan import Nest
 from supa.compiler.native.tiles import Environment, Evaluator, is_virtual
+from supa.compiler.native.vec import uniform
 from supa.ir import ops
 from supa.ir.core import Value
 from supa.ir.types import Tile, element_of, shape_of
@@ -37,22 +40,50 @@ class _Peak:
     spread: int
 
 
-def limits_of(planner: Planner, environment: Environment, nest: Nest) -> list[Limit]:
+def limits_of_nest(generator: Generator, nest: Nest) -> list[Limit]:
     """The masks of a nest that can be known from scalars."""
-    waiting = [value for root in nest.roots for value in root.op.operands if value is not None]
-    waiting += [root.value for root in nest.roots if root.value is not None]
-    found, seen = [], set()
+    values = [value for root in nest.roots for value in root.op.operands if value is not None]
+    values += [root.value for root in nest.roots if root.value is not None]
+    return limits_of(generator, values, nest.products)
+
+
+def limits_of(generator: Generator, values: list[Value], inside: Container[Value] = ()) -> list[Limit]:
+    """The masks, below some values, that can be known from scalars; `inside`: kept tiles that are computed here."""
+    if generator.environment.checks is not None:
+        return []
+    waiting, found, seen = list(values), [], set()
     while waiting:
         value = waiting.pop()
         if value in seen or value.op is None or not isinstance(value.type, Tile):
             continue
         seen.add(value)
-        limit = _limit(value, environment)
+        limit = _limit(value, generator.environment)
         if limit is not None:
             found.append(limit)
-        elif is_virtual(value.op) and (value not in planner.kept or value in nest.products):
+        elif is_virtual(value.op) and (value not in generator.planner.kept or value in inside):
             waiting.extend(operand for operand in value.op.operands if operand is not None)
     return found
+
+
+def emit_versions(generator: Generator, limits: list[Limit], emit: Callable[[list[Limit]], None]) -> None:
+    """`emit` once with the masks that are then true, and once for where they are not; once if there are none."""
+    if not limits:
+        emit([])
+        return
+    emitter = generator.emitter
+    guard = emit_guard(generator.evaluator(), limits)
+    whole, part, done = (emitter.fresh_label(hint) for hint in ("whole", "part", "done"))
+    emitter.do(f"br i1 {guard}, label %{whole}, label %{part}")
+    for label, true in ((whole, limits), (part, [])):
+        emitter.label(label)
+        emit(true)
+        emitter.do(f"br label %{done}")
+    emitter.label(done)
+
+
+def assume(evaluator: Evaluator, true: list[Limit]) -> None:
+    """Take these masks as true."""
+    evaluator.bound.update((limit.mask, uniform("i1", "true")) for limit in true)
 
 
 def emit_guard(evaluator: Evaluator, limits: list[Limit]) -> str:

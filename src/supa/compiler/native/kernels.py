@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from supa.base.dtypes import BF16, F32, F64, I16, I32, DType
+from supa.base.dtypes import BF16, F32, F64, I8, I16, I32, DType
 from supa.compiler.native.emitter import Emitter, llvm_bytes
 from supa.compiler.native.lanes import suffix
 
-_LLVM = {F32: "float", F64: "double", I32: "i32", I16: "i32", BF16: "i32"}
+_LLVM = {F32: "float", F64: "double", I32: "i32", I16: "i32", I8: "i32", BF16: "i32"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class KernelSpec:
     @property
     def per_step(self) -> int:
         """Values of k that one step takes."""
-        return 2 if self.input_type in (BF16, I16) else 1
+        return 4 if self.input_type is I8 else 2 if self.input_type in (BF16, I16) else 1
 
     @property
     def most_rows(self) -> int:
@@ -83,6 +83,10 @@ def _step(emitter: Emitter, spec: KernelSpec, total: str, left: str, right: str,
             f"  {name}.p = call {type_} {intrinsic}({half} {name}.l, {half} {name}.r)",
             f"  {name} = add {type_} {total}, {name}.p",
         ]
+    if spec.input_type is I8:
+        intrinsic = f"@llvm.x86.avx512.vpdpbusd.{32 * lanes}"
+        emitter.declare(f"declare {type_} {intrinsic}({type_}, {type_}, {type_})")
+        return [f"  {name} = call {type_} {intrinsic}({type_} {total}, {type_} {left}, {type_} {right})"]
     if spec.input_type is I32:
         return [f"  {name}.p = mul {type_} {left}, {right}", f"  {name} = add {type_} {total}, {name}.p"]
     emitter.declare(f"declare {type_} @llvm.fma.{suffix(type_)}({type_}, {type_}, {type_})")
@@ -107,9 +111,10 @@ def _kernel_text(emitter: Emitter, spec: KernelSpec, rows: int, name: str) -> st
         "  %j = phi i64 [ 0, %entry ], [ %j.next, %panel.next ]",
         "  %panel.start = mul i64 %j, %k",
         f"  %panel.at = getelementptr {unit}, ptr %b, i64 %panel.start",
+        *(_excess(emitter, spec) if spec.input_type is I8 else ["  br label %ranges", "ranges:"]),
         "  br label %group",
         "group:",
-        "  %i = phi i64 [ 0, %panel ], [ %i.next, %group.next ]",
+        "  %i = phi i64 [ 0, %ranges ], [ %i.next, %group.next ]",
         "  %row.bytes = mul i64 %i, %am",
         "  %a.start = getelementptr i8, ptr %a, i64 %row.bytes",
         "  %c.row = mul i64 %i, %cm",
@@ -128,11 +133,15 @@ def _kernel_text(emitter: Emitter, spec: KernelSpec, rows: int, name: str) -> st
         f"  %s{row}.{part} = phi {sum_vector} [ zeroinitializer, %group ], [ %f{row}.{part}, %fetch ]"
         for row, part in tile
     ]
+    start = "s"
+    if spec.input_type is I8:
+        start = "e"
+        text += [f"  %e{row}.{part} = sub {sum_vector} %s{row}.{part}, %x{part}" for row, part in tile]
     text += ["  br label %step", "step:", "  %p = phi i64 [ 0, %ready ], [ %p.next, %step ]"]
     text += ["  %a.at = phi ptr [ %a.start, %ready ], [ %a.next, %step ]"]
     text += ["  %b.at = phi ptr [ %panel.at, %ready ], [ %b.next, %step ]"]
     text += [
-        f"  %t{row}.{part} = phi {sum_vector} [ %s{row}.{part}, %ready ], [ %n{row}.{part}, %step ]"
+        f"  %t{row}.{part} = phi {sum_vector} [ %{start}{row}.{part}, %ready ], [ %n{row}.{part}, %step ]"
         for row, part in tile
     ]
     for part in range(vectors):
@@ -171,6 +180,20 @@ def _kernel_text(emitter: Emitter, spec: KernelSpec, rows: int, name: str) -> st
         "}\n",
     ]
     return "\n".join(text)
+
+
+def _excess(emitter: Emitter, spec: KernelSpec) -> list[str]:
+    """128 times the sums of a panel's columns: what they get too much, as the left operand is 128 too large."""
+    type_, parts = f"<{spec.lanes} x i32>", range(spec.vectors)
+    text = ["  br label %sum", "sum:", "  %q = phi i64 [ 0, %panel ], [ %q.next, %sum ]"]
+    text.append("  %q.at = phi ptr [ %panel.at, %panel ], [ %q.after, %sum ]")
+    text += [f"  %y{part} = phi {type_} [ zeroinitializer, %panel ], [ %x{part}, %sum ]" for part in parts]
+    for part in parts:
+        text.append(f"  %qp{part} = getelementptr {type_}, ptr %q.at, i64 {part}")
+        text.append(f"  %qv{part} = load {type_}, ptr %qp{part}, align 4")
+        text += _step(emitter, spec, f"%y{part}", "splat (i32 -2139062144)", f"%qv{part}", f"%x{part}")
+    text += [f"  %q.after = getelementptr i32, ptr %q.at, i64 {spec.columns}", "  %q.next = add nuw nsw i64 %q, 1"]
+    return [*text, "  %q.more = icmp slt i64 %q.next, %k", "  br i1 %q.more, label %sum, label %ranges", "ranges:"]
 
 
 # ---- transposition -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.combination import is_commutative
 from supa.compiler.native.finite import watch_reductions
 from supa.compiler.native.generator import Generator, emits
-from supa.compiler.native.inside import Limit, emit_guard, limits_of
+from supa.compiler.native.inside import Limit, assume, emit_versions, limits_of_nest
 from supa.compiler.native.loops import Loops, Space, choose_space
 from supa.compiler.native.plan import Nest, Root
 from supa.compiler.native.reduction import Place, Reduction, places_of, publish
@@ -20,7 +20,7 @@ from supa.compiler.native.tiles import (
     descriptor_access,
     descriptor_of,
 )
-from supa.compiler.native.vec import Vec, uniform
+from supa.compiler.native.vec import Vec
 from supa.ir import ops
 from supa.ir.core import Op, Value
 from supa.ir.types import element_of
@@ -37,18 +37,7 @@ def emit_nest(generator: Generator, nest: Nest) -> None:
     buffers = {root: _destination(generator, nest, root) for root in nest.roots if root.kind == "keep"}
     places = {root: places_of(generator, root.op) for root in nest.roots if isinstance(root.op, ops.Reduce)}
     limits = _limits(generator, nest, space)
-    if limits:
-        emitter = generator.emitter
-        guard = emit_guard(generator.evaluator(), limits)
-        whole, part, done = (emitter.fresh_label(hint) for hint in ("whole", "part", "done"))
-        emitter.do(f"br i1 {guard}, label %{whole}, label %{part}")
-        for label, true in ((whole, limits), (part, [])):
-            emitter.label(label)
-            _emit_loops(generator, nest, space, buffers, places, true)
-            emitter.do(f"br label %{done}")
-        emitter.label(done)
-    else:
-        _emit_loops(generator, nest, space, buffers, places, [])
+    emit_versions(generator, limits, lambda true: _emit_loops(generator, nest, space, buffers, places, true))
     for root, buffer in buffers.items():
         if root.target is None and buffer is not None:
             assert root.value is not None
@@ -61,11 +50,9 @@ def emit_nest(generator: Generator, nest: Nest) -> None:
 
 def _limits(generator: Generator, nest: Nest, space: Space) -> list[Limit]:
     """What would let the masks go, where that is worth a second version of the loops."""
-    if prod(nest.shape) <= space.lanes or space.lanes == 1 or generator.environment.checks is not None:
+    if prod(nest.shape) <= space.lanes or space.lanes == 1 or generator.planner.is_busy(nest):
         return []
-    if generator.planner.is_busy(nest):
-        return []
-    return limits_of(generator.planner, generator.environment, nest)
+    return limits_of_nest(generator, nest)
 
 
 def _emit_loops(
@@ -82,7 +69,7 @@ def _emit_loops(
     if nest.axis is not None and not in_order:
         copies = _BUSY_COPIES if generator.planner.is_busy(nest) else _REDUCTION_COPIES
     loops = Loops(generator.emitter, generator.environment, nest.shape, space, copies)
-    loops.evaluator.bound.update((limit.mask, uniform("i1", "true")) for limit in true)
+    assume(loops.evaluator, true)
     reductions = {root: Reduction(generator, loops, root, found) for root, found in places.items()}
     for copy, index in enumerate(loops.indices):
         # First read everything, then write: a tile updated in place is read by all roots before it changes.
