@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from supa.base.dtypes import I32
+from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.emitter import llvm_bits, register_type
 from supa.compiler.native.generator import Generator, emits
+from supa.compiler.native.inside import Limit, assume, emit_versions, limits_of
 from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.tiles import Index, evaluate_region
 from supa.compiler.native.vec import Vec, constant, uniform, vector
@@ -99,29 +103,63 @@ def _carry(generator: Generator, loops: Loops, op: ops.Scan, values: list[Vec]) 
     return new
 
 
+_TABLES = 2  # neighbours count in turn, so that equal ones need not wait for each other
+
+
 @emits(ops.Histogram)
 def emit_histogram(generator: Generator, op: ops.Histogram) -> None:
-    """Count element by element; what is masked off or out of range goes to a spare bin."""
+    """The bins of all elements in vectors, then a count each; what is masked off or out of range has a spare bin."""
     (bins,) = shape_of(op.result.type)
     counts = generator.new_buffer((bins,), I32)
-    spare = generator.new_buffer((bins + 1,), I32)
-    emitter = generator.emitter
-    emitter.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-    emitter.do(f"call void @llvm.memset.p0.i64(ptr align 64 {spare.address}, i8 0, i64 {4 * bins + 4}, i1 false)")
-    shape = shape_of(op.source.type)
-    loops = Loops(emitter, generator.environment, shape, choose_space(shape, None, 1))
-    evaluator, index, level = loops.evaluator, loops.indices[0], loops.level
-    value = evaluator.at(op.source, index)
-    if llvm_bits(value.type) < I32.bits:  # wide enough for the number of bins
-        value = evaluator.resize(value, "i32", "zext" if value.type == "i1" else "sext")
-    limit = constant(value.type, bins)
-    inside = evaluator.apply("icmp ult {t} {0}, {1}", (value, limit), "i1")
-    if op.mask is not None:
-        inside = evaluator.apply("and {t} {0}, {1}", (inside, evaluator.at(op.mask, index)), "i1")
-    bin_ = evaluator.select(inside, value, limit)
-    address = evaluator.emit(level, f"getelementptr i32, ptr {spare.address}, {bin_.type} {bin_.name}")
-    old = evaluator.emit(level, f"load i32, ptr {address}")
-    evaluator.run(level, f"store i32 {evaluator.emit(level, f'add i32 {old}, 1')}, ptr {address}")
-    loops.finish()
-    generator.copy_buffer(spare.reshaped((bins,)), counts)
+    with generator.scope():
+        places = _histogram_bins(generator, op, bins)
+        tables = [generator.new_buffer((bins + 1,), I32) for _ in range(_TABLES)]
+        emitter = generator.emitter
+        emitter.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        for table in tables:
+            size = I32.bytes * (bins + 1)
+            emitter.do(f"call void @llvm.memset.p0.i64(ptr align 64 {table.address}, i8 0, i64 {size}, i1 false)")
+        total = prod(places.shape)
+        turns = min(2 * _TABLES, total)
+        with emitter.loop(total, turns) as first:
+            for turn in range(turns):
+                position = emitter.op(f"add i64 {first}, {turn}")
+                bin_ = emitter.op(
+                    f"load i32, ptr {emitter.op(f'getelementptr i32, ptr {places.address}, i64 {position}')}"
+                )
+                address = emitter.op(f"getelementptr i32, ptr {tables[turn % _TABLES].address}, i32 {bin_}")
+                old = emitter.op(f"load i32, ptr {address}")
+                emitter.do(f"store i32 {emitter.op(f'add i32 {old}, 1')}, ptr {address}")
+        loops = Loops(emitter, generator.environment, (bins,), choose_space((bins,), None, generator.width))
+        evaluator, index = loops.evaluator, loops.indices[0]
+        left, right = (evaluator.read_buffer(table.reshaped((bins,)), index) for table in tables)
+        evaluator.write_buffer(counts, index, evaluator.add(left, right), loops.level)
+        loops.finish()
     generator.environment.buffers[op.result] = counts
+
+
+def _histogram_bins(generator: Generator, op: ops.Histogram, bins: int) -> Buffer:
+    """The bin of each element."""
+    shape = shape_of(op.source.type)
+    places = generator.new_buffer(shape, I32)
+
+    def emit(true: list[Limit]) -> None:
+        space = choose_space(shape, None, generator.width)
+        loops = Loops(generator.emitter, generator.environment, shape, space)
+        evaluator, index = loops.evaluator, loops.indices[0]
+        assume(evaluator, true)
+        value = evaluator.at(op.source, index)
+        if llvm_bits(value.type) < I32.bits:  # wide enough for the number of bins
+            value = evaluator.resize(value, "i32", "zext" if value.type == "i1" else "sext")
+        value = evaluator.as_vector(value) if value.is_linear else value
+        limit = constant(value.type, bins)
+        inside = evaluator.apply("icmp ult {t} {0}, {1}", (value, limit), "i1")
+        if op.mask is not None:
+            inside = evaluator.apply("and {t} {0}, {1}", (inside, evaluator.at(op.mask, index)), "i1")
+        chosen = evaluator.resize(evaluator.select(inside, value, limit), "i32", "trunc")
+        evaluator.write_buffer(places, index, chosen, loops.level)
+        loops.finish()
+
+    sources = [op.source] if op.mask is None else [op.source, op.mask]
+    emit_versions(generator, limits_of(generator, sources), emit)
+    return places
