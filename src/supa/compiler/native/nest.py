@@ -50,8 +50,8 @@ def emit_nest(generator: Generator, nest: Nest) -> None:
 
 def _limits(generator: Generator, nest: Nest, space: Space) -> list[Limit]:
     """What would let the masks go, where that is worth a second version of the loops."""
-    if prod(nest.shape) <= space.lanes or space.lanes == 1 or generator.planner.is_busy(nest):
-        return []
+    if prod(nest.shape) <= space.lanes or space.lanes == 1 or generator.planner.multiplies:
+        return []  # beside products masks hardly count
     return limits_of_nest(generator, nest)
 
 

@@ -12,7 +12,6 @@ from supa.compiler.native import kernels
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.formats import from_f32, to_f32
 from supa.compiler.native.generator import Generator
-from supa.compiler.native.inside import Limit, assume, emit_versions, limits_of
 from supa.compiler.native.kernels import KernelSpec
 from supa.compiler.native.loops import Loops, choose_space, columns_first
 from supa.compiler.native.tiles import Evaluator, Index
@@ -162,19 +161,14 @@ def _store_rows(
     """The operand row by row, in the kernel's input format; k runs along dimension `along`."""
     buffer = generator.new_buffer(shape, spec.input_type)
     lanes = _operand_lanes(generator, operand) if spec.per_step > 1 else generator.width
-
-    def emit(true: list[Limit]) -> None:
-        loops = Loops(generator.emitter, generator.environment, shape, choose_space(shape, None, lanes))
-        ev, index = loops.evaluator, loops.indices[0]
-        assume(ev, true)
-        value = _device_form(generator, ev, op, _read(ev, op, operand, (*prefix, *index), spec))
-        if operand.unsigned:
-            value = _as_unsigned(ev, value)
-        _fetch_ahead(ev, operand, (*prefix, *index), len(prefix) + along, shape[along])
-        ev.write_buffer(buffer, index, value, loops.level)
-        loops.finish()
-
-    emit_versions(generator, limits_of(generator, [operand.source]), emit)
+    loops = Loops(generator.emitter, generator.environment, shape, choose_space(shape, None, lanes))
+    ev, index = loops.evaluator, loops.indices[0]
+    value = _device_form(generator, ev, op, _read(ev, op, operand, (*prefix, *index), spec))
+    if operand.unsigned:
+        value = _as_unsigned(ev, value)
+    _fetch_ahead(ev, operand, (*prefix, *index), len(prefix) + along, shape[along])
+    ev.write_buffer(buffer, index, value, loops.level)
+    loops.finish()
     return buffer
 
 
@@ -198,19 +192,14 @@ def _pack_plain(
     n, k = size
     panels = generator.new_buffer((n // spec.columns, k, spec.columns), spec.input_type)
     space = columns_first(choose_space((k, n), None, spec.lanes))
-
-    def emit(true: list[Limit]) -> None:
-        loops = Loops(generator.emitter, generator.environment, (k, n), space)
-        ev, (row, column) = loops.evaluator, loops.indices[0]
-        assume(ev, true)
-        at = (*prefix, column, row) if operand.swapped else (*prefix, row, column)
-        value = _device_form(generator, ev, op, _read(ev, op, operand, at, spec))
-        _fetch_ahead(ev, operand, at, len(at) - 1 if operand.swapped else len(at) - 2, k)
-        panel, inside = _split_column(ev, column, spec.columns)
-        ev.write_buffer(panels, (panel, row, inside), value, loops.level)
-        loops.finish()
-
-    emit_versions(generator, limits_of(generator, [operand.source]), emit)
+    loops = Loops(generator.emitter, generator.environment, (k, n), space)
+    ev, (row, column) = loops.evaluator, loops.indices[0]
+    at = (*prefix, column, row) if operand.swapped else (*prefix, row, column)
+    value = _device_form(generator, ev, op, _read(ev, op, operand, at, spec))
+    _fetch_ahead(ev, operand, at, len(at) - 1 if operand.swapped else len(at) - 2, k)
+    panel, inside = _split_column(ev, column, spec.columns)
+    ev.write_buffer(panels, (panel, row, inside), value, loops.level)
+    loops.finish()
     return panels
 
 
@@ -242,25 +231,20 @@ def _pack_units(
     shape = (k // parts, n)
     width = min(_operand_lanes(generator, operand), columns)
     space = columns_first(choose_space(shape, None, width))
-
-    def emit(true: list[Limit]) -> None:
-        loops = Loops(generator.emitter, generator.environment, shape, space)
-        ev, (step, column) = loops.evaluator, loops.indices[0]
-        assume(ev, true)
-        values = []
-        for part in range(parts):
-            row = ev.add(ev.mul(step, constant("i32", parts)), constant("i32", part))
-            at = (*prefix, column, row) if transposed else (*prefix, row, column)
-            values.append(_read(ev, op, operand, at, spec))
-            _fetch_ahead(ev, operand, at, len(at) - 1 if transposed else len(at) - 2, k)
-        if operand.unsigned:
-            values = [_as_unsigned(ev, value) for value in values]
-        unit = _interleaved(ev, values) if ev.count > 1 else _joined(ev, values)
-        panel, inside = _split_column(ev, column, columns)
-        ev.write_buffer(panels, (panel, step, inside), unit, loops.level)
-        loops.finish()
-
-    emit_versions(generator, limits_of(generator, [operand.source]), emit)
+    loops = Loops(generator.emitter, generator.environment, shape, space)
+    ev, (step, column) = loops.evaluator, loops.indices[0]
+    values = []
+    for part in range(parts):
+        row = ev.add(ev.mul(step, constant("i32", parts)), constant("i32", part))
+        at = (*prefix, column, row) if transposed else (*prefix, row, column)
+        values.append(_read(ev, op, operand, at, spec))
+        _fetch_ahead(ev, operand, at, len(at) - 1 if transposed else len(at) - 2, k)
+    if operand.unsigned:
+        values = [_as_unsigned(ev, value) for value in values]
+    unit = _interleaved(ev, values) if ev.count > 1 else _joined(ev, values)
+    panel, inside = _split_column(ev, column, columns)
+    ev.write_buffer(panels, (panel, step, inside), unit, loops.level)
+    loops.finish()
     return panels
 
 

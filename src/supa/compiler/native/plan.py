@@ -90,6 +90,7 @@ class Planner:
     def __init__(self, func: ops.Func, width: int) -> None:
         everything = list(func.walk())
         self.width = width
+        self.multiplies = any(isinstance(op, ops.Dot | ops.DotScaled) for op in everything)
         self.order = {op: position for position, op in enumerate(everything)}
         self.writes = [self.order[op] for op in everything if op.writes_memory or isinstance(op, ops.Barrier)]
         self.kept: set[Value] = set()
