@@ -17,6 +17,7 @@ SECTIONS = {
     "collection": "bench.collection",
     "start": "bench.startup",
     "launch": "bench.launch",
+    "memory": "bench.memory",
     "pricing": "bench.pricing",
     "maths": "bench.mathlib",
     "sanitizer": "bench.sanitizer",
