@@ -1,6 +1,7 @@
 """What each assumption about a chip is worth: `python -m bench.sensitivity br100` prints a table in Markdown.
 
-Every assumed figure is halved and doubled, one at a time, and the headline operations are priced again.
+Every assumed figure is halved and doubled, one at a time, and the headline operations are priced again. The last row
+is the range that predictions are printed with: each assumption off by a factor of `LIKELY`, as if independent.
 """
 
 import sys
@@ -23,6 +24,7 @@ HEADLINES: dict[str, Callable[[Rates], Estimate]] = {
     "norm 8192×8192": lambda r: norm(r, 8192, 8192),
     "all-reduce 64 MiB, 8": lambda r: collective(r, "all_reduce", 8, 64 << 20),
 }
+LIKELY = 2**0.5  # of an assumption's error, either way
 LEAST_CHANGE = 0.01  # assumptions that move no headline by so much are named, not listed
 
 
@@ -41,14 +43,14 @@ def scaled(text: str, factor: float) -> str | None:
     return f"{value:g} {unit}".strip()
 
 
-def changes(device: Device) -> Iterator[tuple[str, str, list[list[float]]]]:
-    """Path, figure, and relative changes at half and at double, for every assumed figure that can be scaled."""
+def changes(device: Device, by: float = 2.0) -> Iterator[tuple[str, str, list[list[float]]]]:
+    """Path, figure, and relative changes at a `by`-th and at `by` times, for every assumed figure that can be scaled."""
     base = times_us(device)
     for path, figure in device.figures.items():
         if figure.kind != "assumed":
             continue
         both = []
-        for factor in (0.5, 2.0):
+        for factor in (1 / by, by):
             text = scaled(figure.text, factor)
             try:
                 changed = with_overrides(device, {path: text or ""})
@@ -59,16 +61,22 @@ def changes(device: Device) -> Iterator[tuple[str, str, list[list[float]]]]:
             yield path, figure.text, both
 
 
+def joined(device: Device, by: float) -> np.ndarray:
+    """float64[2, headlines]: how much slower and faster, when every assumption is off by a factor, independently."""
+    squares = np.zeros((2, len(HEADLINES)))
+    for _, _, both in changes(device, by):
+        for half in both:
+            squares += [np.maximum(half, 0) ** 2, np.minimum(half, 0) ** 2] if half else 0
+    return np.sqrt(squares)
+
+
 def main(name: str) -> int:
     device = load(name)
     print("| figure | assumed | " + " | ".join(HEADLINES) + " |")
     print("|---|---|" + "---|" * len(HEADLINES))
     print("| predicted, µs | | " + " | ".join(f"{time:.4g}" for time in times_us(device)) + " |")
     quiet = []
-    squares = np.zeros((2, len(HEADLINES)))
     for path, text, both in changes(device):
-        for half in both:
-            squares += [np.maximum(half, 0) ** 2, np.minimum(half, 0) ** 2] if half else 0
         if all(abs(change) < LEAST_CHANGE for half in both for change in half):
             quiet.append(f"`{path}`")
             continue
@@ -77,9 +85,10 @@ def main(name: str) -> int:
             pair = [f"{100 * half[place]:+.0f}" if half else "–" for half in both]
             cells.append(" / ".join(pair))
         print(f"| `{path}` | {text} | " + " | ".join(cells) + " |")
-    slower, faster = 100 * np.sqrt(squares)
-    cells = " | ".join(f"+{up:.0f} / -{down:.0f}" for up, down in zip(slower, faster, strict=True))
-    print(f"| all, as if independent | | {cells} |")
+    for by in (2.0, LIKELY):
+        slower, faster = 100 * joined(device, by)
+        cells = " | ".join(f"+{up:.0f} / -{down:.0f}" for up, down in zip(slower, faster, strict=True))
+        print(f"| all by {by:.2g}, as if independent | | {cells} |")
     print("\nNo headline moves by 1 %: " + ", ".join(quiet) + ".")
     return 0
 

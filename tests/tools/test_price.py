@@ -101,3 +101,42 @@ def test_the_mean_error_against_published_measurements(
     rows = priced(tmp_path, workload, lines[0] + "".join(lines[1::20]))
     errors = [abs(float(row["predicted_us"]) / float(row[time]) - 1) for row in rows]
     assert sum(errors) / len(errors) < bar
+
+
+def test_a_chip_of_assumptions_has_a_range(tmp_path: Path) -> None:
+    text = "device,m,n,k\nbili100,4096,4096,4096\nh100-sxm,4096,4096,4096\n"
+    for row in priced(tmp_path, "gemm", text):
+        low, high = float(row["predicted_low_us"]), float(row["predicted_high_us"])
+        assert 0.5 * high < low < float(row["predicted_us"]) < high
+    (measured,) = priced(tmp_path, "gemm", "device,m,n,k\nh100-sxm,4096,4096,4096\n")
+    assert "predicted_low_us" not in measured
+
+
+ATTENTION = "device,batch,new_tokens,past_tokens,heads,kv_heads,head_dim\n"
+LAYER = "device,op,tokens,tensor_parallel,hidden,ffn_hidden,heads,kv_heads,gated_mlp\n"
+
+
+@pytest.mark.parametrize("device", ["a100-sxm-80", "h100-sxm", "bili100"])
+@pytest.mark.parametrize(
+    ("workload", "head", "row"),
+    [
+        ("gemm", "device,m,n,k\n", "300,1000,500"),
+        ("gemm", "device,m,n,k\n", "1,4096,4096"),
+        ("gemm", "device,m,n,k\n", "64,128,8192"),
+        ("attention_prefill", ATTENTION, "2,300,0,8,2,128"),
+        ("attention_decode", ATTENTION, "16,1,1000,8,2,128"),
+        ("attention_decode", ATTENTION, "1,1,8000,8,8,64"),
+        ("llm_layer_ops", LAYER, "input_layernorm,200,1,4096,11008,32,32,True"),
+        ("llm_layer_ops", LAYER, "mlp_act,200,1,4096,11008,32,32,True"),
+        ("llm_layer_ops", LAYER, "attn_rope,200,1,4096,11008,32,32,True"),
+        ("llm_layer_ops", LAYER, "add,200,1,4096,11008,32,32,True"),
+    ],
+)
+def test_the_machine_prices_what_the_outline_prices(
+    tmp_path: Path, device: str, workload: str, head: str, row: str
+) -> None:
+    times = []
+    for model in ("outline", "machine"):
+        (found,) = priced(tmp_path, workload, f"{head}{device},{row}\n", "--model", model)
+        times.append(float(found["predicted_us"]))
+    assert times[1] == pytest.approx(times[0], rel=0.6 if device == "bili100" else 0.4)

@@ -1,6 +1,7 @@
 """The report: aligned tables of at most 120 columns, and the documented JSON object."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -32,13 +33,24 @@ def report(**changes):
 
 def test_the_json_object_is_the_documented_one():
     found = json.loads(json.dumps(as_json(report())))
-    kernel = {"name", "launches", "host_us", "device_us", "energy_j", "average_power_w", "bound_by", "flops", "bytes"}
+    kernel = {
+        "name",
+        "launches",
+        "host_us",
+        "device_us",
+        "device_us_range",
+        "energy_j",
+        "average_power_w",
+        "bound_by",
+        "flops",
+        "bytes",
+    }
     assert found.keys() == {
         "device", "cards", "mode", "clock_us", "ended", "notes", "kernels", "total", "host_operators", "predictions",
     }  # fmt: skip
     assert all(entry.keys() == kernel for entry in found["kernels"])
     assert found["total"] == {
-        "launches": 4, "host_us": 4512.5, "device_us": 110.0, "energy_j": 0.05,
+        "launches": 4, "host_us": 4512.5, "device_us": 110.0, "device_us_range": [110.0, 110.0], "energy_j": 0.05,
         "average_power_w": pytest.approx(0.05 / 110e-6), "bound_by": "matrix",
         "flops": 10**9, "bytes": 4 * 10**7,
     }  # fmt: skip
@@ -166,3 +178,22 @@ def test_every_word_that_bounds_a_kernel_is_explained():
 )  # fmt: skip
 def test_quantities_are_short(call, text):
     assert call() == text
+
+
+def test_a_total_is_as_uncertain_as_its_kernels_on_average() -> None:
+    found = replace(report(), assumed=frozenset())
+    wide = replace(
+        found, lines=tuple(replace(line, costs=(cost(100.0, faster=0.1, slower=0.3),)) for line in found.lines)
+    )
+    entry = as_json(replace(wide, devices=wide.devices[:1]))["total"]
+    assert entry["device_us_range"] == pytest.approx((0.9 * entry["device_us"], 1.3 * entry["device_us"]))
+
+
+def test_times_on_assumed_devices_show_their_range() -> None:
+    found = report()
+    wide = replace(
+        found, devices=found.devices[:1], assumed=frozenset(found.devices[:1]),
+        lines=tuple(replace(line, costs=(cost(100.0, faster=0.1, slower=0.3),)) for line in found.lines),
+    )  # fmt: skip
+    assert "100 us -10 +30 %" in as_text(wide)
+    assert "-10 +30 %" not in as_text(replace(wide, assumed=frozenset()))

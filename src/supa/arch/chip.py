@@ -14,6 +14,7 @@ from supa.arch.power import Board, Energy, Power
 from supa.arch.printed import Printed
 from supa.arch.source import Figure
 from supa.arch.sustained import Sustained
+from supa.arch.uncertainty import Uncertainty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class Chip:
     energy: Energy
     numerics: Numerics
     printed: Printed
+    uncertainty: Uncertainty
     figures: Mapping[str, Figure] = field(repr=False, compare=False)
     """Key path ("hbm.bandwidth") -> the figure as written, with its source."""
 

@@ -8,5 +8,6 @@ from supa.timing.fitting import fitted
 from supa.timing.occupancy import Occupancy, occupancy
 from supa.timing.prediction import Prediction, StepTime
 from supa.timing.pricing import price
+from supa.timing.spread import spread
 
-__all__ = ["Occupancy", "Prediction", "StepTime", "fitted", "occupancy", "price"]
+__all__ = ["Occupancy", "Prediction", "StepTime", "fitted", "occupancy", "price", "spread"]

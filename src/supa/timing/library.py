@@ -7,7 +7,7 @@ The outline ranks the schedules of a product and of attention; the one it puts f
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from supa.arch import Device
@@ -25,7 +25,7 @@ from supa.timing.pricing import price
 from supa.timing.workloads import attention as attending
 from supa.timing.workloads import elementwise, rows
 from supa.timing.workloads.elementwise import Element
-from supa.timing.workloads.gemm import Tiling
+from supa.timing.workloads.gemm import Tiling, dots
 from supa.timing.workloads.gemm import gemm as product
 from supa.timing.workloads.kernel import Kernel
 
@@ -69,7 +69,7 @@ class Library:
     def gemm(self, m: int, n: int, k: int) -> Estimate:
         """As `outline.gemm`."""
         found, chosen = best(self.rates, m, n, k)
-        kernel = self.dots(m, n, k) if chosen.dots else self.product(m, n, k, chosen)
+        kernel = dots(max(m, n), k) if chosen.dots else self.product(m, n, k, chosen)
         return self.chained([kernel], found.schedule)
 
     def product(self, m: int, n: int, k: int, chosen: Candidate) -> Kernel:
@@ -84,12 +84,6 @@ class Library:
         streamed = (n * k + m * n) * WIDTH
         warm = float(mechanisms.warm_share(rates.kept, rates.l2_bytes, streamed, m * k * WIDTH))
         return product(m, n, k, tiling=tiling, warm_share=warm)
-
-    def dots(self, m: int, n: int, k: int) -> Kernel:
-        """One row: blocks of dot products, each with all loads of a stretch of k under way."""
-        tiling = Tiling(m=8, n=8, k=2048, stages=1, warps=4, registers=48)
-        kernel = product(1, max(m, n), k, tiling=tiling)
-        return replace(kernel, name="dots", resources=replace(kernel.resources, shared_bytes=0))
 
     def attention(self, shape: Heads) -> Estimate:
         """As `outline.attention`."""

@@ -87,6 +87,7 @@ def build(
         "dies": chip.die.count,
         "slices": partitions * slices,
         "channels": channels,
+        "fetches": layout.FETCH_COUNT * layout.FETCH_WIDTH,
         "slots": slots * slot_width,
         "heap": slots * (tape.depth + 2) + 2,
     }

@@ -63,6 +63,11 @@ def _costs(record: KernelRecord, machines: tuple[Description, ...]) -> Iterator[
 
 
 def _cost(priced: Priced, machine: Description) -> Cost:
+    faster = slower = 0.0
+    if priced.bound_by:
+        from supa.timing.spread import spread
+
+        faster, slower = spread(machine, priced.bound_by)
     return Cost(
         device_us=priced.device_ps / PS_PER_US,
         energy_j=priced.energy_pj / 1e12,
@@ -71,4 +76,6 @@ def _cost(priced: Priced, machine: Description) -> Cost:
         bytes=priced.bytes,
         peak_flops=priced.flops_at_peak / priced.device_ps * 1e12 if priced.device_ps else 0.0,
         peak_bytes_per_s=machine.hbm_bandwidth_bytes_per_s,
+        faster=faster,
+        slower=slower,
     )

@@ -8,11 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from supa.arch import load
+from supa.arch import Device
+from supa.arch import load as described
 from supa.base.errors import SupaError
 from supa.timing import outline
 from supa.timing.library import Library
 from supa.timing.outline import Estimate, Heads, Outline
+from supa.timing.spread import spread
+from supa.tools.collecting import rests_on_assumptions
 
 Row = Mapping[str, str]
 Model = Literal["outline", "machine"]
@@ -20,10 +23,14 @@ Operations = Outline | Library
 """Closed forms with a search of schedules, or the best of those schedules walked on the event-driven machine."""
 
 ADDED = ("predicted_us", "predicted_j", "bound_by")
+RANGE = ("predicted_low_us", "predicted_high_us")  # where a row's device rests on assumptions
 
 
 def price(workload: str, table: Path, out: Path, chips: Path | None, model: Model = "outline") -> int:
-    """Read `table`, price each row as `workload`, write it with `ADDED` to `out`; returns an exit code."""
+    """Read `table`, price each row as `workload`, write it with `ADDED` to `out`; returns an exit code.
+
+    With a device in it most of whose figures are assumed, every row has its `RANGE` too.
+    """
     workload = _named(workload)
     try:
         with open(table, newline="") as file:
@@ -32,9 +39,11 @@ def price(workload: str, table: Path, out: Path, chips: Path | None, model: Mode
         raise SupaError(f"price: {table}: {error.strerror}") from error
     if not rows:
         raise SupaError(f"price: {table}: no rows; expected a line of column names and one a row")
+    devices = {_file(row["device"], chips) for row in rows if row.get("device")}
+    assumed = any(rests_on_assumptions(_load(device)) for device in devices)
     priced = [_priced(workload, row, f"{table}:{line}", chips, model) for line, row in enumerate(rows, 2)]
     with open(out, "w", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[0], *ADDED])
+        writer = csv.DictWriter(file, [*rows[0], *ADDED, *(RANGE if assumed else ())], extrasaction="ignore")
         writer.writeheader()
         writer.writerows(priced)
     print(f"{len(priced)} rows priced: {out}")
@@ -51,10 +60,13 @@ def _named(workload: str) -> str:
 
 def estimate(workload: str, row: Row, chips: Path | None = None, model: Model = "outline") -> Estimate:
     """The price of one row; `KeyError` for a missing column, `ValueError` for one that is no number."""
-    device = row["device"]
+    return WORKLOADS[workload](_operations(_file(row["device"], chips), _format(row), model), row)
+
+
+def _file(device: str, chips: Path | None) -> str:
+    """The description that a row names: beside the table's chips, or in the catalogue."""
     beside = chips / f"{device}.toml" if chips else None
-    name = str(beside) if beside and beside.is_file() else device
-    return WORKLOADS[workload](_operations(name, _format(row), model), row)
+    return str(beside) if beside and beside.is_file() else device
 
 
 def _priced(workload: str, row: Row, place: str, chips: Path | None, model: Model) -> dict[str, str]:
@@ -64,7 +76,10 @@ def _priced(workload: str, row: Row, place: str, chips: Path | None, model: Mode
         raise SupaError(f"price: {place}: workload {workload} needs a column {error}") from error
     except (TypeError, ValueError, ZeroDivisionError) as error:
         raise SupaError(f"price: {place}: {error}") from error
-    return {**row, **dict(zip(ADDED, (f"{found.time_us:.3f}", f"{found.energy_j:.6g}", found.bound_by), strict=True))}
+    faster, slower = spread(_load(_file(row["device"], chips)), found.bound_by)
+    added = (f"{found.time_us:.3f}", f"{found.energy_j:.6g}", found.bound_by)
+    ends = (f"{found.time_us * (1 - faster):.3f}", f"{found.time_us * (1 + slower):.3f}")
+    return {**row, **dict(zip((*ADDED, *RANGE), (*added, *ends), strict=True))}
 
 
 def _format(row: Row) -> str:
@@ -74,11 +89,16 @@ def _format(row: Row) -> str:
 
 
 @cache
+def _load(device: str) -> Device:
+    return described(device)
+
+
+@cache
 def _operations(device: str, tensor_format: str, model: Model) -> Operations:
-    described = load(device)
+    found = _load(device)
     if model == "machine":
-        return Library.of(described, tensor_format)
-    return Outline(rates=outline.rates(described, tensor_format))
+        return Library.of(found, tensor_format)
+    return Outline(rates=outline.rates(found, tensor_format))
 
 
 def _whole(row: Row, *names: str) -> list[int]:

@@ -4,7 +4,8 @@
 JSON::
 
     {"device": str, "cards": int, "mode": "execute" | "both" | "time", "clock_us": float, "ended": str, "notes": [str],
-     "kernels": [{"name": str, "launches": int, "host_us": float, "device_us": float, "energy_j": float,
+     "kernels": [{"name": str, "launches": int, "host_us": float, "device_us": float, "device_us_range": [float, float],
+                  "energy_j": float,
                   "average_power_w": float, "bound_by": str, "flops": int, "bytes": int}],
      "total": {the same without "name"},
      "host_operators": [{the same, "calls" in the place of "launches"}],
@@ -32,7 +33,10 @@ HOST_OPERATOR = "host: "
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What all launches of one kernel cost on one device. The peaks are those of the formats and memory it used."""
+    """What all launches of one kernel cost on one device. The peaks are those of the formats and memory it used.
+
+    The device time may be less by a share of `faster`, or more by one of `slower`.
+    """
 
     device_us: float
     energy_j: float
@@ -41,11 +45,18 @@ class Cost:
     bytes: int
     peak_flops: float
     peak_bytes_per_s: float
+    faster: float = 0.0
+    slower: float = 0.0
 
     @property
     def average_power_w(self) -> float:
         """Watts over the kernel's own time."""
         return self.energy_j / (self.device_us * 1e-6) if self.device_us else 0.0
+
+    @property
+    def device_us_range(self) -> tuple[float, float]:
+        """Between which times the device's lies, as far as its description is uncertain."""
+        return self.device_us * (1 - self.faster), self.device_us * (1 + self.slower)
 
     @property
     def flops_per_s(self) -> float:
@@ -131,7 +142,7 @@ def cost_on(line: Line, index: int) -> Cost | None:
 
 def figures(cost: Cost | None) -> dict[str, Any]:
     """A cost under the JSON report's names."""
-    names = ("device_us", "energy_j", "average_power_w", "bound_by", "flops", "bytes")
+    names = ("device_us", "device_us_range", "energy_j", "average_power_w", "bound_by", "flops", "bytes")
     return {name: None if cost is None else getattr(cost, name) for name in names}
 
 
@@ -158,6 +169,8 @@ def total_on(lines: Iterable[Line], index: int) -> Cost | None:
         bytes=sum(cost.bytes for cost in costs),
         peak_flops=sum(cost.peak_flops * cost.device_us for cost in costs) / device_us if device_us else 0.0,
         peak_bytes_per_s=max(cost.peak_bytes_per_s for cost in costs),
+        faster=sum(cost.faster * cost.device_us for cost in costs) / device_us if device_us else 0.0,
+        slower=sum(cost.slower * cost.device_us for cost in costs) / device_us if device_us else 0.0,
     )
 
 

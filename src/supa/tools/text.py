@@ -36,22 +36,32 @@ def as_text(report: Report) -> str:
 
 
 def comparison_table(report: Report) -> str:
-    """Device time of each kernel on each device, and beside all but the first its ratio to the first."""
+    """Device time of each kernel on each device, and beside all but the first its ratio to the first.
+
+    Times on devices whose figures are mostly assumed have a range.
+    """
     first, *others = report.devices
     head = ["kernel", report.marked(first)]
     for name in others:
         head += [report.marked(name), "ratio"]
-    rows = [head, *(_compared(line.name, line.costs) for line in top_lines(report, TOP_KERNELS))]
+    ranged = [name in report.assumed for name in report.devices]
+    rows = [head, *(_compared(line.name, line.costs, ranged) for line in top_lines(report, TOP_KERNELS))]
     totals = [total_on(report.lines, index) for index in range(len(report.devices))]
-    return table([*rows, _compared("total", [total for total in totals if total is not None])])
+    return table([*rows, _compared("total", [total for total in totals if total is not None], ranged)])
 
 
-def _compared(name: str, costs: Sequence[Cost]) -> list[str]:
-    cells = [name, duration(costs[0].device_us)]
-    for cost in costs[1:]:
+def _compared(name: str, costs: Sequence[Cost], ranged: Sequence[bool]) -> list[str]:
+    cells = [name, _time(costs[0], ranged[0])]
+    for cost, wide in zip(costs[1:], ranged[1:], strict=True):
         ratio = f"{cost.device_us / costs[0].device_us:.2f}x" if costs[0].device_us else "-"
-        cells += [duration(cost.device_us), ratio]
+        cells += [_time(cost, wide), ratio]
     return cells
+
+
+def _time(cost: Cost, ranged: bool) -> str:
+    """ "8.80 us", with its range "8.80 us -17 +18 %" where most of the device's figures are assumed."""
+    time = duration(cost.device_us)
+    return f"{time} -{100 * cost.faster:.0f} +{100 * cost.slower:.0f} %" if ranged and cost.device_us else time
 
 
 def _host_operators(report: Report) -> str:
@@ -78,21 +88,22 @@ def _execute_table(report: Report) -> str:
 def _device_table(report: Report) -> str:
     total = total_on(report.lines, 0)
     assert total is not None
+    ranged = report.devices[0] in report.assumed
     rows = [list(_HEAD)]
     for line in top_lines(report, TOP_KERNELS):
         cost = cost_on(line, 0)
         assert cost is not None
-        rows.append(_row(line, cost, total.device_us))
-    rows.append([*_row(sum_of_host(report.lines), total, total.device_us)[:-1], ""])
+        rows.append(_row(line, cost, total.device_us, ranged))
+    rows.append([*_row(sum_of_host(report.lines), total, total.device_us, ranged)[:-1], ""])
     return table(rows, words=(0, len(_HEAD) - 1))
 
 
-def _row(line: Line, cost: Cost, total_us: float) -> list[str]:
+def _row(line: Line, cost: Cost, total_us: float, ranged: bool) -> list[str]:
     return [
         line.name,
         str(line.launches),
         duration(line.host_us) if line.host_us else "-",
-        duration(cost.device_us),
+        _time(cost, ranged),
         share(cost.device_us, total_us),
         energy(cost.energy_j),
         power(cost.average_power_w),

@@ -65,8 +65,13 @@ FIGURES = (
     HBM_LATENCY_PS, MISS_LATENCY_PS, TDA_ISSUE_PS,
 ) = range(len(FIGURES))  # fmt: skip
 
-TABLES = ("ops", "steps", "lists", "order", "cus", "spcs", "partitions", "dies", "slices", "channels", "slots", "heap")
-OPS, STEPS, LISTS, ORDER, CUS, SPCS, PARTITIONS, DIES, SLICES, CHANNELS, SLOTS, HEAP, TAGS = range(40, 53)
+TABLES = (
+    "ops", "steps", "lists", "order", "cus", "spcs", "partitions", "dies", "slices", "channels", "fetches", "slots",
+    "heap",
+)  # fmt: skip
+(
+    OPS, STEPS, LISTS, ORDER, CUS, SPCS, PARTITIONS, DIES, SLICES, CHANNELS, FETCHES, SLOTS, HEAP, TAGS,
+) = range(40, 54)  # fmt: skip
 SLOT_COUNT, SLOT_WIDTH, STEP_COUNT, DEPTH, HEAP_SIZE, LAST_WRITE, MISREAD = range(56, 63)  # MISREAD: block + 1
 
 # What is counted.
@@ -116,6 +121,11 @@ CU_WIDTH = ENGINE_BUSY + ENGINE_COUNT
 
 SPC_IN_FREE, SPC_OUT_FREE = range(2)
 SPC_WIDTH = 2
+
+# Tiles on their way from the HBM: the first line, and when they are there; one for each hash.
+FETCH_LINE, FETCH_READY = range(2)
+FETCH_WIDTH = 2
+FETCH_COUNT = 4096
 
 PARTITION_DIE, CROSSING_FREE = range(2)
 PARTITION_WIDTH = 2

@@ -41,6 +41,11 @@ from supa.timing.machine.layout import (
     EVICTED,
     FAR,
     FAR_MISSED,
+    FETCH_COUNT,
+    FETCH_LINE,
+    FETCH_READY,
+    FETCH_WIDTH,
+    FETCHES,
     FILL_BUSY_PS,
     FILL_COST,
     FILL_FREE,
@@ -342,9 +347,23 @@ def _read(m: Words, cu: int, start: int, by_tda: int, receivers: int) -> int:
         fetched = _hbm(m, missed, evicted, start)
         if missed > 0:
             done = max(done, max(fetched, queued) + m[L2_LATENCY_PS] + beyond)
+    done = _with_others(m, missed, done)
     if not by_tda:
         alone = m[L2_LATENCY_PS] + beyond * missed // max(filled, 1)
         done = max(done, serve(m, cu + MISS_FREE, start, m[LINES] * alone // m[OUTSTANDING_LINES]))
+    return done
+
+
+@compiled
+def _with_others(m: Words, missed: int, done: int) -> int:
+    """A tile that another block has asked for and that is still on its way arrives with it."""
+    line = (m[ADDRESS] >> m[LINE_SHIFT]) + 1  # 0 is no tile
+    fetch = m[FETCHES] + (m[FIRST_HASH] & (FETCH_COUNT - 1)) * FETCH_WIDTH
+    if m[fetch + FETCH_LINE] == line:
+        done = max(done, m[fetch + FETCH_READY])
+    if missed > 0:
+        m[fetch + FETCH_LINE] = line
+        m[fetch + FETCH_READY] = done
     return done
 
 

@@ -20,6 +20,7 @@ class Rates:
     cu_mac_per_s: float  # bf16
     cu_lanes_per_s: float  # fp32 operations
     cu_special_per_s: float
+    cu_issues_per_s: float  # threads' instructions
     cu_threads: int
     cu_registers: int
     cu_lsc_bytes_per_s: float
@@ -86,6 +87,7 @@ def rates(device: Device, tensor_format: str = "bf16") -> Rates:
         cu_mac_per_s=chip.tcore.mac_per_clock(tensor_format) * chip.eu.tcore_count * eus * sustained.matrix_hz,
         cu_lanes_per_s=chip.vector.fp32_ops_per_clock * eus * core,
         cu_special_per_s=chip.vector.special_ops_per_clock * eus * core,
+        cu_issues_per_s=chip.eu.issue_ops_per_clock * chip.warp.size * eus * core,
         cu_threads=chip.max_threads_per_cu,
         cu_registers=chip.eu.registers_bytes * eus // 4,
         cu_lsc_bytes_per_s=chip.lsc.bandwidth_bytes_per_clock * lscs * core,

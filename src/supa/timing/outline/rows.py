@@ -16,7 +16,6 @@ from supa.timing.outline.rates import Rates
 WIDTH = 2
 ROW_THREADS = 1024
 ROTARY_THREADS = 512
-ISSUE_LANES = 128  # threads that a CU of four schedulers starts a clock
 STAYS, GONE = 0.58, 1.25  # working sets, in L2s: up to the first all of it stays, from the second on nothing
 ROUND_TAIL = 0.4  # a round of blocks that is not full costs this much less than it would in proportion
 SMOOTH_ROUNDS = 12  # of so many rounds, the last one does not show
@@ -84,7 +83,7 @@ def _rows(rates: Rates, kernel: RowKernel) -> Estimate:
     waits = kernel.far_waits * (rates.l2_latency_s + far * rates.hbm_latency_s) + kernel.near_waits * rates.l2_latency_s
     per_cu = kernel.rows / rates.cus
     together = min(max(per_cu, 1.0), resident)
-    issue = kernel.instructions * kernel.threads * together / ISSUE_LANES / rates.core_hz
+    issue = kernel.instructions * kernel.threads * together / rates.cu_issues_per_s
     block = rates.block_start_s + rates.l2_latency_s + turns * (waits + issue)
     rounds = per_cu / resident
     whole = -(-kernel.rows // (rates.cus * resident))

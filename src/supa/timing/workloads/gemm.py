@@ -1,4 +1,4 @@
-"""C = A B as tiles: one output tile a block, a pipelined loop over k. Not here: which tiling is best."""
+"""C = A B as tiles: one output tile a block, a pipelined loop over k; dot products for one row. Not here: choices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from supa.program.program import Resources
-from supa.program.work import Access, Barrier, Count, Engine, Matrix, Node, Repeat, Vector, Work
+from supa.program.work import Access, Barrier, Count, Engine, Exchange, Matrix, Node, Repeat, Vector, Work
 from supa.timing.workloads.kernel import Kernel, arena, stream_of
 
 MatrixFormat = Literal["bf16", "fp16", "tf32"]
@@ -83,6 +83,43 @@ def gemm(
         grid=(blocks, 1, 1),
         stream=stream_of(np.stack([steps, *load_a, *load_b, *move, *move, *store], axis=1)),
         warm=((a, int(warm_share * m * k * width)),) if warm_share > 0 else (),
+    )
+
+
+DOT_ROWS, DOT_DEPTH = 4, 2048  # of B that a block multiplies: a row a warp; elements under way before it waits
+
+
+def dots(n: int, k: int) -> Kernel:
+    """A row of (1, k) times B of (n, k): dot products on the vector lanes, 16-bit elements."""
+    width = 2
+    a, b, c = arena(k * width, n * k * width, n * width)
+    blocks = -(-n // DOT_ROWS)
+    first = np.arange(blocks, dtype=np.int64) * DOT_ROWS
+    ones = np.ones(blocks, np.int64)
+    rows = n - first
+    load_a = [ones * a, ones * k, ones * width]
+    load_b = [b + first * k * width, rows, ones * k * width, ones * k, ones * width]
+    move = [ones * DOT_DEPTH * width, ones * -DOT_DEPTH, ones * 0]
+    move_b = [ones * DOT_DEPTH * width, ones * 0, ones * 0, ones * -DOT_DEPTH, ones * 0]
+    columns = [ones * -(-k // DOT_DEPTH), *load_a, *load_b, *move, *move_b, c + first * width, rows, ones * width]
+    multiply = Count(kind="fma", format="f32", elements=DOT_ROWS * min(k, DOT_DEPTH))
+    loop = Repeat(
+        body=(
+            Access(id=0, kind="load", element_bytes=width, shape=(DOT_DEPTH,), argument=0),
+            Access(id=1, kind="load", element_bytes=width, shape=(DOT_ROWS, DOT_DEPTH), argument=1),
+            Vector(id=2, waits=(0, 1, 2), counts=(multiply,)),
+        )
+    )
+    end = (
+        Exchange(id=3, waits=(2,), scope="warp", bytes=DOT_ROWS * 32 * 4, rounds=5),
+        Access(id=4, waits=(3,), kind="store", element_bytes=width, shape=(DOT_ROWS,), argument=2),
+    )
+    return Kernel(
+        name="dots",
+        work=Work(body=(loop, *end)),
+        resources=Resources(threads=32 * DOT_ROWS, registers_per_thread=48, shared_bytes=0),
+        grid=(blocks, 1, 1),
+        stream=stream_of(np.stack(columns, axis=1)),
     )
 
 

@@ -18,11 +18,8 @@ WIDTH = 2
 MOST_THREADS = 1024
 ROTARY_THREADS = 512
 PIECE_BYTES = 64  # of 32 lanes with an element of two bytes each
-NORM_INSTRUCTIONS, GATED_INSTRUCTIONS, ROTARY_INSTRUCTIONS = (
-    26,
-    62,
-    96,
-)  # of a thread's turn: one of a norm's two passes
+NORM_INSTRUCTIONS, GATED_INSTRUCTIONS, ROTARY_INSTRUCTIONS = 34, 93, 158
+"""Of a thread's turn (of a norm: of one of two passes), addresses and conversions included; fixed on the fit half."""
 
 
 @dataclass(frozen=True, kw_only=True)
