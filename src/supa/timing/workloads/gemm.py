@@ -9,6 +9,7 @@ import numpy as np
 
 from supa.program.program import Resources
 from supa.program.work import Access, Barrier, Count, Engine, Exchange, Matrix, Node, Repeat, Vector, Work
+from supa.timing.mechanisms import TILE_RUN_BYTES
 from supa.timing.workloads.kernel import Kernel, arena, stream_of
 
 MatrixFormat = Literal["bf16", "fp16", "tf32"]
@@ -106,7 +107,14 @@ def dots(n: int, k: int) -> Kernel:
     loop = Repeat(
         body=(
             Access(id=0, kind="load", element_bytes=width, shape=(DOT_DEPTH,), argument=0),
-            Access(id=1, kind="load", element_bytes=width, shape=(DOT_ROWS, DOT_DEPTH), argument=1),
+            Access(
+                id=1,
+                kind="load",
+                element_bytes=width,
+                shape=(DOT_ROWS, DOT_DEPTH),
+                argument=1,
+                piece_bytes=TILE_RUN_BYTES,
+            ),
             Vector(id=2, waits=(0, 1, 2), counts=(multiply,)),
         )
     )
