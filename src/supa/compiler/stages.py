@@ -14,6 +14,7 @@ from supa.compiler.native.build import Built, build
 from supa.compiler.native.generate import NativeModule, generate
 from supa.compiler.options import Options
 from supa.compiler.passes.pipeline import simplify
+from supa.compiler.recursion import deep_recursion
 from supa.compiler.work import WorkResult, estimate_resources, extract
 from supa.ir import ops
 from supa.ir.types import Pointer, element_of
@@ -44,7 +45,7 @@ def compile(text: str, options: Options) -> Program:
 
 def compile_all(text: str, options: Options, *, listing: bool = False) -> Compilation:
     """Like `compile`, keeping what every stage made; `listing` adds optimised LLVM IR and assembly."""
-    with _no_collection():
+    with _no_collection(), deep_recursion():
         return _compile(text, options, listing)
 
 
