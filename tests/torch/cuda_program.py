@@ -65,4 +65,7 @@ assert torch.cuda.memory_allocated() > 0 and torch.cuda.max_memory_allocated() >
 assert torch.cuda.get_device_properties(0).total_memory == torch.cuda.mem_get_info()[1]
 torch.cuda.nvtx.range_push("step")
 torch.cuda.nvtx.range_pop()
+with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+    model(torch.ones(1, 8, device=device))
+assert sum(event.self_device_time_total for event in profile.key_averages()) > 0
 print("fine")

@@ -261,6 +261,7 @@ class Kernel:
                 end_ps=end_ps,
                 grid=grid,
                 prediction=prediction,
+                card=self.device.index,
             )
         )
         if prediction is not None:

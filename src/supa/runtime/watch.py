@@ -16,7 +16,9 @@ MAX_SEEN = 512  # different predictions of one kernel on one machine
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Span:
-    """An operation on the device's clock. `prediction` is None where none was made (mode `execute`, copies)."""
+    """An operation on the clock of a machine's card. `prediction` is None where none was made (mode `execute`, copies);
+    `asked_by` is what a framework's profiler knows it by, or 0.
+    """
 
     name: str
     stream: str
@@ -25,6 +27,8 @@ class Span:
     end_ps: int
     grid: tuple[int, int, int] = (0, 0, 0)
     prediction: Prediction | None = None
+    card: int = 0
+    asked_by: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,7 @@ from supa.base.errors import DeviceError
 from supa.runtime.native import LIBRARY as CORE
 
 SOURCES = Path(__file__).with_name("csrc")
-_FLAGS = ("-std=c++20", "-O2", "-fPIC", "-shared", "-pthread", "-DNDEBUG")
+_FLAGS = ("-std=c++20", "-O2", "-fPIC", "-shared", "-pthread", "-DNDEBUG", "-DUSE_KINETO")
 _PRIVATE = 0o700
 _COMPILERS = ("c++", "g++", "clang++")
 
@@ -84,8 +84,9 @@ def _build(target: Path, torch_folder: Path) -> None:
     include, libraries = torch_folder / "include", torch_folder / "lib"
     command = [
         *_compiler(), *_FLAGS, "-w", f"-I{include}", f"-I{include / 'torch' / 'csrc' / 'api' / 'include'}",
-        f"-I{CORE.parent / 'core'}", str(SOURCES / "extension.cpp"), "-o", str(fresh), f"-L{libraries}", "-ltorch",
-        "-ltorch_cpu", "-lc10", f"-L{CORE.parent}", f"-l:{CORE.name}", f"-Wl,-rpath,{CORE.parent}",
+        f"-I{include / 'kineto'}", f"-I{CORE.parent / 'core'}", str(SOURCES / "extension.cpp"), "-o", str(fresh),
+        f"-L{libraries}", "-ltorch", "-ltorch_cpu", "-lc10", f"-L{CORE.parent}", f"-l:{CORE.name}",
+        f"-Wl,-rpath,{CORE.parent}",
     ]  # fmt: skip
     print("supa.torch: building the extension, once (about half a minute)", file=sys.stderr, flush=True)
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 from supa.frameworks.torch.extension import CALLBACKS, ClockCalls
+from supa.frameworks.torch.profiling import Profiling
 from supa.frameworks.torch.traffic import Traffic, between_cards
 from supa.runtime import Device, Event, Stream, set_current_device
 
@@ -25,6 +26,7 @@ class TorchClock:
         self._events: dict[int, Event] = {}
         self._numbers = itertools.count(1)
         self._library = library
+        self._profiling = Profiling(devices, library)
         for index, device in enumerate(devices):
             device.clock.settle = Traffic(index, device, library, self._streams[index].__getitem__).settle
         self._calls = ClockCalls(*(kind(getattr(self, name)) for name, kind in CALLBACKS.items()))
@@ -90,6 +92,10 @@ class TorchClock:
         """The calling thread chose a device or a stream: launches of the runtime follow it."""
         set_current_device(self.devices[device])
         self.devices[device].chosen.stream = self._streams[device][stream] if stream else None
+
+    def profile(self, begins: int) -> None:
+        """A recording of the profiler begins, or ends."""
+        (self._profiling.start if begins else self._profiling.stop)()
 
     def peer(self, source: int, source_stream: int, target: int, target_stream: int, moved: int, host_ns: int) -> None:
         """A copy between two cards: after what either stream holds, and before what follows in either."""

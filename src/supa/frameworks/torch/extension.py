@@ -42,6 +42,7 @@ class Entry(ctypes.Structure):
         ("down_ps", _I64),
         ("up_ps", _I64),
         ("host_ns", _I64),
+        ("asked_by", _I64),
     )
 
 
@@ -59,6 +60,7 @@ CALLBACKS = {
     "await_device": ctypes.CFUNCTYPE(None, _I32),
     "chosen": ctypes.CFUNCTYPE(None, _I32, _I64),
     "peer": ctypes.CFUNCTYPE(None, _I32, _I64, _I32, _I64, _I64, _I64),
+    "profile": ctypes.CFUNCTYPE(None, _I32),
 }
 """The members of `SupaTorchClock` in order."""
 
@@ -80,6 +82,8 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "strict": (None, (_I32,)),
     "as_cuda": (_I32, ()),
     "forked": (_I32, ()),
+    "span": (None, (_I32, _I32, _I64, _I64, _I64, _I32, ctypes.c_char_p)),
+    "correlation": (_I64, ()),
     "limit": (None, (_I32, _I64)),
     "current_device": (_I32, ()),
     "current_stream": (_I64, (_I32,)),

@@ -15,9 +15,9 @@ from typing import Any
 
 from supa.arch import Device as Description
 from supa.frameworks.torch.extension import DeviceFacts, Entry
-from supa.frameworks.torch.launches import submit
+from supa.frameworks.torch.launches import submit, watched
 from supa.runtime import Device, Stream
-from supa.runtime.stream import COPY_FROM_DEVICE, COPY_TO_DEVICE, LINK
+from supa.runtime.stream import COMPUTE, COPY_FROM_DEVICE, COPY_TO_DEVICE, LINK
 
 HOST_OPERATOR, DOWN, DOWN_LATER, UP, UP_LATER, INSIDE, KERNEL = range(7)
 """Kinds of entries, as in `csrc/ledger.h`."""
@@ -85,21 +85,26 @@ class Traffic:
 
     def _submit(self, entry: Entry) -> None:
         if entry.kind == KERNEL:
-            submit(entry.name, entry.count, entry.host_ns, self._stream_of(entry.stream))
+            submit(entry.name, entry.count, entry.host_ns, self._stream_of(entry.stream), entry.asked_by)
             return
         if self._device.mode == "execute":
             self._count(entry)
             return
         stream = self._stream_of(entry.stream)
         if entry.down_ps:
-            stream.submit(entry.down_ps, COPY_FROM_DEVICE)
+            self._move(stream, entry, entry.down_ps, COPY_FROM_DEVICE)
             if entry.kind != DOWN_LATER:
                 stream.synchronize()
         if entry.up_ps:
-            stream.submit(entry.up_ps, *(() if entry.kind == INSIDE else (COPY_TO_DEVICE,)))
+            self._move(stream, entry, entry.up_ps, COMPUTE if entry.kind == INSIDE else COPY_TO_DEVICE)
             if entry.kind == UP:
                 stream.synchronize()
         self._price(entry)
+
+    def _move(self, stream: Stream, entry: Entry, time_ps: int, engine: str) -> None:
+        start_ps, end_ps, _ = stream.submit(time_ps, engine)
+        if self._device.session.watch is not None:
+            watched(self._device, stream, self._name(entry.name), (start_ps, end_ps), engine, entry.asked_by)
 
     def _name(self, number: int) -> str:
         if number not in self._names:
@@ -131,7 +136,9 @@ def between_cards(source: Device, stream: Stream, moved: int, host_ns: int) -> N
         record.count(host_ns)
         return
     own = peer_cost(moved, source.description, source.pair_bytes_per_s)
-    stream.submit(own.time_ps, LINK)
+    start_ps, end_ps, _ = stream.submit(own.time_ps, LINK)
+    if source.session.watch is not None:
+        watched(source, stream, record.name, (start_ps, end_ps), LINK)
     record.add(host_ns, own.time_ps, own, 0.0)
     for prices in source.session.compare:
         other = prices.description

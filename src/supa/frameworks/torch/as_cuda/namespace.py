@@ -5,6 +5,7 @@ What the device can not do raises by name; what has no meaning on it (NVTX range
 
 from __future__ import annotations
 
+import functools
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -46,6 +47,25 @@ def install() -> None:
     for kind in _KINDS:
         setattr(cuda, f"{kind}Tensor", _tensor_kind(kind))
     torch.backends.cuda.is_built = lambda: True
+    _install_profiler()
+
+
+def _install_profiler() -> None:
+    """`ProfilerActivity.CUDA` records our device."""
+    from torch.profiler import ProfilerActivity, profile
+
+    owner: Any = profile
+    stock = owner.__init__
+
+    @functools.wraps(stock)
+    def init(self: Any, *args: Any, **options: Any) -> None:
+        chosen = args[0] if args else options.pop("activities", None)
+        if chosen is not None:
+            renamed = {ProfilerActivity.CUDA: ProfilerActivity.PrivateUse1}
+            chosen = [renamed.get(one, one) for one in chosen]
+        stock(self, chosen, *args[1:], **options)
+
+    owner.__init__ = init
 
 
 def _install_nvtx(nvtx: ModuleType) -> None:

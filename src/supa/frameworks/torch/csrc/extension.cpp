@@ -15,6 +15,7 @@
 #include "cuda.h"
 #include "device.h"
 #include "host.h"
+#include "profiler.h"
 #include "replay.h"
 #include "tensors.h"
 
@@ -129,6 +130,8 @@ void supa_torch_start(const SupaTorchDevice *devices, int32_t count, int32_t com
   state.strict = strict != 0;
   state.count = count;
   registered_hooks();
+  static const torch::profiler::impl::RegisterPrivateUse1Profiler<Profiler> profiler;
+  (void)profiler;
   static const int watched = pthread_atfork(nullptr, nullptr, [] { state.forked = used_memory(); });
   (void)watched;
   static HostMemory host_memory(c10::GetCPUAllocator());
@@ -181,6 +184,12 @@ void supa_torch_clock(const SupaTorchClock *clock) {
 int32_t supa_torch_as_cuda(void) { return answer_for_cuda(); }
 // No more than `bytes` of a device's memory for this process; -1: all.
 void supa_torch_limit(int32_t device, int64_t bytes) { counters[device].most_bytes = bytes; }
+// One operation of a recording, on the host's clock; see `profiling.py`.
+void supa_torch_span(int32_t device, int32_t stream, int64_t start_ns, int64_t end_ns, int64_t asked_by, int32_t copies,
+                     const char *name) {
+  profiled_spans.add({device, stream, start_ns, end_ns, asked_by, copies != 0, name});
+}
+int64_t supa_torch_correlation(void) { return correlation(); }
 int32_t supa_torch_forked(void) { return state.forked; }
 void supa_torch_strict(int32_t strict) { state.strict = strict != 0; }
 int32_t supa_torch_current_device(void) { return chosen.device; }

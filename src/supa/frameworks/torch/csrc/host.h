@@ -35,6 +35,7 @@ struct HostOperator {
   int32_t name = 0;
   std::string text;
   bool draws = false;            // takes random numbers without a generator of its own
+  bool sized_by_values = false;  // its result's shape depends on what the memory holds
   std::vector<bool> written;     // by argument
   std::vector<bool> host_is_fine;  // arguments that may lie on the host: indices, lengths
 };
@@ -54,6 +55,7 @@ inline const HostOperator &known(const c10::OperatorHandle &op) {
       found->host_is_fine.push_back(name == "indices" || name == "batch_sizes" || name.find("lengths") != std::string::npos);
       has_generator |= name == "generator";
     }
+    found->sized_by_values = op.hasTag(at::Tag::dynamic_output_shape);
     found->draws = op.hasTag(at::Tag::nondeterministic_seeded) && !has_generator;
   }
   return *found;
@@ -203,6 +205,8 @@ inline c10::IValue given(HostCall &call, const c10::IValue &value) {
 inline void run_on_host(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
   const HostOperator &facts = known(op);
   refuse_strictly(facts);
+  TORCH_CHECK_NOT_IMPLEMENTED(state.compute || !facts.sized_by_values, "In mode time there are no values, and the shape of "
+                              "what ", facts.text, " returns depends on them. Run the program in mode both.");
   taint();
   HostCall call(facts);
   const size_t count = op.schema().arguments().size(), first = stack->size() - count;

@@ -19,6 +19,7 @@ typedef struct SupaTorchEntry {
   int64_t up_bytes;   // from the host to the device; for work inside the device, bytes read and written
   int64_t down_ps, up_ps;
   int64_t host_ns;
+  int64_t asked_by;   // the operator that a profiler knows it by, or 0
 } SupaTorchEntry;
 }
 
@@ -34,13 +35,20 @@ enum Kind : int32_t {
   kKernel = 6,        // a launch; its name is the launch's number
 };
 
+// The operators that a profiler has marked on this thread, the innermost last.
+inline thread_local std::vector<int64_t> correlations;
+
+inline int64_t correlation() { return correlations.empty() ? 0 : correlations.back(); }
+
 class Ledger {
  public:
-  void add(const SupaTorchEntry &entry) {
+  void add(SupaTorchEntry entry) {
+    entry.asked_by = correlation();
     std::lock_guard<std::mutex> lock(mutex_);
     if (!entries_.empty()) {
       SupaTorchEntry &last = entries_.back();
-      if (last.stream == entry.stream && last.kind == entry.kind && last.name == entry.name) {
+      if (last.stream == entry.stream && last.kind == entry.kind && last.name == entry.name &&
+          last.asked_by == entry.asked_by) {
         last.count += entry.count;
         last.down_bytes += entry.down_bytes;
         last.up_bytes += entry.up_bytes;

@@ -29,6 +29,7 @@ typedef struct SupaTorchClock {
   void (*await_device)(int32_t device);
   void (*chosen)(int32_t device, int64_t stream);  // the calling thread's device and its stream have changed
   void (*peer)(int32_t from, int64_t from_stream, int32_t to, int64_t to_stream, int64_t bytes, int64_t host_ns);
+  void (*profile)(int32_t begins);  // a recording of the profiler begins, or ends
 } SupaTorchClock;
 
 // What moving bytes costs on a device: fixed picoseconds, and picoseconds for each MiB.
