@@ -79,8 +79,9 @@ def forward(
     logs = tl.where(total > 0.0, most + tl.log(whole), float("inf"))
     tl.store(sums_ptr + pair.to(tl.int64) * queries + row, logs, mask=row < queries)
     if DROPS:
-        tl.store(seed_ptr, seed)
-        tl.store(offset_ptr, offset)
+        is_first = (tl.program_id(0) == 0) & (tl.program_id(1) == 0)
+        tl.store(seed_ptr, seed, mask=is_first)
+        tl.store(offset_ptr, offset, mask=is_first)
 
 
 @triton.jit
