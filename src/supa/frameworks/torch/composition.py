@@ -54,6 +54,8 @@ def decomposition(name: str, schema: Any, values: list[Any]) -> Any:
         raise Declined from error  # the host's form words the error, if it is one
     written = [value for argument, value in zip(schema.arguments, values, strict=True)
                if argument.alias_info is not None and argument.alias_info.is_write]  # fmt: skip
+    if returned is NotImplemented:
+        raise Declined
     if written and all(one.alias_info is not None and one.alias_info.is_write for one in schema.returns):
         return written[0] if len(schema.returns) == 1 else tuple(written)
     if isinstance(returned, torch.Tensor) and any(returned is value for value in values):

@@ -31,12 +31,22 @@ TILES = (
 )
 """From the one that reuses most to the smallest."""
 
+HOST_TILES = (
+    Tile(m=64, n=256, k=64, num_warps=8, num_stages=3),
+    Tile(m=64, n=64, k=32, num_warps=4, num_stages=3),
+    Tile(m=32, n=32, k=32, num_warps=4, num_stages=3),
+    Tile(m=16, n=16, k=32, num_warps=2, num_stages=3),
+)
+"""The same where only the host's speed counts: wide rows of the result stay in its vector registers."""
 
-def choose(m: int, n: int, batch: int, cu_count: int) -> Tile:
-    """The largest tile that gives every CU of the device a block and is not mostly padding; else the best filler."""
-    fitting = [tile for tile in TILES if tile.m <= max(16, 2 * m - 1) and tile.n <= max(16, 2 * n - 1)] or [TILES[-1]]
+
+def choose(m: int, n: int, batch: int, unit_count: int, tiles: tuple[Tile, ...] = TILES) -> Tile:
+    """The largest tile that gives each of `unit_count` units (CUs, or the host's threads) a block and is not mostly
+    padding; else the best filler.
+    """
+    fitting = [tile for tile in tiles if tile.m <= max(16, 2 * m - 1) and tile.n <= max(16, 2 * n - 1)] or [tiles[-1]]
     for tile in fitting:
-        if triton.cdiv(m, tile.m) * triton.cdiv(n, tile.n) * batch >= cu_count:
+        if triton.cdiv(m, tile.m) * triton.cdiv(n, tile.n) * batch >= unit_count:
             return tile
     return fitting[-1] if fitting[-1].m >= 32 else fitting[max(0, len(fitting) - 2)]
 

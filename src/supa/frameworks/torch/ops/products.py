@@ -11,8 +11,10 @@ from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS, strides_over
 from supa.frameworks.torch.recorder import Declined, Recorder
 from supa.frameworks.torch.registration import clock
-from supa.libs.blas.product import choose, matrix_product
+from supa.libs.blas.product import HOST_TILES, Tile, choose, matrix_product
 from supa.libs.sizes import cdiv
+from supa.runtime import Device
+from supa.runtime.native import core
 
 Tensor = torch.Tensor
 _PRECISIONS = {"highest": "ieee", "high": "tf32", "medium": "bf16"}
@@ -29,8 +31,7 @@ def product(
     """
     batch, m, n = out.shape
     depth = a.shape[2]
-    description = clock.devices[out.device.index].description
-    tile = choose(m, n, batch, description.chip.cu_count)
+    tile = _tile(clock.devices[out.device.index], m, n, batch)
     adds = added is not None and beta != 0
     d = added if added is not None and adds else out
     d_strides = strides_over(d, out.shape)
@@ -41,6 +42,13 @@ def product(
         *d_strides, *out.stride(), ADDS=adds, PRECISION=precision, BLOCK_M=tile.m, BLOCK_N=tile.n, BLOCK_K=tile.k,
         GROUP_M=_GROUP, num_warps=tile.num_warps, num_stages=tile.num_stages,
     )  # fmt: skip
+
+
+def _tile(device: Device, m: int, n: int, batch: int) -> Tile:
+    """The device's, or where nothing is priced (mode execute) the host's."""
+    if device.mode == "execute":
+        return choose(m, n, batch, core.supa_threads(), HOST_TILES)
+    return choose(m, n, batch, device.description.chip.cu_count)
 
 
 def _check(a: Tensor, b: Tensor, rank: int, *more: Tensor) -> None:
