@@ -2,7 +2,7 @@
 
 Each seed is one kernel and one way to compile it (tests/compiler/program_check.py). Workers are processes: one that
 crashes or hangs is recorded with the seed that it was at, and another goes on behind it. What fails is made small and
-written to a file of its own. `--seeds` checks single seeds again. Not here: what is generated and how it is compared.
+written to a file of its own. `--reduce` looks at one seed again. Not here: what is generated and how it is compared.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.programs import ROOT
 FOUND = ROOT / "out" / "fuzz"
 PROGRESS_SECONDS = 20.0
 HANG_SECONDS = 120.0
-NEWS_SECONDS = 0.5
+NEWS_SECONDS = 1.0
 COLLECT_EVERY = 64
 sys.path.insert(0, str(ROOT / "tests" / "compiler"))
 
@@ -40,9 +40,13 @@ def work(first: int, stride: int, count: int, position: Path) -> None:
     from supa.base.errors import UnsupportedError
 
     gc.disable()
+    gc.collect()
+    gc.freeze()
     place = os.open(position, os.O_RDWR | os.O_CREAT)
     done, refused, told = 0, 0, time.monotonic()
-    for seed in range(first, first + stride * count, stride):
+    for number, seed in enumerate(range(first, first + stride * count, stride)):
+        if number % COLLECT_EVERY == 0:
+            gc.collect()
         os.pwrite(place, f"{seed:20d}".encode(), 0)
         difference: object | None
         try:
@@ -57,8 +61,6 @@ def work(first: int, stride: int, count: int, position: Path) -> None:
         if time.monotonic() - told > NEWS_SECONDS:
             print(json.dumps({"done": done, "refused": refused, "next": seed + stride}), flush=True)
             done, refused, told = 0, 0, time.monotonic()
-        if done % COLLECT_EVERY == 0:
-            gc.collect()
     print(json.dumps({"done": done, "refused": refused, "next": first + stride * count}), flush=True)
 
 
