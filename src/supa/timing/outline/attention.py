@@ -79,7 +79,7 @@ def attention(rates: Rates, shape: Heads) -> Estimate:
 
 def packs(rates: Rates, shape: Heads) -> bool:
     """Whether the heads that share keys are rows of one block."""
-    return shape.new_tokens == 1 or (rates.direct and shape.group > 1 and shape.new_tokens < 128)
+    return shape.new_tokens == 1 or (rates.direct and shape.group > 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,23 +91,34 @@ class Tile:
 
 
 def tile_of(rates: Rates, shape: Heads) -> Tile:
-    """The library's tiles; smaller ones where shared memory is small."""
+    """The library's tiles; smaller ones where shared memory is small or registers can not hold the sums."""
     width = shape.head_dim
     if rates.direct:
         rows = 64 if shape.new_tokens == 1 else 192 if width <= 64 else 128
         keys = 128 if width <= 128 else 112 if width <= 192 else 80
     else:
         rows, keys = 64, 128 if width <= 128 else 64
+    while 2 * rows * width > rates.cu_registers and rows > 64:
+        rows //= 2
     tile = Tile(rows=rows, keys=keys)
     while (tile.rows + 2 * tile.keys) * width * WIDTH > rates.shared_per_block_bytes and tile.keys > 16:
         tile = replace(tile, keys=tile.keys // 2) if tile.keys > 32 or tile.rows <= 64 else replace(tile, rows=64)
     return tile
 
 
+def groups_of(rates: Rates, head_dim: int) -> int:
+    """Groups of warps that share the columns of 64 rows of sums, which fill no more than a quarter of the registers.
+
+    Each of them computes the scores for itself.
+    """
+    return -(-64 * head_dim // (rates.cu_registers // 4))
+
+
 def _step_s(rates: Rates, shape: Heads, tile: Tile) -> float:
     """One tile of keys: products and softmax, the shorter hidden in part."""
-    matrix = 2 * tile.rows * tile.keys * shape.head_dim / rates.cu_mac_per_s
-    vector = tile.rows * tile.keys * max(1 / rates.cu_special_per_s, SOFTMAX_LANES / rates.cu_lanes_per_s)
+    scores = tile.rows * tile.keys * groups_of(rates, shape.head_dim)
+    matrix = (scores + tile.rows * tile.keys) * shape.head_dim / rates.cu_mac_per_s
+    vector = scores * max(1 / rates.cu_special_per_s, SOFTMAX_LANES / rates.cu_lanes_per_s)
     return max(matrix, vector) + (1 - rates.overlap) * min(matrix, vector) + rates.turn_s
 
 
