@@ -7,6 +7,7 @@ same text.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import random
@@ -69,9 +70,9 @@ def program_of(seed: int) -> Program:
 
 @functools.cache
 def host_of(bits: int) -> Host:
-    """This host, as if its vector registers had no more than `bits`."""
+    """This host, as if its vector registers had no more than `bits` and no launch's stores fitted its cache."""
     with mock.patch.dict(os.environ, SUPA_HOST_VECTOR_BITS=str(bits)):
-        return detect.__wrapped__()
+        return dataclasses.replace(detect.__wrapped__(), cache_bytes=0)
 
 
 @functools.cache

@@ -6,6 +6,7 @@ from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.emitter import register_type
 from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.plan import Planner, Root
+from supa.compiler.native.streaming import enter_loop, leave_loop
 from supa.compiler.native.tiles import is_virtual
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
@@ -73,6 +74,7 @@ def emit_for(generator: Generator, op: ops.For) -> None:
     lower, upper, step = (generator.scalar(value) for value in (op.lower, op.upper, op.step))
     counter = emitter.alloca(lower.type)
     emitter.do(f"store {lower.type} {lower.name}, ptr {counter}")
+    enter_loop(generator, op, lower.name, upper.name, step.name)
     head, inside, done = (emitter.fresh_label(hint) for hint in ("for", "body", "done"))
     emitter.do(f"br label %{head}")
     emitter.label(head)
@@ -88,6 +90,7 @@ def emit_for(generator: Generator, op: ops.For) -> None:
         emitter.do(f"store {lower.type} {following}, ptr {counter}")
     emitter.do(f"br label %{head}")
     emitter.label(done)
+    leave_loop(generator)
     places.bind(op.results)
 
 

@@ -43,7 +43,10 @@ def generate(func: ops.Func, host: Host, rounding: Rounding, sanitize: tuple[str
         _load_argument(generator, index, argument)
     generator.emit_block(body, [])
     symbol = f"{func.sym_name}.entry"  # a bare name may be one of the C library: sin, exit
-    lines = [_HEAD.format(name=symbol), *emitter.entry, _LOOP, *emitter.sink, _TAIL]
+    if generator.streams:
+        emitter.declare("declare void @llvm.x86.sse.sfence()")
+    fence = "  call void @llvm.x86.sse.sfence()\n" if generator.streams else ""
+    lines = [_HEAD.format(name=symbol), *emitter.entry, _LOOP, *emitter.sink, _TAIL.format(fence=fence)]
     text = "\n".join([*emitter.definitions.values(), "\n".join(lines), *sorted(emitter.declarations)])
     return NativeModule(
         text=text,
@@ -76,7 +79,10 @@ entry:
   %grid2 = load i32, ptr %grid2.at
   %stopped.at = getelementptr i32, ptr %launch, i64 3
   %gx = zext i32 %grid0 to i64
-  %gy = zext i32 %grid1 to i64"""
+  %gy = zext i32 %grid1 to i64
+  %gz = zext i32 %grid2 to i64
+  %plane = mul i64 %gx, %gy
+  %blocks = mul i64 %plane, %gz"""
 
 _LOOP = """  br label %block.head
 block.head:
@@ -101,5 +107,5 @@ block.next:
   %block.following = add i64 %block, 1
   br label %block.head
 block.end:
-  ret void
-}"""
+{fence}  ret void
+}}"""

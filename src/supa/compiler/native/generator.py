@@ -58,6 +58,8 @@ class Generator:
     in_place: dict[Value, Buffer] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
     waits: bool = False  # some loop may wait for another block
+    streams: bool = False  # some stores may go past the caches
+    turns: list[str] = field(default_factory=lambda: ["%blocks"])  # how often the place in hand runs in a launch
     batch_loops: list[tuple[str, str, str]] = field(default_factory=list)
     scopes: list[list[Buffer]] = field(default_factory=lambda: [[]])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -19,6 +20,7 @@ class Host:
     vector_bits: int
     has_bf16_dot: bool
     has_int8_dot: bool = False
+    cache_bytes: int = 16 << 20  # of the last level
 
     @property
     def lanes(self) -> int:
@@ -27,7 +29,7 @@ class Host:
 
     def key(self) -> str:
         """Identifies the code that this host needs, for caches."""
-        return f"{self.cpu};{self.features}"
+        return f"{self.cpu};{self.features};{self.cache_bytes}"
 
 
 @functools.cache
@@ -63,7 +65,17 @@ def detect() -> Host:
         vector_bits=bits,
         has_bf16_dot=bits == 512 and bool(found.get("avx512bf16")),
         has_int8_dot=bits == 512 and bool(found.get("avx512vnni")),
+        cache_bytes=_last_cache_bytes() or Host.cache_bytes,
     )
+
+
+def _last_cache_bytes() -> int:
+    """The size of the last cache level as Linux tells it; 0 where it does not."""
+    try:
+        text = Path("/sys/devices/system/cpu/cpu0/cache/index3/size").read_text(encoding="ascii").strip()
+        return int(text.removesuffix("K")) << 10
+    except (OSError, ValueError):
+        return 0
 
 
 def target_machine(host: Host) -> Any:

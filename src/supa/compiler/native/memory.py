@@ -77,8 +77,13 @@ def _load_scalar(lanes: Lanes, pointer: Vec, mask: Vec | None, other: Vec | None
     return uniform(type_, lanes.emit(level, f"extractelement <1 x {type_}> {loaded}, i64 0"), level)
 
 
-def store(lanes: Lanes, pointer: Vec, value: Vec, mask: Vec | None, element: Scalar, level: int) -> None:
-    """Write `value` to `pointer` (i64 addresses) at loop level `level`."""
+def store(
+    lanes: Lanes, pointer: Vec, value: Vec, mask: Vec | None, element: Scalar, level: int, stream: str = ""
+) -> None:
+    """Write `value` to `pointer` (i64 addresses) at loop level `level`.
+
+    `stream` names an i64: where none of its bits is in an address, whole vectors go past the caches.
+    """
     if mask is not None and mask.name == "true":
         mask = None
     memory = memory_type(element)
@@ -93,7 +98,7 @@ def store(lanes: Lanes, pointer: Vec, value: Vec, mask: Vec | None, element: Sca
     if pointer.is_linear and pointer.step == size:
         address = lanes.emit(level, f"inttoptr i64 {pointer.name} to ptr")
         if mask is None:
-            lanes.run(level, f"store {vector_type} {lanes.widen(value)}, ptr {address}, align {size}")
+            _store_vector(lanes, pointer, address, f"{vector_type} {lanes.widen(value)}", size, level, stream)
         else:
             lanes.run(
                 level,
@@ -107,6 +112,21 @@ def store(lanes: Lanes, pointer: Vec, value: Vec, mask: Vec | None, element: Sca
         f"call void {name}({vector_type} {lanes.widen(value)}, {lanes.vector_type('i64')} {lanes.widen(pointer)},"
         f" {lanes.vector_type('i1')} {mask_name})",
     )
+
+
+def _store_vector(lanes: Lanes, pointer: Vec, address: str, value: str, size: int, level: int, stream: str) -> None:
+    plain = f"store {value}, ptr {address}, align {size}"
+    if not stream:
+        lanes.run(level, plain)
+        return
+    past, through, done = (lanes.emitter.fresh_label(hint) for hint in ("past", "through", "stored"))
+    low = lanes.emit(level, f"and i64 {pointer.name}, {stream}")
+    lanes.run(level, f"br i1 {lanes.emit(level, f'icmp eq i64 {low}, 0')}, label %{past}, label %{through}")
+    lanes.sinks[level].append(f"{past}:")
+    lanes.run(level, f"store {value}, ptr {address}, align {size * lanes.count}, !nontemporal !{{i32 1}}")
+    lanes.sinks[level].append(f"  br label %{done}\n{through}:")
+    lanes.run(level, plain)
+    lanes.sinks[level].append(f"  br label %{done}\n{done}:")
 
 
 def _store_scalar(lanes: Lanes, pointer: Vec, value: Vec, mask: Vec | None, level: int) -> None:

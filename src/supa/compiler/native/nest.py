@@ -13,6 +13,7 @@ from supa.compiler.native.inside import Limit, assume, emit_versions, limits_of_
 from supa.compiler.native.loops import Loops, Space, choose_space
 from supa.compiler.native.plan import Nest, Root
 from supa.compiler.native.reduction import Place, Reduction, places_of, publish
+from supa.compiler.native.streaming import stream_bits
 from supa.compiler.native.tiles import (
     Evaluator,
     Index,
@@ -37,7 +38,8 @@ def emit_nest(generator: Generator, nest: Nest) -> None:
     buffers = {root: _destination(generator, nest, root) for root in nest.roots if root.kind == "keep"}
     places = {root: places_of(generator, root.op) for root in nest.roots if isinstance(root.op, ops.Reduce)}
     limits = _limits(generator, nest, space)
-    emit_versions(generator, limits, lambda true: _emit_loops(generator, nest, space, buffers, places, true))
+    stream = stream_bits(generator, nest)
+    emit_versions(generator, limits, lambda true: _emit_loops(generator, nest, space, buffers, places, true, stream))
     for root, buffer in buffers.items():
         if root.target is None and buffer is not None:
             assert root.value is not None
@@ -62,8 +64,9 @@ def _emit_loops(
     buffers: dict[Root, Buffer | None],
     places: dict[Root, list[Place]],
     true: list[Limit],
+    stream: str,
 ) -> None:
-    """One version of the loops, in which the masks of `true` are."""
+    """One version of the loops, in which the masks of `true` are; `stream`: see `memory.store`."""
     in_order = any(isinstance(root.op, ops.Reduce) and not is_commutative(root.op) for root in nest.roots)
     copies = 1
     if nest.axis is not None and not in_order:
@@ -84,7 +87,7 @@ def _emit_loops(
             elif root.kind == "reduce":
                 reductions[root].combine(copy, values)
             else:
-                emit_store(loops.evaluator, root.op, index, values, loops.level)
+                emit_store(loops.evaluator, root.op, index, values, loops.level, stream)
     for reduction in reductions.values():
         reduction.finish()
     loops.finish()
@@ -111,7 +114,7 @@ def _destination(generator: Generator, nest: Nest, root: Root) -> Buffer | None:
     return generator.new_buffer(root.shape, element_of(root.value.type))
 
 
-def emit_store(evaluator: Evaluator, op: Op, index: Index, values: list[Vec], level: int) -> None:
+def emit_store(evaluator: Evaluator, op: Op, index: Index, values: list[Vec], level: int, stream: str = "") -> None:
     """Write one vector of the value of a storing operation."""
     mask: Vec | None
     if isinstance(op, ops.Store):
@@ -125,4 +128,4 @@ def emit_store(evaluator: Evaluator, op: Op, index: Index, values: list[Vec], le
         column = evaluator.add(evaluator.scalar(op.column), index[1])
         pointer, mask = coordinates_access(evaluator, descriptor_of(op, op.descriptor), (row, column))
     mask = checks.access(evaluator, op, pointer, mask, index)
-    memory.store(evaluator, pointer, values[0], mask, element_of(op.value.type), level)
+    memory.store(evaluator, pointer, values[0], mask, element_of(op.value.type), level, stream)
