@@ -38,8 +38,8 @@ def steps_of(name, kind):
 
 
 def test_every_operation_has_a_rule():
-    bodies = {"func"}
-    assert {name for name, cls in OPERATIONS.items() if cls not in RULES} == bodies
+    elsewhere = {"func", "butterfly"}  # a body; what native code alone makes of a reduction
+    assert {name for name, cls in OPERATIONS.items() if cls not in RULES} == elsewhere
 
 
 def test_an_operation_without_a_rule_is_refused_with_its_line(monkeypatch):
