@@ -95,10 +95,12 @@ CASES = {
     "early_call": [((1,), lambda n=n: (empty(n + 1, dtype=np.int32), n), 0) for n in (3, 12)],
     "while_pointers": [((1,), lambda: (normal(4, 64), empty(64), 256), 0)],
     "host_descriptor": [
-        ((1,), lambda: (
-            normal(20, 64, dtype=np.float16), 20, 64, 64, 1, empty(16, 64, dtype=np.uint16), 16, 64, 64, 1,
-            whole(0, 2**32, 8, 8, dtype=np.uint32), 8, 8, 8, 1,
-        ), 0),
+        ((1,), lambda padding=padding: (
+            normal(20, 64, dtype=np.float16), padding, 20, 64, 64, 1,
+            empty(16, 64, dtype=np.uint16), padding, 16, 64, 64, 1,
+            whole(0, 2**32, 8, 8, dtype=np.uint32), False, 8, 8, 8, 1,
+        ), 0)
+        for padding in (False, True)
     ],
     "mathematics": [
         ((1,), lambda: (

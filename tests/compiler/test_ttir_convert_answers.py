@@ -123,10 +123,10 @@ def test_descriptors_load_store_reduce_gather_and_scatter(k):
         close(c, 2 * (a.astype(np.float64) @ b.astype(np.float64).T), rtol=2e-3, atol=2e-3)
 
 
-def test_descriptors_of_the_host_are_pointer_extents_and_strides():
+def test_descriptors_of_the_host_are_pointer_padding_extents_and_strides():
     source, unsigned = normal(20, 64, dtype=np.float16), RANDOM.integers(0, 2**32, (8, 8), dtype=np.uint32)
     target = Output(np.uint16, (16, 64))
-    numbers = (20, 64, 64, 1), (16, 64, 64, 1), (8, 8, 8, 1)
+    numbers = (False, 20, 64, 64, 1), (False, 16, 64, 64, 1), (False, 8, 8, 8, 1)
     _, out, maxima = answers(
         "host_descriptor", (1,), source, *numbers[0], target, *numbers[1], unsigned, *numbers[2]
     )  # fmt: skip

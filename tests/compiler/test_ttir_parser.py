@@ -19,7 +19,7 @@ from supa.base.errors import CompileError
 from supa.base.location import UNKNOWN, Location
 from supa.compiler.ttir.floats import float_from_bits, largest, round_to
 from supa.compiler.ttir.mlir import parse
-from supa.compiler.ttir.structure import INDEX, UNIT, DialectAttribute, FunctionType, SymbolRef, TupleType
+from supa.compiler.ttir.structure import UNIT, DialectAttribute, FunctionType, SymbolRef, TupleType
 from supa.ir.types import Descriptor, Pointer, Tile
 
 FOLDER = Path(__file__).parent / "ttir"
@@ -209,7 +209,7 @@ def test_block_pointers_before_their_pass_are_refused():
         ("!tt.tensordesc<128x64xf16>", Descriptor((128, 64), F16)),
         ("!tt.tensordesc<tensor<8xsi32>>", Descriptor((8,), I32)),
         ("!tt.tensordesc<8xui32>", Descriptor((8,), I32, False)),
-        ("index", INDEX),
+        ("index", I64),
         ("tuple<i32, tuple<>>", TupleType((I32, TupleType(())))),
         ("(i1, f32) -> (i32, i64)", FunctionType((I1, F32), (I32, I64))),
         ("() -> ()", FunctionType((), ())),

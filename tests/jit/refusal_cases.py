@@ -66,7 +66,7 @@ ttir(
     "a block pointer",
     f'%a = "tt.advance"(%n, %n) : (i32, i32) -> i32 {HERE}\n{RETURN}',
 )
-ttir("a value of another dialect's type", f'%a = "arith.extsi"(%n) : (i32) -> index {HERE}\n{RETURN}')
+ttir("a value of another dialect's type", f'%a = "arith.extsi"(%n) : (i32) -> tuple<i32> {HERE}\n{RETURN}')
 ttir(
     "an enumeration beyond Triton's",
     f'%a = "tt.atomic_rmw"(%n, %n) <{{atomic_rmw_op = 99 : i32}}> : (i32, i32) -> i32 {HERE}\n{RETURN}',

@@ -12,7 +12,7 @@ from supa.base.dtypes import DType
 from supa.compiler.ttir.cursor import Cursor
 from supa.compiler.ttir.floats import float_from_bits, round_to
 from supa.compiler.ttir.locations import LocationReader
-from supa.compiler.ttir.structure import INDEX, UNIT, Attribute, Dense, DialectAttribute, MlirType, SymbolRef
+from supa.compiler.ttir.structure import UNIT, Attribute, Dense, DialectAttribute, MlirType, SymbolRef
 from supa.compiler.ttir.types import read_type
 from supa.ir.types import Tile
 
@@ -24,7 +24,6 @@ _DIALECT = re.compile(r"#([A-Za-z_]\w*(?:\.\w+)+)(?![\w.])")
 _BRACKET = re.compile(r'[^<>"\n-]*(?:->?[^<>"\n-]*|"(?:[^"\\\n]|\\.)*"[^<>"\n-]*)*([<>])')
 _ALIAS = re.compile(r"#[A-Za-z_][\w$-]*")
 _PLAIN_DICTIONARY = re.compile(r'\{[^{}"]*\}')
-_INDEX_BITS = 64
 Number = int | float | bool
 
 
@@ -217,9 +216,9 @@ def number(cursor: Cursor, text: str, type_: MlirType, position: int) -> Number:
     """
     if isinstance(type_, DType) and type_.is_float:
         return _float(cursor, text, type_, position)
-    if not isinstance(type_, DType) and type_ != INDEX:
+    if not isinstance(type_, DType):
         cursor.fail(f"expected a number's type, found {type_}", position)
-    bits = type_.bits if isinstance(type_, DType) else _INDEX_BITS
+    bits = type_.bits
     if text in _BOOLEANS:
         if bits != 1:
             cursor.fail(f"expected a number of type {type_}", position)

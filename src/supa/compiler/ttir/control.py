@@ -36,6 +36,11 @@ def _while(conversion: Conversion, op: MlirOp) -> None:
     conversion.emit(op, ops.While, conversion.operands(op), {}, [before, after])
 
 
+@rule("scf.execute_region")
+def _execute(conversion: Conversion, op: MlirOp) -> None:
+    conversion.bind(op, run_region(conversion, op.regions[0], []))
+
+
 @rule("tt.call")
 def _call(conversion: Conversion, op: MlirOp) -> None:
     callee = op.attributes["callee"]

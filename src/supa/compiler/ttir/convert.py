@@ -1,13 +1,13 @@
 """From a parsed TTIR module to a kernel of the tile IR: picks the kernel, makes its arguments, runs the rules.
 
-Not here: the rules, by kind in `elements`, `symbols`, `assembly`, `shapes`, `memory`, `control`.
+Not here: the rules, by kind in `elements`, `integers`, `symbols`, `assembly`, `shapes`, `memory`, `control`.
 """
 
 from __future__ import annotations
 
 from supa.base.dtypes import I1, DType
 from supa.base.errors import UnsupportedError
-from supa.compiler.ttir import control, elements, memory, shapes, symbols
+from supa.compiler.ttir import control, elements, integers, memory, shapes, symbols
 from supa.compiler.ttir.conversion import Conversion, tile_type
 from supa.compiler.ttir.ptx import assembly
 from supa.compiler.ttir.structure import MlirOp
@@ -16,7 +16,7 @@ from supa.ir import ops
 from supa.ir.core import Block, Value
 from supa.ir.types import Descriptor, Pointer
 
-__all__ = ["assembly", "control", "convert", "elements", "memory", "shapes", "symbols"]
+__all__ = ["assembly", "control", "convert", "elements", "integers", "memory", "shapes", "symbols"]
 
 
 def convert(module: MlirOp) -> ops.Func:

@@ -158,32 +158,3 @@ def _clamp(conversion: Conversion, op: MlirOp) -> None:
         conversion.refuse(op, f"tt.clampf: propagateNan is 0 or 65535, found {op.attributes['propagateNan']}")
     raised = conversion.make(op, ops.Map, (source, low), source.type, {"function": names[0]})
     conversion.emit(op, ops.Map, (raised, high), {"function": names[1]})
-
-
-@rule("arith.mului_extended", "arith.mulsi_extended")
-def _wide_product(conversion: Conversion, op: MlirOp) -> None:
-    operands = conversion.operands(op)
-    type_ = operands[0].type
-    high = "mulhi_u" if op.name == "arith.mului_extended" else "mulhi_s"
-    parts = [conversion.make(op, ops.Map, operands, type_, {"function": name}) for name in ("mul", high)]
-    conversion.bind(op, parts)
-
-
-@rule("arith.addui_extended")
-def _sum_with_carry(conversion: Conversion, op: MlirOp) -> None:
-    operands = conversion.operands(op)
-    total = conversion.make(op, ops.Map, operands, operands[0].type, {"function": "add"})
-    carry_type = tile_type(conversion, op, op.results[1].type)
-    carry = conversion.make(op, ops.Map, (total, operands[0]), carry_type, {"function": "icmp_ult"})
-    conversion.bind(op, [total, carry])
-
-
-@rule("math.cttz")
-def _trailing_zeros(conversion: Conversion, op: MlirOp) -> None:
-    """The ones of ~x & (x - 1)."""
-    (source,) = conversion.operands(op)
-    ones = conversion.constant(op, -1, source.type)
-    flipped = conversion.make(op, ops.Map, (source, ones), source.type, {"function": "xor"})
-    less = conversion.make(op, ops.Map, (source, ones), source.type, {"function": "add"})
-    below = conversion.make(op, ops.Map, (flipped, less), source.type, {"function": "and"})
-    conversion.emit(op, ops.Map, (below,), {"function": "popcount"})

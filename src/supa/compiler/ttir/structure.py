@@ -16,7 +16,7 @@ from supa.ir.types import Tile, Type
 
 @dataclass(frozen=True)
 class OpaqueType:
-    """A type that only its text describes and no value of a kernel may compute with: `index`, `none`."""
+    """A type that only its text describes and no value of a kernel may compute with: `none`."""
 
     text: str
 
@@ -24,7 +24,6 @@ class OpaqueType:
         return self.text
 
 
-INDEX = OpaqueType("index")
 NONE = OpaqueType("none")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from supa.base.dtypes import DTYPES, DType
+from supa.base.dtypes import DTYPES, I64, DType
 from supa.compiler.ttir.cursor import Cursor
-from supa.compiler.ttir.structure import INDEX, NONE, FunctionType, MlirType, TupleType
+from supa.compiler.ttir.structure import NONE, FunctionType, MlirType, TupleType
 from supa.ir.types import Descriptor, Pointer, Scalar, Tile
 
 _HEAD = re.compile(r"!?[A-Za-z][\w.]*")
@@ -144,6 +144,6 @@ _READERS: dict[str, Callable[[Cursor], MlirType]] = {
     "!tt.ptr": _pointer,
     "!tt.tensordesc": _descriptor,
     "tuple": _tuple,
-    "index": lambda cursor: INDEX,
+    "index": lambda cursor: I64,  # as on 64-bit devices
     "none": lambda cursor: NONE,
 }
