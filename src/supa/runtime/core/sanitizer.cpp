@@ -135,7 +135,7 @@ void track(const Access &access, const SupaExtent &extent, int lane, uint64_t ad
   const uint32_t me = access.own->first_number + static_cast<uint32_t>(access.block);
   int64_t cell = static_cast<int64_t>(address - shadow.base) >> shadow.shift;
   const int64_t end = cell + std::max<int64_t>(1, bytes >> shadow.shift);
-  if (kWrites && !shadow.has_readers && end - cell == 1) {  // scattered: one exchange instead of a lock
+  if (kWrites && !shadow.has_readers && end - cell == 1) {  // one exchange instead of a lock
     const uint32_t before = __atomic_exchange_n(&shadow.writers[cell], me << 1 | atomic, __ATOMIC_RELAXED);
     const uint32_t first = access.own->first_number, wrote = before >> 1;
     if (wrote >= first && wrote != me && !(atomic & before & 1) && races(access, wrote - first))
@@ -321,7 +321,24 @@ bool good_lane(const Access &access, int lane) {
   return true;
 }
 
+// Scattered lanes: their cells come from memory at the same time, not one after the other.
+void fetch_cells(const Access &access, uint64_t lanes) {
+  const int32_t named = access.site.facts.extent;
+  if (named < 0) return;
+  const SupaExtent &extent = access.own->extents[static_cast<size_t>(named)];
+  if (extent.group < 0) return;
+  const supa::Shadow &shadow = *access.own->shadows[static_cast<size_t>(extent.group)];
+  if (shadow.writers == nullptr) return;
+  for (uint64_t left = lanes; left != 0; left &= left - 1) {
+    const uint64_t offset = access.address(__builtin_ctzll(left)) - shadow.base;
+    if (offset >= static_cast<uint64_t>(shadow.bytes)) continue;
+    __builtin_prefetch(shadow.writers + (offset >> shadow.shift), 1);
+    if (shadow.has_readers) __builtin_prefetch(shadow.readers + (offset >> shadow.shift), 1);
+  }
+}
+
 __attribute__((noinline)) uint64_t each_lane(const Access &access, uint64_t lanes) {
+  fetch_cells(access, lanes);
   uint64_t good = lanes;
   for (uint64_t left = lanes; left != 0; left &= left - 1) {
     const int lane = __builtin_ctzll(left);

@@ -9,6 +9,7 @@ namespace supa {
 namespace {
 
 constexpr int64_t kMostKept = int64_t{2} << 30;  // bytes of shadows that no launch uses
+constexpr int64_t kHugePage = 2 << 20;
 constexpr uint32_t kLastNumber = 0x7FFFFFF0;
 
 std::mutex kept_mutex;
@@ -33,6 +34,7 @@ Shadow::Shadow(uint64_t base, int64_t bytes, int64_t cell_bytes) : base(base), b
   void *memory = mmap(nullptr, static_cast<size_t>(mapped_bytes), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory != MAP_FAILED) {
+    if (mapped_bytes >= kHugePage) madvise(memory, static_cast<size_t>(mapped_bytes), MADV_HUGEPAGE);  // a hint
     writers = static_cast<uint32_t *>(memory);
     readers = writers + cells;
   }
