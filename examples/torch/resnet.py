@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-STEPS, BATCH, WIDTH = 6, 32, 64
+STEPS, BATCH, WIDTH = 4, 32, 64
 
 
 def convolution(inputs: int, outputs: int, size: int, stride: int) -> nn.Sequential:

@@ -46,7 +46,7 @@ def test_memory_is_counted():
 
 def test_results_of_host_operators_lie_in_device_memory():
     before = torch.supa.memory_allocated()
-    found = torch.cumsum(torch.ones(1024, device="supa"), 0)
+    found = torch.histc(torch.ones(8, device="supa"), 1024)
     assert torch.supa.memory_allocated() - before == 4096
     assert found.untyped_storage().device.type == "supa"
 
@@ -114,7 +114,7 @@ TIME = """
     half = huge.view(2, -1).cumsum(0)
     assert half.shape == (2, 2 << 30) and half.device.type == "supa"
     torch.supa.synchronize()
-    assert torch.supa.host_operators() == {"aten::cumsum": 1}
+    assert torch.supa.host_operators() == {}
     assert half[0, 0].item() != half[0, 0].item(), "there was a value"
     print("fine")
 """

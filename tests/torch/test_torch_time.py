@@ -62,7 +62,7 @@ def test_a_model_larger_than_this_machine_is_priced_on_several_cards():
     """Eight layers of Llama 2 70B's width and its vocabulary: 15 GB of weights on two cards."""
     arguments = "--layers 8 --width 8192 --hidden 28672 --heads 64 --key-value-heads 8 --vocabulary 32000"
     code = LARGE.format(
-        arguments=f"{arguments} --sequence 128 --tokens 1", script=str(ROOT / "examples/torch/llama.py")
+        arguments=f"{arguments} --sequence 128 --tokens 0", script=str(ROOT / "examples/torch/llama.py")
     )
     done = run(code, SUPA_MODE="time", SUPA_DEVICE="hearten", SUPA_CARDS="2")
     lines = done.stdout.splitlines()
