@@ -51,7 +51,7 @@ OTHERS = (
 
 _UNARY_NAMES = tuple(form for name in UNARY for form in (name, f"{name}_", f"{name}.out"))
 INDEXING = (
-    "gather", "take", "scatter.src", "scatter_.src", "scatter.value", "scatter_.value", "scatter.reduce",
+    "gather", "take", "put_", "scatter.src", "scatter_.src", "scatter.value", "scatter_.value", "scatter.reduce",
     "scatter_.reduce", "scatter.value_reduce", "scatter_.value_reduce", "scatter_add", "scatter_add_",
     "scatter_reduce.two", "scatter_reduce_.two", "index_add", "index_add_", "index_copy", "index_copy_", "index.Tensor",
     "_unsafe_index.Tensor", "index_put_", "_index_put_impl_",

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from supa.base.errors import LaunchError
 from supa.frameworks.torch.extension import library
 from supa.frameworks.torch.launches import enter
 from supa.jit.sanitizer.settings import kinds
@@ -148,7 +149,11 @@ class Recorder:
         shape = (grid,) if isinstance(grid, int) else grid
         values = [_plain(one) for one in arguments]
         with torch.supa.device(self.device.index):  # type: ignore[attr-defined]
-            compiled = kernel[shape](*values, **constants)
+            try:
+                compiled = kernel[shape](*values, **constants)
+            except LaunchError as error:  # as torch's users know it
+                kind = IndexError if "out of bounds" in str(error) else RuntimeError
+                raise kind(str(error)) from error
         if self._writes:
             sizes = (*shape, 1, 1)[:3]
             self._launches.append(

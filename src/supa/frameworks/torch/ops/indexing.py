@@ -135,6 +135,15 @@ def _take(recorder: Recorder, x: Tensor, index: Tensor) -> Tensor:
     return take(recorder, x, index, index.shape, [0] * index.dim(), index.stride(), size=x.numel(), step=1)
 
 
+@device_op("put_")
+def _put(recorder: Recorder, x: Tensor, index: Tensor, source: Tensor, accumulate: bool) -> Tensor:
+    if not x.is_contiguous() or source.dtype != x.dtype or source.numel() != index.numel():
+        raise Declined
+    index, source = contiguous(recorder, index), contiguous(recorder, source)
+    return put(recorder, x, source, index, [index.numel()], [[0], [1], [1]], size=x.numel(), step=1,
+               kind="add" if accumulate else "set")  # fmt: skip
+
+
 _KINDS = {"add": "add", "sum": "add", "amax": "max", "amin": "min", None: "set"}
 
 

@@ -161,10 +161,12 @@ def _is_single(x: Tensor, weight: Tensor, geometry: Geometry, groups: int) -> bo
     )  # fmt: skip
 
 
-def _bias_of(bias: Tensor | None, x: Tensor) -> Tensor | None:
-    if bias is not None and (bias.device != x.device or bias.dtype != x.dtype or not bias.is_contiguous()):
+def _bias_of(recorder: Recorder, bias: Tensor | None, x: Tensor) -> Tensor | None:
+    if bias is None:
+        return None
+    if bias.device != x.device or bias.dtype != x.dtype:
         raise Declined
-    return bias
+    return contiguous(recorder, bias)
 
 
 @device_op("convolution_overrideable")
@@ -174,7 +176,7 @@ def _convolution(
 ) -> Tensor:  # fmt: skip
     _check(x, weight, groups, transposed)
     geometry = _geometry(weight, stride, padding, step)
-    bias, weight = _bias_of(bias, x), contiguous(recorder, weight)
+    bias, weight = _bias_of(recorder, bias, x), contiguous(recorder, weight)
     if not transposed and _is_single(x, weight, geometry, groups):
         return _single(recorder, contiguous(recorder, x), weight, bias, geometry)
     if groups > _MOST_GROUPS:
