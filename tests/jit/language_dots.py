@@ -105,17 +105,18 @@ def _scaled_error(left: str, right: str) -> float:
 
 PAIRS = Section(
     title="dot: pairs of operands",
-    text="The left operand by row, the right by column; a sum of 64 products, in float64, float32 or int32. The largest"
-    " error as a fraction of the sum of the products' magnitudes.",
-    rows=OPERANDS, columns=OPERANDS, measure=measure_pairs, relative=True,
+    text="The left operand by row, the right by column; a sum of 64 products, in float64, float32 or int32. An upper"
+    " bound of the error as a fraction of the sum of the products' magnitudes: twice the largest seen, since hosts sum"
+    " in different orders.",
+    rows=OPERANDS, columns=OPERANDS, measure=measure_pairs, relative=True, any_order=True,
 )  # fmt: skip
 INPUT_PRECISIONS = Section(
     title="dot: input precisions",
     text="On `bili100`, whose `tf32` truncates its operands to 15 bits of mantissa.",
-    rows=("float32",), columns=PRECISIONS, measure=measure_precisions, relative=True,
+    rows=("float32",), columns=PRECISIONS, measure=measure_precisions, relative=True, any_order=True,
 )  # fmt: skip
 MICROSCALED = Section(
     title="dot_scaled: microscaling formats",
     text="The left operand by row, the right by column; scales of 32 elements, none for bf16 and fp16.",
-    rows=SCALED, columns=SCALED, measure=measure_scaled, relative=True,
+    rows=SCALED, columns=SCALED, measure=measure_scaled, relative=True, any_order=True,
 )  # fmt: skip

@@ -23,6 +23,7 @@ class Section:
     columns: Sequence[str]
     measure: Callable[[str], Errors]
     relative: bool = False  # errors are fractions of the sum of magnitudes, not units in the last place
+    any_order: bool = False  # hosts combine in different orders: twice what was seen, to a power of two
 
     def lines(self) -> list[str]:
         """The table, from measurements of now."""
@@ -41,6 +42,8 @@ class Section:
             return "exact"
         if not math.isfinite(error):
             return "wrong"
+        if self.any_order:
+            error = 2.0 ** math.ceil(math.log2(2 * error))
         return f"2^{math.ceil(math.log2(error))}" if self.relative else f"{math.ceil(2 * error) / 2:g}"
 
 
