@@ -24,16 +24,16 @@ TABLES = {
 }
 SAMPLE = 5
 UNCALIBRATED: dict[str, Callable[[Rates], float]] = {
-    "tile_hbm": lambda r: r.hbm_stream_bytes_per_s / r.hbm_bytes_per_s,
-    "row_hbm": lambda r: r.hbm_stream_bytes_per_s / r.hbm_bytes_per_s,
+    "opening_bytes": lambda r: 0.0,
     "l2_share": lambda r: 1.0,
     "kept": lambda r: 0.0,
-    "miss_latency_s": lambda r: 145e-9,
+    "miss_latency_s": lambda r: r.hbm_latency_s,
     "block_start_s": lambda r: 0.0,
     "turn_s": lambda r: 0.0,
     "cu_sums_bytes_per_s": lambda r: 32 * r.core_hz,
     "handover_s": lambda r: r.l2_latency_s,
     "overlap": lambda r: 1.0,
+    "response_s": lambda r: 0.0,
     "mac_j": lambda r: 0.8e-12,
     "launch_s": lambda r: 1e-6,
     "collective_start_s": lambda r: r.launch_s,

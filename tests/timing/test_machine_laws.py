@@ -258,7 +258,7 @@ def test_split_products_pay_a_handover_and_move_their_sums() -> None:
     device = device_of("a100-sxm-80")
     one = gemm(128, 128, 8192, tiling=Tiling(parts=8))
     found = run(device, one)
-    assert found.flops == 2 * 128 * 128 * 8192 + 8 * 128 * 128  # and the additions of eight parts
+    assert found.flops == 2 * 128 * 128 * 8192 + 12 * 128 * 128  # and additions of eight parts, six at once
     assert found.time_ps > device.chip.sustained.handover_ps
     assert found.time_ps < 0.5 * run(device, gemm(128, 128, 8192)).time_ps
 

@@ -13,6 +13,7 @@ import numpy as np
 from supa.arch import Chip
 
 TILE_RUN_BYTES = 128  # a row of a tile: what libraries load of a matrix before they turn to the next row
+PARTS_AT_ONCE = 6  # partial sums that a block which adds them has under way before it waits
 LANE_RUN_BYTES = 64  # what a warp asks for when each of its lanes takes one element of two bytes
 
 

@@ -139,13 +139,15 @@ def _operand_bytes(pricer: StepPricer, step: Matrix, m: int, n: int, k: int, wid
     """Bytes that one product reads from shared memory.
 
     Where the matrix engine reads shared memory itself, the left operand is read once and the right one once for each
-    row of EUs' steps; where operands pass through registers, each warp of a grid of warps reads its rows and columns.
+    row of EUs' steps, or the product is turned and the operands change parts; where operands pass through registers,
+    each warp of a grid of warps reads its rows and columns.
     """
     tcore = pricer.chip.tcore
     left, right = (m * k * width * step.left_shared, k * n * width * step.right_shared)
     if tcore.reads_shared_memory:
         rows = tcore.step_m * min(pricer.warps, pricer.eus)
-        return left + right * -(-m // rows)
+        straight, turned = left + right * -(-m // rows), right + left * -(-n // rows)
+        return min(straight, turned) if step.left_shared and step.right_shared else straight
     best = float("inf")
     for down in range(1, pricer.warps + 1):
         if pricer.warps % down == 0:

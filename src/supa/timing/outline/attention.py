@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from supa.timing.mechanisms import TILE_RUN_BYTES
+from supa.timing.mechanisms import PARTS_AT_ONCE, TILE_RUN_BYTES
 from supa.timing.outline.estimate import Estimate, capped, joined
 from supa.timing.outline.rates import Rates
 
@@ -176,7 +176,8 @@ def _split(rates: Rates, shape: Heads, tile: Tile) -> tuple[float, float, float,
         if used > 1:
             sums = used * shape.batch * shape.heads * shape.head_dim * 4
             launch = 0.0 if rates.direct else rates.launch_s
-            body += launch + rates.handover_s + 4 * sums / rates.l2_bytes_per_s
+            in_turn = rates.handover_s + used / PARTS_AT_ONCE * rates.l2_latency_s
+            body += launch + in_turn + 4 * sums / rates.l2_bytes_per_s
         macs = blocks * all_steps * 2.0 * tile.rows * tile.keys * shape.head_dim
         best = min(best, (body, compute, macs, f"keys in {used} parts of {steps} tiles"))
     return best

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from supa.timing import mechanisms
-from supa.timing.mechanisms import TILE_RUN_BYTES
+from supa.timing.mechanisms import PARTS_AT_ONCE, TILE_RUN_BYTES
 from supa.timing.outline.estimate import Estimate, capped, joined
 from supa.timing.outline.rates import Rates
 
@@ -121,13 +121,15 @@ def _tiles(rates: Rates) -> list[tuple[int, int]]:
 
 
 def _stages(rates: Rates, turn_bytes: int, k: int) -> list[int]:
-    """Pipelining depths: what fills shared memory with one block or two, or what libraries ship."""
+    """Pipelining depths, the deepest first, which wins where they are as good: what fills shared memory with one block
+    or two, or what libraries ship.
+    """
     room = rates.shared_bytes
     if rates.direct:
         wanted = {max(2, min((room // blocks - 1024) // turn_bytes, 8)) for blocks in (1, 2)}
     else:
         wanted = {3, 4, 5, 6} if k == 32 else {3, 4}
-    return sorted(one for one in wanted if one * turn_bytes <= rates.shared_per_block_bytes)
+    return sorted((one for one in wanted if one * turn_bytes <= rates.shared_per_block_bytes), reverse=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +175,8 @@ def times_of(rates: Rates, m: Any, n: Any, k: Any, space: Space) -> tuple[np.nda
     )
     body = joined(compute, hbm, l2)
     split = space.parts > 1
-    adding = np.where(split, rates.handover_s + space.parts * m * n * 16 / rates.l2_bytes_per_s, 0.0)
+    in_turn = rates.handover_s + space.parts / PARTS_AT_ONCE * rates.l2_latency_s
+    adding = np.where(split, in_turn + space.parts * m * n * 16 / rates.l2_bytes_per_s, 0.0)
     times = rates.launch_s + capped(rates, body, (compute / body) ** 5, energy) + adding
     wasted = np.ceil(turns_all / turns) != space.parts
     return np.where(wasted, np.inf, times), Parts(shares={"matrix": compute, "hbm": hbm, "l2": l2}, energy_j=energy)

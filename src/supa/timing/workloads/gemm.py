@@ -9,7 +9,7 @@ import numpy as np
 
 from supa.program.program import Resources
 from supa.program.work import Access, Barrier, Count, Engine, Exchange, Matrix, Node, Repeat, Vector, Work
-from supa.timing.mechanisms import TILE_RUN_BYTES
+from supa.timing.mechanisms import PARTS_AT_ONCE, TILE_RUN_BYTES
 from supa.timing.workloads.kernel import Kernel, arena, stream_of
 
 MatrixFormat = Literal["bf16", "fp16", "tf32"]
@@ -76,7 +76,19 @@ def gemm(
         mine = np.clip(rows - part * share, 0, share)
         others = [sums + first * SUM_BYTES, ones * tiling.parts, ones * m * n * SUM_BYTES, mine,
                   ones * n * SUM_BYTES, columns, ones * SUM_BYTES]  # fmt: skip
-        store = [*own, *others, c + first * width, mine, ones * n * width, columns, ones * width]
+        turns_of_adding = ones * -(-tiling.parts // PARTS_AT_ONCE)
+        onwards = [ones * PARTS_AT_ONCE * m * n * SUM_BYTES, ones * -PARTS_AT_ONCE, *[ones * 0] * 5]
+        store = [
+            *own,
+            turns_of_adding,
+            *others,
+            *onwards,
+            c + first * width,
+            mine,
+            ones * n * width,
+            columns,
+            ones * width,
+        ]
     return Kernel(
         name="gemm",
         work=_work(tiling, tensor_format, dtype, width),
@@ -167,17 +179,18 @@ def _end(tiling: Tiling, dtype: str, width: int) -> tuple[Node, ...]:
             Access(id=4, waits=(3,), kind="store", element_bytes=width, shape=(tiling.m, tiling.n), argument=2),
         )
     share = -(-tiling.m // tiling.parts)
-    shape = (tiling.parts, share, tiling.n)
-    counts = (
-        Count(kind="add", format="f32", elements=tile),
-        Count(kind="convert", format=dtype, elements=share * tiling.n),
+    together = min(tiling.parts, PARTS_AT_ONCE)
+    adding = (
+        Access(id=5, waits=(4,), kind="load", element_bytes=SUM_BYTES, shape=(together, share, tiling.n), argument=3),
+        Vector(id=6, waits=(5, 6), counts=(Count(kind="add", format="f32", elements=together * share * tiling.n),)),
     )
+    convert = Vector(id=7, waits=(6,), counts=(Count(kind="convert", format=dtype, elements=share * tiling.n),))
     return (
         Access(id=3, waits=(2,), kind="store", element_bytes=SUM_BYTES, shape=(tiling.m, tiling.n), argument=3),
         Barrier(id=4, scope="grid", waits=(3,)),
-        Access(id=5, waits=(4,), kind="load", element_bytes=SUM_BYTES, shape=shape, argument=3),
-        Vector(id=6, waits=(5,), counts=counts),
-        Access(id=7, waits=(6,), kind="store", element_bytes=width, shape=(share, tiling.n), argument=2),
+        Repeat(body=adding),
+        convert,
+        Access(id=8, waits=(7,), kind="store", element_bytes=width, shape=(share, tiling.n), argument=2),
     )
 
 
