@@ -11,7 +11,6 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
-
 _waiting: dict[str, list[Callable[[ModuleType], None]]] = {}
 
 
