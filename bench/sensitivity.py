@@ -47,7 +47,7 @@ def changes(device: Device, by: float = 2.0) -> Iterator[tuple[str, str, list[li
     """Path, figure, and relative changes at a `by`-th and at `by` times, for every assumed figure that can be scaled."""
     base = times_us(device)
     for path, figure in device.figures.items():
-        if figure.kind != "assumed":
+        if figure.kind != "assumed" or path.startswith("uncertainty."):
             continue
         both = []
         for factor in (1 / by, by):
