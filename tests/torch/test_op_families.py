@@ -1,4 +1,5 @@
-"""Families of operators against the host in float64 or whole numbers, forward and, of floats, backward: indexing, lines,
+"""Families of operators against the host in float64 or whole numbers, forward and, of floats, backward: indexing,
+lines,
 reductions, pooling, norms, losses, convolutions, attention, cells, optimizers. Each is called twice: the second call is
 the extension's replay. None of them may run on the host.
 """
@@ -36,7 +37,8 @@ def check(function, *tensors, on_host=()):
         assert len(found) == len(exact)
         for ours, expected in zip(found, exact, strict=True):
             assert ours.shape == expected.shape
-            torch.testing.assert_close(ours.cpu().to(expected.dtype), expected, rtol=TOLERANCE[kind], atol=TOLERANCE[kind],
+            torch.testing.assert_close(ours.cpu().to(expected.dtype), expected, rtol=TOLERANCE[kind],
+            atol=TOLERANCE[kind],
                                        equal_nan=True)  # fmt: skip
     after = torch.supa.host_operators()
     ran = {name.removeprefix("aten::") for name, count in after.items() if count != before.get(name, 0)}
@@ -121,8 +123,10 @@ def test_whole_numbers_are_exact():
     x = torch.randint(-9, 9, (6, 8))
     for function in (
         lambda x: x * 3 + (1 << 40), lambda x: x.sum(1), lambda x: x.prod(1), lambda x: x.cumsum(0),
-        lambda x: tuple(x.sort(dim=1, stable=True)), lambda x: x.clamp(-2, 5), lambda x: (x > 0).any(1), lambda x: (x > 0).all(),
-        lambda x: x // 3, lambda x: x % -4, lambda x: x.max(), lambda x: x.float().sin(), lambda x: ~x, lambda x: x.tril(1),
+        lambda x: tuple(x.sort(dim=1, stable=True)), lambda x: x.clamp(-2, 5), lambda x: (x > 0).any(1),
+        lambda x: (x > 0).all(),
+        lambda x: x // 3, lambda x: x % -4, lambda x: x.max(), lambda x: x.float().sin(), lambda x: ~x,
+        lambda x: x.tril(1),
         lambda x: torch.bucketize(x, torch.tensor([-3, 0, 4], device=x.device)),
     ):  # fmt: skip
         check(function, x)
@@ -173,7 +177,9 @@ def test_group_norm():
 
 LOSSES = {
     "cross entropy": lambda x, t: fn.cross_entropy(x, t),
-    "weighted": lambda x, t: fn.cross_entropy(x, t, torch.arange(1.0, 12.0, device=x.device, dtype=x.dtype), ignore_index=3),
+    "weighted": lambda x, t: fn.cross_entropy(
+        x, t, torch.arange(1.0, 12.0, device=x.device, dtype=x.dtype), ignore_index=3
+    ),
     "each": lambda x, t: fn.cross_entropy(x, t, reduction="none"),
     "smoothed": lambda x, t: fn.cross_entropy(x, t, label_smoothing=0.1),
     "mse": lambda x, t: fn.mse_loss(x, x.detach().flip(0)),
@@ -225,7 +231,9 @@ def test_attention(sizes, kind):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_attention_of_grouped_heads_in_lower_types(dtype):
     q, k, v = torch.randn(2, 6, 9, 16), torch.randn(2, 2, 11, 16), torch.randn(2, 2, 11, 16)
-    check(lambda q, k, v: fn.scaled_dot_product_attention(q, k, v, enable_gqa=True), *(one.to(dtype) for one in (q, k, v)))
+    check(
+        lambda q, k, v: fn.scaled_dot_product_attention(q, k, v, enable_gqa=True), *(one.to(dtype) for one in (q, k, v))
+    )
 
 
 def test_dropout_of_attention_is_drawn_again_going_back():
@@ -250,7 +258,10 @@ def test_recurrent_networks(cell):
 
     def run(x):
         own = copy.deepcopy(net).to(x.device, x.dtype)
-        return (own(x)[0], *(one.detach() for one in torch.autograd.grad(own(x.detach())[0].square().sum(), list(own.parameters()))))
+        return (
+            own(x)[0],
+            *(one.detach() for one in torch.autograd.grad(own(x.detach())[0].square().sum(), list(own.parameters()))),
+        )
 
     check(run, torch.randn(4, 6, 5))
 
@@ -298,7 +309,9 @@ def test_random_numbers(name):
 
 def test_what_is_composed_is_one_recipe():
     x, y = torch.rand(2, 6, 8)
-    check(lambda x, y: fn.binary_cross_entropy(x, y.detach(), reduction="none"), x, y)  # two constants, one of them first
+    check(
+        lambda x, y: fn.binary_cross_entropy(x, y.detach(), reduction="none"), x, y
+    )  # two constants, one of them first
     before = torch.supa.host_operators()
     out = torch.empty(0, device="supa")
     for _ in range(3):

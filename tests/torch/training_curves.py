@@ -45,6 +45,7 @@ class Block(nn.Module):
 
 def vision_transformer(device):
     """Patches, a class token, positions, two layers, AdamW."""
+
     class Model(nn.Module):
         def __init__(self):
             super().__init__()
@@ -79,7 +80,11 @@ def language(device):
 
 def recurrent(device):
     """An LSTM and a GRU that follow a sine, gradients clipped, Adam."""
-    lstm, gru, head = nn.LSTM(1, 12, 2, batch_first=True).to(device), nn.GRU(12, 8, batch_first=True).to(device), nn.Linear(8, 1).to(device)
+    lstm, gru, head = (
+        nn.LSTM(1, 12, 2, batch_first=True).to(device),
+        nn.GRU(12, 8, batch_first=True).to(device),
+        nn.Linear(8, 1).to(device),
+    )
     wave = torch.sin(torch.arange(25.0) / 3).to(device)
     x, y = wave[None, :-1, None], wave[None, 1:, None]
     parameters = [*lstm.parameters(), *gru.parameters(), *head.parameters()]
@@ -88,7 +93,9 @@ def recurrent(device):
 
 def adversarial(device):
     """A generator with transposed convolutions against a critic, in turns."""
-    maker = nn.Sequential(nn.ConvTranspose2d(8, 8, 4), nn.BatchNorm2d(8), nn.ReLU(), nn.ConvTranspose2d(8, 1, 4, 2, 1), nn.Tanh()).to(device)
+    maker = nn.Sequential(
+        nn.ConvTranspose2d(8, 8, 4), nn.BatchNorm2d(8), nn.ReLU(), nn.ConvTranspose2d(8, 1, 4, 2, 1), nn.Tanh()
+    ).to(device)
     critic = nn.Sequential(nn.Conv2d(1, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(128, 1)).to(device)
     real, noise = torch.randn(6, 1, 8, 8).tanh().to(device), torch.randn(STEPS, 6, 8, 1, 1).to(device)
     one, two = (torch.optim.Adam(net.parameters(), lr=2e-3, betas=(0.5, 0.9)) for net in (critic, maker))
@@ -115,7 +122,9 @@ def graph(device):
     y = torch.randint(0, 3, (20,)).to(device)
 
     def gather(values):
-        degree = torch.zeros(20, 1, device=device).index_add_(0, edges[1], torch.ones(60, 1, device=device)).clamp(min=1)
+        degree = (
+            torch.zeros(20, 1, device=device).index_add_(0, edges[1], torch.ones(60, 1, device=device)).clamp(min=1)
+        )
         return torch.zeros_like(values).index_add(0, edges[1], values[edges[0]]) / degree + values
 
     def loss():
@@ -126,6 +135,7 @@ def graph(device):
 
 def diffusion(device):
     """A tiny U-Net that takes noise away: group norms, a way down and up, a skip."""
+
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -143,7 +153,8 @@ def diffusion(device):
     clean, noise = torch.rand(5, 1, 8, 8).to(device), torch.randn(5, 1, 8, 8).to(device)
     t = torch.rand(5).to(device)
     level = t[:, None, None, None]
-    return train(net.parameters(), lambda: fn.mse_loss(net((1 - level).sqrt() * clean + level.sqrt() * noise, t), noise),
+    return train(net.parameters(), lambda: fn.mse_loss(net((1 - level).sqrt() * clean + level.sqrt() * noise, t),
+    noise),
                  torch.optim.AdamW, lr=5e-3)  # fmt: skip
 
 
@@ -171,9 +182,12 @@ def policy(device):
 
 
 def speech(device):
-    """Frames of sound: one-dimensional convolutions with strides and dilation, weight norm's cousin GLU, mean pooling."""
+    """Frames of sound: one-dimensional convolutions with strides and dilation, weight norm's cousin GLU,
+    mean pooling.
+    """
     net = nn.Sequential(
-        nn.Conv1d(1, 16, 9, 4, 4), nn.GLU(1), nn.BatchNorm1d(8), nn.Conv1d(8, 16, 5, padding=4, dilation=2), nn.Hardtanh(),
+        nn.Conv1d(1, 16, 9, 4, 4), nn.GLU(1), nn.BatchNorm1d(8), nn.Conv1d(8, 16, 5, padding=4, dilation=2),
+        nn.Hardtanh(),
         nn.AvgPool1d(2), nn.Conv1d(16, 8, 3), nn.PReLU(),
     ).to(device)  # fmt: skip
     head = nn.Linear(8, 4).to(device)
@@ -214,7 +228,18 @@ def train(parameters, loss_of: Callable[[], torch.Tensor], optimizer, clip=0.0, 
 
 KINDS = {
     one.__name__: one
-    for one in (vision, vision_transformer, language, recurrent, adversarial, graph, diffusion, policy, speech, variational)
+    for one in (
+        vision,
+        vision_transformer,
+        language,
+        recurrent,
+        adversarial,
+        graph,
+        diffusion,
+        policy,
+        speech,
+        variational,
+    )
 }
 
 

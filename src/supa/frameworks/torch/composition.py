@@ -18,7 +18,7 @@ def _table() -> dict[str, Any]:
 
     found = {}
     for operator, function in decomposition_table.items():
-        name = operator._name
+        name = str(operator.name())
         if name.startswith("aten::"):
             found[name.removeprefix("aten::")] = function
     return found
@@ -43,9 +43,7 @@ def decomposition(name: str, schema: Any, values: list[Any]) -> Any:
     """
     from supa.frameworks.torch.recorder import Declined
 
-    positional = [
-        value for argument, value in zip(schema.arguments, values, strict=True) if not argument.kwarg_only
-    ]
+    positional = [value for argument, value in zip(schema.arguments, values, strict=True) if not argument.kwarg_only]
     named = {argument.name: value for argument, value in zip(schema.arguments, values, strict=True)
              if argument.kwarg_only and value is not None}  # fmt: skip
     try:

@@ -39,7 +39,8 @@ IN_PLACE = ("add_.Tensor", "sub_.Tensor", "mul_.Tensor", "div_.Tensor", "pow_.Sc
             "add.out", "sub.out", "mul.out", "div.out")  # fmt: skip
 
 WEIGHTED = ("addcmul", "addcmul_", "addcdiv", "addcdiv_", "where.self", "masked_fill.Scalar", "masked_fill_.Scalar",
-            "clamp", "clamp_min", "clamp_max", "clamp_", "relu", "relu_", "leaky_relu", "leaky_relu_", "leaky_relu_backward", "gelu",
+            "clamp", "clamp_min", "clamp_max", "clamp_", "relu", "relu_", "leaky_relu", "leaky_relu_",
+            "leaky_relu_backward", "gelu",
             "gelu_backward", "softplus")  # fmt: skip
 
 OTHERS = (
@@ -91,9 +92,11 @@ INSIDE = ("fill_.Scalar", "_copy_from", "arange.start_out")
 NOT_COMPOSED = frozenset((
     "alias", "as_strided", "detach", "diagonal", "expand", "lift", "lift_fresh", "permute", "select", "slice", "split",
     "split_with_sizes", "squeeze", "t", "transpose", "unbind", "unfold", "unsqueeze", "view", "_reshape_alias",
-    "_unsafe_view", "clone", "_to_copy", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "zero", "fill",
+    "_unsafe_view", "clone", "_to_copy", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "zero",
+    "fill",
     "full", "zeros", "ones", "zeros_like", "ones_like", "item", "sym_numel", "is_complex", "is_same_size", "resize_as",
-    "bernoulli", "arange", "cauchy", "exponential", "geometric", "log_normal", "normal", "uniform", "randn", "out_dtype",
+    "bernoulli", "arange", "cauchy", "exponential", "geometric", "log_normal", "normal", "uniform", "randn",
+    "out_dtype",
     "native_dropout", "lstm", "gru", "rnn_tanh", "rnn_relu", "_scaled_dot_product_flash_attention_for_cpu",
 ))  # fmt: skip
 """Families whose decompositions are not used: views and copies, constants, random numbers."""
@@ -101,8 +104,26 @@ NOT_COMPOSED = frozenset((
 ALSO_COMPOSED = ("logsumexp",)
 """Names that torch composes of operators that write to what they resize; its decompositions do not."""
 
-NAMES = tuple(dict.fromkeys((*_UNARY_NAMES, *BINARY, *IN_PLACE, *WEIGHTED, *OTHERS, *LOGICAL, "div.Tensor_mode", "div_.Tensor_mode",
-                             *INDEXING, *MOVES, *CHANCE, *LAYERS, *REDUCTIONS, *ALONG)))
+NAMES = tuple(
+    dict.fromkeys(
+        (
+            *_UNARY_NAMES,
+            *BINARY,
+            *IN_PLACE,
+            *WEIGHTED,
+            *OTHERS,
+            *LOGICAL,
+            "div.Tensor_mode",
+            "div_.Tensor_mode",
+            *INDEXING,
+            *MOVES,
+            *CHANCE,
+            *LAYERS,
+            *REDUCTIONS,
+            *ALONG,
+        )
+    )
+)
 """All names, as torch writes them."""
 
 OPEN = tuple(dict.fromkeys((

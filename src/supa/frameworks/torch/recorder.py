@@ -187,7 +187,7 @@ class Recorder:
         for kind, pool in ((INPUT, self._tensors), (MADE, self._made)):
             for index, one in enumerate(pool):
                 if one is tensor:
-                    return _Source(kind, index, tensor.storage_offset() * tensor.element_size() if kind else 0)
+                    return _Source(kind, index, int(tensor.storage_offset()) * tensor.element_size() if kind else 0)
         for view, base in self._views:
             if view is tensor:
                 found = self._source(base)
@@ -243,9 +243,7 @@ class Recorder:
                 own = (inputs if source.kind == INPUT else made)[source.index]
                 pointers.append((slot, _Source(own.kind, own.index, own.offset_bytes + source.offset_bytes)))
             holes = tuple(hole for hole in launch.holes if hole[2] != _FP32_HOLE)
-            self._launches.append(
-                _Launch(head=launch.head, slots=launch.slots, pointers=tuple(pointers), holes=holes)
-            )
+            self._launches.append(_Launch(head=launch.head, slots=launch.slots, pointers=tuple(pointers), holes=holes))
 
     def _result(self, one: torch.Tensor | int | None) -> list[int]:
         if one is None:

@@ -114,7 +114,9 @@ def backward_queries(
     wide = across < width
     mask = (row < queries)[:, None] & wide[None, :]
     q = tl.load(q_ptr + image * q_b + head * q_h + row[:, None] * q_m + across[None, :] * q_d, mask=mask, other=0.0)
-    grad = tl.load(grad_ptr + image * g_b + head * g_h + row[:, None] * g_m + across[None, :] * g_d, mask=mask, other=0.0)
+    grad = tl.load(
+        grad_ptr + image * g_b + head * g_h + row[:, None] * g_m + across[None, :] * g_d, mask=mask, other=0.0
+    )
     rows = pair.to(tl.int64) * queries + row
     logs = tl.load(sums_ptr + rows, mask=row < queries, other=float("inf"))
     along = tl.load(along_ptr + rows, mask=row < queries, other=0.0)
@@ -127,7 +129,8 @@ def backward_queries(
         k_at = k_ptr + image * k_b + (head // group) * k_h + column[:, None] * k_n + across[None, :] * k_d
         v_at = v_ptr + image * v_b + (head // group) * v_h + column[:, None] * v_n + across[None, :] * v_d
         k, v = tl.load(k_at, mask=there, other=0.0), tl.load(v_at, mask=there, other=0.0)
-        score = _scores(q, tl.trans(k), row, column, queries, keys, scale, bias_ptr + image * b_b + head * b_h, b_m, b_n,
+        score = _scores(q, tl.trans(k), row, column, queries, keys, scale, bias_ptr + image * b_b + head * b_h, b_m,
+        b_n,
                         CAUSAL, BIASED, PRECISION)  # fmt: skip
         power = tl.exp(score - logs[:, None])
         inner = tl.dot(grad, tl.trans(v), input_precision=PRECISION)

@@ -51,7 +51,9 @@ def statistics(
         fresh = var * count / tl.maximum(count - 1, 1)
         new_mean = old_mean + momentum * (mean - old_mean)
         tl.store(running_mean_ptr + channel, new_mean.to(running_mean_ptr.dtype.element_ty))
-        tl.store(running_var_ptr + channel, (old_var + momentum * (fresh - old_var)).to(running_var_ptr.dtype.element_ty))
+        tl.store(
+            running_var_ptr + channel, (old_var + momentum * (fresh - old_var)).to(running_var_ptr.dtype.element_ty)
+        )
 
 
 @triton.jit

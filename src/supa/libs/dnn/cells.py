@@ -17,7 +17,9 @@ def _sigmoid(x):
 
 
 @triton.jit
-def _gate(a_ptr, b_ptr, a_bias_ptr, b_bias_ptr, row, column, number, width, GATES: tl.constexpr, BIASED: tl.constexpr, mask):
+def _gate(
+    a_ptr, b_ptr, a_bias_ptr, b_bias_ptr, row, column, number, width, GATES: tl.constexpr, BIASED: tl.constexpr, mask
+):
     """What comes from the input and from the hidden state for a gate."""
     at = row * (GATES * width) + number * width + column
     a = tl.load(a_ptr + at, mask=mask, other=0.0).to(tl.float32)
@@ -72,7 +74,9 @@ def lstm_backward(
     leaves = tl.load(kept_ptr + at + 3 * width, mask=mask, other=0.0).to(tl.float32)
     before = tl.load(before_ptr + index, mask=mask, other=0.0).to(tl.float32)
     bent = libdevice.tanh(tl.load(c_ptr + index, mask=mask, other=0.0).to(tl.float32))
-    h_grad = tl.load(h_grad_ptr + index, mask=mask, other=0.0).to(tl.float32) if HAS_H else tl.zeros((BLOCK,), tl.float32)
+    h_grad = (
+        tl.load(h_grad_ptr + index, mask=mask, other=0.0).to(tl.float32) if HAS_H else tl.zeros((BLOCK,), tl.float32)
+    )
     total = h_grad * leaves * (1.0 - bent * bent)
     if HAS_C:
         total += tl.load(c_grad_ptr + index, mask=mask, other=0.0).to(tl.float32)

@@ -105,7 +105,9 @@ def mean_backward(
 def adaptive_mean(
     out_ptr, x_ptr, n, height, width, out_height, out_width, most_h, most_w, BACK: tl.constexpr, BLOCK: tl.constexpr
 ):
-    """out: the mean of each adaptive window of x. BACK: each window's share of x, the gradient, is added to out, fp32."""
+    """out: the mean of each adaptive window of x. BACK: each window's share of x, the gradient, is added to out,
+    fp32.
+    """
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     plane, out_row, out_column = _place(at, out_height, out_width)
     top, left = out_row * height // out_height, out_column * width // out_width
@@ -165,5 +167,7 @@ def resample(
             beside = tl.load(x_ptr + begin + top * width + right, mask=mask, other=0.0).to(tl.float32)
             below = tl.load(x_ptr + begin + bottom * width + left, mask=mask, other=0.0).to(tl.float32)
             corner = tl.load(x_ptr + begin + bottom * width + right, mask=mask, other=0.0).to(tl.float32)
-            x = (x * (1.0 - across) + beside * across) * (1.0 - down) + (below * (1.0 - across) + corner * across) * down
+            x = (x * (1.0 - across) + beside * across) * (1.0 - down) + (
+                below * (1.0 - across) + corner * across
+            ) * down
         tl.store(out_ptr + at, x.to(out_ptr.dtype.element_ty), mask=mask)

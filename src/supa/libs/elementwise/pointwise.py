@@ -18,7 +18,8 @@ from supa.libs.elementwise.table import OPERATIONS, Operation
 
 MOST_ROW_LOOPS = 4
 COMPUTE = {
-    "f32": tl.float32, "f64": tl.float64, "u8": tl.uint8, "i8": tl.int8, "i16": tl.int16, "i32": tl.int32, "i64": tl.int64, "i1": tl.int1,
+    "f32": tl.float32, "f64": tl.float64, "u8": tl.uint8, "i8": tl.int8, "i16": tl.int16, "i32": tl.int32,
+    "i64": tl.int64, "i1": tl.int1,
 }  # fmt: skip
 """The types that kernels compute in, by our names."""
 
@@ -169,7 +170,14 @@ def _compiled(name: str, title: str, lines: list[str]) -> Any:
     file = f"<supa elementwise: {title}>"
     text = "\n".join(["@triton.jit", *lines, ""])
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    scope: dict[str, Any] = {"triton": triton, "tl": tl, "libdevice": libdevice, "divide": divide, "root": root, "__name__": __name__}
+    scope: dict[str, Any] = {
+        "triton": triton,
+        "tl": tl,
+        "libdevice": libdevice,
+        "divide": divide,
+        "root": root,
+        "__name__": __name__,
+    }
     for one in (remainder_towards_zero, remainder_of_floor, quotient_towards_zero, quotient_of_floor):
         scope[one.__name__] = one
     exec(compile(text, file, "exec"), scope)

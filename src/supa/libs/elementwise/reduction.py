@@ -24,9 +24,11 @@ def _start(KIND: tl.constexpr, COMPUTE: tl.constexpr):
     if KIND == "prod" or KIND == "all":
         return tl.full((), 1, COMPUTE)
     if KIND == "max":
-        return tl.full((), -9223372036854775808, COMPUTE) if COMPUTE == tl.int64 else tl.full((), float("-inf"), COMPUTE)
+        return (
+            tl.full((), -9223372036854775808, COMPUTE) if tl.int64 == COMPUTE else tl.full((), float("-inf"), COMPUTE)
+        )
     if KIND == "min":
-        return tl.full((), 9223372036854775807, COMPUTE) if COMPUTE == tl.int64 else tl.full((), float("inf"), COMPUTE)
+        return tl.full((), 9223372036854775807, COMPUTE) if tl.int64 == COMPUTE else tl.full((), float("inf"), COMPUTE)
     return tl.full((), 0, COMPUTE)
 
 
@@ -79,7 +81,9 @@ def reduce_rows(
     out_ptr, x_ptr, rows, columns, inner, outer_stride, inner_stride, step, chunk, scale,
     KIND: tl.constexpr, ROOT: tl.constexpr, COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    """out[split, row] = scale * reduction of the row's part; elements of a row lie close. With ROOT, its square root."""
+    """out[split, row] = scale * reduction of the row's part; elements of a row lie close. With ROOT,
+    its square root.
+    """
     row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
     first = tl.program_id(1).to(tl.int64) * chunk
     last = tl.minimum(first + chunk, columns)

@@ -75,7 +75,8 @@ OPERATIONS: dict[str, Operation] = {
                             " if COMPUTE == tl.float32 or COMPUTE == tl.float64 else x < 0"}),
     **_table("bits", 1, 0, {"bitwise_not": "x ^ True if COMPUTE == tl.int1 else ~x"}),
     **_table("bool", 2, 0, {
-        "logical_and": "(x != 0) & (y != 0)", "logical_or": "(x != 0) | (y != 0)", "logical_xor": "(x != 0) != (y != 0)",
+        "logical_and": "(x != 0) & (y != 0)", "logical_or": "(x != 0) | (y != 0)",
+        "logical_xor": "(x != 0) != (y != 0)",
     }),
     **_table("same", 2, 0, {
         "fmod": "remainder_towards_zero(x, y)", "remainder": "remainder_of_floor(x, y)",
@@ -98,7 +99,8 @@ OPERATIONS: dict[str, Operation] = {
                               " * 0.7978845608028654 * (1.0 + 3.0 * 0.044715 * y * y))",
     }),
     **_table("float", 2, 1, {
-        "shrink_backward": "tl.where((y >= -s) & (y <= s), 0.0, x)", "threshold_backward": "tl.where(y <= s, 0.0, x)", "leaky_relu_backward": "tl.where(y > 0, x, x * s)",
+        "shrink_backward": "tl.where((y >= -s) & (y <= s), 0.0, x)", "threshold_backward": "tl.where(y <= s, 0.0, x)",
+        "leaky_relu_backward": "tl.where(y > 0, x, x * s)",
         "lerp": "tl.where(tl.abs(s) < 0.5, x + s * (y - x), y - (y - x) * (1.0 - s))",
     }),
     **_table("same", 3, 1, {"addcmul": "x + s * y * z"}),

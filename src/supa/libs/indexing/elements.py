@@ -64,7 +64,9 @@ def put(
 
 
 @triton.jit
-def combine(out_ptr, index_ptr, n, size, step, s1, s2, s3, s4, i0, i1, i2, i3, i4, ADDS: tl.constexpr, BLOCK: tl.constexpr):
+def combine(
+    out_ptr, index_ptr, n, size, step, s1, s2, s3, s4, i0, i1, i2, i3, i4, ADDS: tl.constexpr, BLOCK: tl.constexpr
+):
     """out[e] = (out[e] if ADDS) + index[e] * step in int64: the place that several indices mean together."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mask = at < n

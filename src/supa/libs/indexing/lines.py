@@ -1,6 +1,7 @@
 """Scans, orders and extremes along lines: the elements of one axis of a contiguous tensor.
 
-Line number r begins at (r // inner) * columns * inner + r % inner; its elements are `inner` apart. COMPUTE is fp32, fp64 or int64.
+Line number r begins at (r // inner) * columns * inner + r % inner; its elements are `inner` apart. COMPUTE is fp32,
+fp64 or int64.
 Not here: sums and
 extremes without an index (`elementwise.reduction`), which axis (`frameworks`).
 """
@@ -81,7 +82,9 @@ def extreme(
     for begin in range(0, columns, BLOCK_C):
         at = (begin + column).to(tl.int64)
         mask = (row < rows)[:, None] & (at < columns)[None, :]
-        x = tl.load(x_ptr + _places(row, columns, inner)[:, None] + (at * inner)[None, :], mask=mask, other=0).to(COMPUTE)
+        x = tl.load(x_ptr + _places(row, columns, inner)[:, None] + (at * inner)[None, :], mask=mask, other=0).to(
+            COMPUTE
+        )
         if LARGEST:
             better = (x > best) | ((x != x) & (best == best))
         else:

@@ -7,9 +7,7 @@ import triton.language as tl
 
 
 @triton.jit
-def walk(
-    out_ptr, x_ptr, rows, columns, s1, s2, p0, p1, p2, p3, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr
-):
+def walk(out_ptr, x_ptr, rows, columns, s1, s2, p0, p1, p2, p3, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr):
     """out (s0, s1, s2, columns), contiguous, from x with strides p of any sign; rows = s0 * s1 * s2."""
     row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
     column = tl.program_id(1).to(tl.int64) * BLOCK_C + tl.arange(0, BLOCK_C)
@@ -31,9 +29,7 @@ def triangle(out_ptr, x_ptr, n, rows, columns, diagonal, UPPER: tl.constexpr, BL
 
 
 @triton.jit
-def count_up(
-    out_ptr, start0, start1, start2, step0, step1, step2, n, COMPUTE: tl.constexpr, BLOCK: tl.constexpr
-):
+def count_up(out_ptr, start0, start1, start2, step0, step1, step2, n, COMPUTE: tl.constexpr, BLOCK: tl.constexpr):
     """out[e] = start + e * step, each the sum of three numbers."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     zero = tl.zeros((BLOCK,), tl.float32)

@@ -43,9 +43,7 @@ def chances(out_ptr, p_ptr, n, seed: tl.int64, offset: tl.int64, BLOCK: tl.const
 
 
 @triton.jit(do_not_specialize=["seed", "offset", "low", "span"])
-def integers(
-    out_ptr, n, low: tl.int64, span: tl.int64, seed: tl.int64, offset: tl.int64, BLOCK: tl.constexpr
-):
+def integers(out_ptr, n, low: tl.int64, span: tl.int64, seed: tl.int64, offset: tl.int64, BLOCK: tl.constexpr):
     """out[i] in [low, low + span), span below 2^62; 64 random bits each, so that the remainder's bias is negligible."""
     index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     first, second, _, _ = tl.randint4x(seed, offset + index)

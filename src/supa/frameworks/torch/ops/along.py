@@ -156,9 +156,7 @@ def _sort(recorder: Recorder, x: Tensor, dim: int, descending: bool) -> tuple[Te
 
 
 @device_op("sort.stable")
-def _sort_stable(
-    recorder: Recorder, x: Tensor, _: bool | None, dim: int, descending: bool
-) -> tuple[Tensor, Tensor]:
+def _sort_stable(recorder: Recorder, x: Tensor, _: bool | None, dim: int, descending: bool) -> tuple[Tensor, Tensor]:
     return ordered(recorder, x, dim, lines_of(x, dim)[1], descending)
 
 
@@ -205,5 +203,3 @@ def _searchsorted(
 @device_op("bucketize.Tensor")
 def _bucketize(recorder: Recorder, values: Tensor, line: Tensor, narrow: bool, right: bool) -> Tensor:
     return _search(recorder, line, values, narrow, right, None)
-
-

@@ -28,7 +28,7 @@ def _settled(recorder: Recorder, made: Tensor, x: Tensor) -> Tensor:
 
 def _draw(recorder: Recorder, x: Tensor, kind: str, a: float, b: float, generator: Any) -> Tensor:
     whole = kind in ("bernoulli", "geometric")
-    if generator is not None or not (x.dtype in FLOATS or whole and x.dtype in INTEGERS):
+    if generator is not None or not (x.dtype in FLOATS or (whole and x.dtype in INTEGERS)):
         raise Declined
     if not x.numel():
         return x

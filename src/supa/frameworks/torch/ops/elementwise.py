@@ -71,11 +71,11 @@ def apply(
     sizes = torch.broadcast_shapes(*(one.shape for one in tensors))
     if out is None:
         out = recorder.new(sizes, result_dtype, _strides_like(tensors, sizes))
-    elif not _fits(result_dtype, out.dtype, converts):
+    elif not _fits(result_dtype, out.dtype, converts) or (
+        tuple(out.shape) != tuple(sizes)
+        and not (converts and torch.broadcast_shapes(tuple(out.shape), tuple(sizes)) == tuple(out.shape))
+    ):
         raise Declined
-    elif tuple(out.shape) != tuple(sizes):
-        if not converts or torch.broadcast_shapes(tuple(out.shape), tuple(sizes)) != tuple(out.shape):
-            raise Declined
     if out.numel():
         _launch(recorder, name, out, list(operands), list(numbers), compute)
     return out
@@ -94,7 +94,7 @@ def _compute_type(kind: str, dtype: torch.dtype) -> str:
 def wide(value: Number, compute: str) -> list[Number]:
     """A number as three of fp32 whose sum it is: what operations in fp64 and on integers take exactly."""
     left, parts = value.value, []
-    if compute != "f64" and left != left or abs(left) > _LARGEST_FP32 and abs(left) != math.inf:
+    if (compute != "f64" and left != left) or (abs(left) > _LARGEST_FP32 and abs(left) != math.inf):
         raise Declined
     if compute != "f64":
         left = int(left)

@@ -72,7 +72,8 @@ def take(
 
 
 def put(
-    recorder: Recorder, out: Tensor, x: Tensor, index: Tensor, sizes: Sequence[int], strides: Sequence[Sequence[int]], *,
+    recorder: Recorder, out: Tensor, x: Tensor, index: Tensor, sizes: Sequence[int], strides: Sequence[Sequence[int]],
+    *,
     size: int, step: int, kind: str,
 ) -> Tensor:  # fmt: skip
     """out[place of e + index[e] * step] becomes x[e], or is combined with it; `strides` of out, x and index."""
@@ -108,9 +109,7 @@ def _gather(recorder: Recorder, x: Tensor, dim: int, index: Tensor, _: bool) -> 
     shape = index.shape
     x, index = recorder.view(_lifted(x), x), recorder.view(_lifted(index), index)
     dim %= x.dim()
-    if x.dim() != index.dim() or any(
-        index.shape[at] > x.shape[at] for at in range(x.dim()) if at != dim
-    ):
+    if x.dim() != index.dim() or any(index.shape[at] > x.shape[at] for at in range(x.dim()) if at != dim):
         raise Declined
     out = take(recorder, x, index, index.shape, without(x.stride(), dim), index.stride(), size=x.shape[dim],
                step=x.stride(dim))  # fmt: skip

@@ -26,7 +26,7 @@ def _alike(tensors: Sequence[Tensor]) -> None:
 
 
 def _order(tensor: Tensor) -> list[int]:
-    return sorted(range(tensor.dim()), key=lambda dim: -tensor.stride(dim))
+    return sorted(range(tensor.dim()), key=lambda dim: -int(tensor.stride()[dim]))
 
 
 def _rate(value: Any, argument: int) -> Number:

@@ -57,7 +57,7 @@ def _max_pool(
     recorder: Recorder, x: Tensor, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int],
     dilation: Sequence[int], ceil: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    planes, height, width = _check(x)
+    _, height, width = _check(x)
     size, pad, step = _pair(kernel), _pair(padding), _pair(dilation)
     by = _pair(stride, size)
     if size[0] * size[1] > _LARGEST_WINDOW or 2 * pad[0] > size[0] or 2 * pad[1] > size[1]:
@@ -101,7 +101,7 @@ def _avg_pool(
     recorder: Recorder, x: Tensor, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], ceil: bool,
     padded: bool, divisor: int | None,
 ) -> Tensor:  # fmt: skip
-    planes, height, width = _check(x)
+    _, height, width = _check(x)
     size, by, pad, options = _mean_options(kernel, stride, padding, padded)
     if divisor is not None and divisor <= 0:
         raise Declined
@@ -120,7 +120,7 @@ def _avg_pool_backward(
     recorder: Recorder, grad: Tensor, x: Tensor, kernel: Sequence[int], stride: Sequence[int],
     padding: Sequence[int], ceil: bool, padded: bool, divisor: int | None,
 ) -> Tensor:  # fmt: skip
-    planes, height, width = _check(x)
+    _, height, width = _check(x)
     options = _mean_options(kernel, stride, padding, padded)[3]
     if grad.dtype != x.dtype or not grad.numel():
         raise Declined
@@ -139,7 +139,7 @@ def _most(size: int, out: int) -> int:
 
 @device_op("_adaptive_avg_pool2d")
 def _adaptive(recorder: Recorder, x: Tensor, out_size: Sequence[int]) -> Tensor:
-    planes, height, width = _check(x)
+    _, height, width = _check(x)
     rows, columns = _pair(out_size)
     if not rows * columns:
         raise Declined
@@ -153,7 +153,7 @@ def _adaptive(recorder: Recorder, x: Tensor, out_size: Sequence[int]) -> Tensor:
 
 @device_op("_adaptive_avg_pool2d_backward")
 def _adaptive_backward(recorder: Recorder, grad: Tensor, x: Tensor) -> Tensor:
-    planes, height, width = _check(x)
+    _, height, width = _check(x)
     if grad.dtype != x.dtype or not grad.numel():
         raise Declined
     grad = contiguous(recorder, grad)

@@ -145,9 +145,7 @@ def _sum_dims(recorder: Recorder, x: Tensor, dims: Sequence[int] | None, keep: b
 
 
 @device_op("sum.IntList_out")
-def _sum_out(
-    recorder: Recorder, x: Tensor, dims: Sequence[int] | None, keep: bool, dtype: Any, out: Tensor
-) -> Tensor:
+def _sum_out(recorder: Recorder, x: Tensor, dims: Sequence[int] | None, keep: bool, dtype: Any, out: Tensor) -> Tensor:
     return reduce(recorder, x, dims, keep, "sum", _summed(x, dtype), out=out)
 
 
@@ -228,9 +226,7 @@ def _count(recorder: Recorder, x: Tensor, dims: Sequence[int]) -> Tensor:
 
 
 @device_op("linalg_vector_norm")
-def _norm(
-    recorder: Recorder, x: Tensor, order: float, dims: Sequence[int] | None, keep: bool, dtype: Any
-) -> Tensor:
+def _norm(recorder: Recorder, x: Tensor, order: float, dims: Sequence[int] | None, keep: bool, dtype: Any) -> Tensor:
     wanted = dtype or x.dtype
     if wanted not in (*FLOATS, torch.float64) or x.dtype in INTEGERS or x.dtype.is_complex:
         raise Declined
@@ -274,14 +270,10 @@ def _std(recorder: Recorder, x: Tensor, dims: Any, correction: float | None, kee
 
 
 @device_op("var_mean.correction")
-def _var_mean(
-    recorder: Recorder, x: Tensor, dims: Any, correction: float | None, keep: bool
-) -> tuple[Tensor, Tensor]:
+def _var_mean(recorder: Recorder, x: Tensor, dims: Any, correction: float | None, keep: bool) -> tuple[Tensor, Tensor]:
     return _variance(recorder, x, dims, correction, keep, False, True)
 
 
 @device_op("std_mean.correction")
-def _std_mean(
-    recorder: Recorder, x: Tensor, dims: Any, correction: float | None, keep: bool
-) -> tuple[Tensor, Tensor]:
+def _std_mean(recorder: Recorder, x: Tensor, dims: Any, correction: float | None, keep: bool) -> tuple[Tensor, Tensor]:
     return _variance(recorder, x, dims, correction, keep, True, True)
