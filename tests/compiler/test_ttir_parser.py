@@ -205,6 +205,8 @@ def test_block_pointers_before_their_pass_are_refused():
         ("tensor<128x64xf32>", Tile((128, 64), F32)),
         ("tensor<4x!tt.ptr<!tt.ptr<i64>>>", Tile((4,), Pointer(Pointer(I64)))),
         ("tensor<f32>", Tile((), F32)),
+        ("tensor<4xf32, #blocked>", Tile((4,), F32)),
+        ("tensor<4xf32, #ttg.slice<{dim = 1, parent = #ttg.slice<{dim = 2, parent = #b}>}>>", Tile((4,), F32)),
         ("!tt.tensordesc<tensor<128x64xf16>>", Descriptor((128, 64), F16)),
         ("!tt.tensordesc<128x64xf16>", Descriptor((128, 64), F16)),
         ("!tt.tensordesc<tensor<8xsi32>>", Descriptor((8,), I32)),
@@ -222,8 +224,9 @@ def test_types(text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    ["f31", "i0", "tensor<?xf32>", "tensor<4xf32, #blocked>", "!tt.ptr<f32, 3>", "!ttg.memdesc<4xf32>", "ui32",
-     "tensor<4xtensor<4xf32>>", "tensor<4xf32", "!tt.tensordesc<4x!tt.ptr<f32>>", "vector<4xf32>"],
+    ["f31", "i0", "tensor<?xf32>", "tensor<4xf32, 3>", "tensor<4xf32, #a<#b<1>", "!tt.ptr<f32, 3>",
+     "!ttg.memdesc<4xf32>", "ui32", "tensor<4xtensor<4xf32>>", "tensor<4xf32",
+     "!tt.tensordesc<4x!tt.ptr<f32>>", "vector<4xf32>"],
 )  # fmt: skip
 def test_other_types_are_refused(text):
     with pytest.raises(CompileError, match="expected"):

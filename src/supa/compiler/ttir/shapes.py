@@ -38,6 +38,12 @@ RULES.update(
 )
 
 
+@rule("ttg.convert_layout")
+def _keep(conversion: Conversion, op: MlirOp) -> None:
+    """The same elements in other threads of a GPU."""
+    conversion.bind(op, conversion.operands(op))
+
+
 @rule("tt.reshape")
 def _reshape(conversion: Conversion, op: MlirOp) -> None:
     conversion.emit(op, ops.Reshape, conversion.operands(op), {"reorder": flag(op, "allow_reorder")})

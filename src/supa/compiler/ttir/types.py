@@ -15,6 +15,9 @@ _SHAPE = re.compile(r"(?:\d+x)*")
 _INTEGER = re.compile(r"i([1-9]\d*)\Z")
 _SIGNED_INTEGER = re.compile(r"([su])i(\d+)")
 _ADDRESS_SPACE = re.compile(r"\d+")
+_LAYOUT = re.compile(r"#[A-Za-z_][\w.$-]*")
+_BRACKET = re.compile(r"[^<>]*([<>])")
+_DEPTH = {"<": 1, ">": -1}
 _GLOBAL_MEMORY = 1
 _TOKEN = re.compile(r"!?[A-Za-z][\w.]*(?:<[^<>]*(?:<[^<>]*>)?>)?")
 _KNOWN: dict[str, MlirType] = {}  # what texts mean does not change: read once a process
@@ -87,12 +90,24 @@ def _shape(cursor: Cursor) -> tuple[int, ...]:
 
 
 def _tile(cursor: Cursor) -> Tile:
+    """`tensor<128x64xf32>`; a layout behind it says which thread of a GPU holds which element, so it is passed over."""
     cursor.expect("<")
     shape = _shape(cursor)
     tile = Tile(shape, _scalar(cursor))
+    if cursor.accept(","):
+        cursor.need(_LAYOUT, "a layout")
+        _skip_brackets(cursor)
     if not cursor.accept(">"):
-        cursor.fail("expected a tensor type without layout")
+        cursor.fail("expected the end of a tensor type")
     return tile
+
+
+def _skip_brackets(cursor: Cursor) -> None:
+    if not cursor.accept("<"):
+        return
+    depth = 1
+    while depth:
+        depth += _DEPTH[cursor.need(_BRACKET, "the end of a layout")[1]]
 
 
 def _pointer(cursor: Cursor) -> MlirType:

@@ -70,6 +70,9 @@ class SupaBackend(BaseBackend):  # type: ignore[misc]
             raise UnsupportedError(
                 "a Gluon kernel: it is written for the layouts of another vendor's hardware", hint="use triton.language"
             )
+        stages["ttgir"] = lambda module, metadata: (
+            module
+        )  # before "ttir": a file of it runs what follows, kernels do not
         stages["ttir"] = lambda module, metadata: _ttir(module)
         stages["supa"] = lambda module, metadata: _binary(module, metadata, options)
 
