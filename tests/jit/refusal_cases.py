@@ -195,7 +195,7 @@ def in_gluon(x_ptr):
 case("a Gluon kernel")(lambda: in_gluon[(1,)](words()))
 case("a benchmark of an unknown kind")(lambda: measuring.do_bench(lambda: None, return_mode="mode"))
 case("a quantile above 1")(lambda: measuring.tuning_time(lambda: None, quantiles=[2.0]))
-case("a device's number that nobody gave")(lambda: devices.device(99))
+case("a device's number that nobody gave")(lambda: devices.device(-1))
 case("a target of another process")(lambda: devices.description("elsewhere"))
 case("a checking mode that is not known", SUPA_SANITIZE="loud")(settings.kinds)
 case("a waiting time below 0", SUPA_SANITIZE_WAIT="-1")(settings.wait_s)
