@@ -44,7 +44,7 @@ def scaled(text: str, factor: float) -> str | None:
 
 
 def changes(device: Device, by: float = 2.0) -> Iterator[tuple[str, str, list[list[float]]]]:
-    """Path, figure, and relative changes at a `by`-th and at `by` times, for every assumed figure that can be scaled."""
+    """Path, figure, relative changes at a `by`-th and at `by` times, for every assumed figure that can be scaled."""
     base = times_us(device)
     for path, figure in device.figures.items():
         if figure.kind != "assumed" or path.startswith("uncertainty."):
