@@ -34,7 +34,7 @@ clock = _start()
 
 def finish() -> None:
     """After the module and the kernels are in place: host forms of the rest, methods of tensors and modules."""
-    from supa.frameworks.torch import benchmarks, inductor, module
+    from supa.frameworks.torch import benchmarks, inductor, module, sharing
     from supa.frameworks.torch.kernels import registered
 
     withdraw_promise()
@@ -46,6 +46,7 @@ def finish() -> None:
     backend_registration.generate_methods_for_privateuse1_backend(for_storage=True)
     inductor.install()
     benchmarks.install()
+    sharing.install()
     if os.environ.get("SUPA_AS_CUDA", "") not in ("", "0"):
         from supa.frameworks.torch import as_cuda
 
