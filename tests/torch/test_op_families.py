@@ -318,3 +318,10 @@ def test_what_is_composed_is_one_recipe():
         out = torch.linalg.vector_norm(x.to("supa"), 2, 1, out=torch.empty(0, device="supa"))  # an out without its size
     torch.testing.assert_close(out.cpu(), torch.linalg.vector_norm(x, 2, 1))
     assert set(torch.supa.host_operators()) - set(before) <= {"aten::linalg_vector_norm.out"}
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+def test_rows_that_share_an_index_are_taken_together(dim):
+    check(lambda x, i: x.index_select(dim, i), torch.randn(5, 4, 33), torch.tensor([3, 0, 3]))
+    check(lambda x, i: x[i], torch.randn(5, 40), torch.randint(-5, 5, (2, 3)))
+    check(lambda x, i: x[:, i, 1:], torch.randn(2, 5, 2, 40).transpose(1, 2).flatten(0, 1), torch.randint(0, 5, (4,)))

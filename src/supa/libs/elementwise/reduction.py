@@ -41,7 +41,8 @@ def _grown(found, x, mask, KIND: tl.constexpr, COMPUTE: tl.constexpr):
         x = tl.abs(x)
     elif KIND == "square":
         x = x * x
-    x = tl.where(mask, x, _start(KIND, COMPUTE))
+    if KIND == "prod" or KIND == "max" or KIND == "min" or KIND == "all":  # what was not loaded is 0
+        x = tl.where(mask, x, _start(KIND, COMPUTE))
     if KIND == "prod":
         return found * x
     if KIND == "max" or KIND == "any":

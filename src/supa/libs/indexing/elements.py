@@ -42,6 +42,21 @@ def take(
 
 
 @triton.jit
+def take_rows(
+    out_ptr, x_ptr, index_ptr, columns, size, step, s1, s2, s3, x0, x1, x2, x3, i0, i1, i2, i3, BLOCK: tl.constexpr
+):
+    """The same where whole rows of `columns` lie together and have one index. Grid: (rows, blocks of columns)."""
+    row = tl.program_id(0).to(tl.int64)
+    index = tl.load(index_ptr + _place(row, 1, s1, s2, s3, i0, 0, i1, i2, i3)).to(tl.int64)
+    index = tl.where(index < 0, index + size, index)
+    tl.device_assert((index >= 0) & (index < size), "index out of bounds")
+    place = x_ptr + _place(row, 1, s1, s2, s3, x0, 0, x1, x2, x3) + index * step
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    values = tl.load(place + column, mask=column < columns)
+    tl.store(out_ptr + row * columns + column, values, mask=column < columns)
+
+
+@triton.jit
 def put(
     out_ptr, x_ptr, index_ptr, n, size, step, s1, s2, s3, s4, o0, o1, o2, o3, o4, x0, x1, x2, x3, x4,
     i0, i1, i2, i3, i4, KIND: tl.constexpr, BLOCK: tl.constexpr,

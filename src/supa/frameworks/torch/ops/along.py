@@ -116,10 +116,6 @@ def _enter_extreme(name: str, largest: bool) -> None:
     def both(recorder: Recorder, x: Tensor, dim: int, keep: bool) -> tuple[Tensor, Tensor]:
         return _extreme(recorder, x, dim, keep, largest, True)
 
-    @device_op(name)
-    def value(recorder: Recorder, x: Tensor) -> Tensor:
-        return _extreme(recorder, x, None, False, largest, True)[0]
-
 
 _enter_extreme("max", True)
 _enter_extreme("min", False)

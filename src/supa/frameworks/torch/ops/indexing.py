@@ -19,6 +19,7 @@ Tensor = torch.Tensor
 _BLOCK = 1024
 _INDEX = (torch.int64, torch.int32)
 _LOOPS = 5
+_ROW = 16  # from this many elements on that share an index, a program takes them together
 
 
 def merged(sizes: Sequence[int], strides: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
@@ -65,10 +66,24 @@ def take(
         raise Declined
     if count:
         loops, (own, by) = merged(sizes, [x_strides, index_strides])
+        if own[-1] == 1 and by[-1] == 0 and loops[-1] >= _ROW:
+            _take_rows(recorder, out, x, index, loops, own, by, size=size, step=step)
+            return out
         block, blocks = grid_of(count)
         recorder.run(elements.take, blocks, out, x, index, count, size, step, *loops[1:], *own, *by, BLOCK=block,
                      debug=True)  # fmt: skip
     return out
+
+
+def _take_rows(
+    recorder: Recorder, out: Tensor, x: Tensor, index: Tensor, loops: list[int], own: list[int], by: list[int], *,
+    size: int, step: int,
+) -> None:  # fmt: skip
+    columns = loops[-1]
+    block = min(_BLOCK, next_power_of_2(columns))
+    grid = (out.numel() // columns, cdiv(columns, block))
+    recorder.run(elements.take_rows, grid, out, x, index, columns, size, step, *loops[1:-1], *own[:-1], *by[:-1],
+                 BLOCK=block, debug=True)  # fmt: skip
 
 
 def put(

@@ -191,6 +191,16 @@ def _amin(recorder: Recorder, x: Tensor, dims: Sequence[int], keep: bool) -> Ten
     return reduce(recorder, x, dims, keep, "min", None)
 
 
+@device_op("max")
+def _max(recorder: Recorder, x: Tensor) -> Tensor:
+    return reduce(recorder, x, None, False, "max", None)
+
+
+@device_op("min")
+def _min(recorder: Recorder, x: Tensor) -> Tensor:
+    return reduce(recorder, x, None, False, "min", None)
+
+
 @device_op("aminmax")
 def _aminmax(recorder: Recorder, x: Tensor, dim: int | None, keep: bool) -> tuple[Tensor, Tensor]:
     dims = None if dim is None else [dim]
