@@ -1,4 +1,4 @@
-"""Launches that write more than the host's cache holds: stores past the caches, at every alignment, with ragged ends."""
+"""Launches that write more than the host's cache holds: stores past the caches, aligned or not, with ragged ends."""
 
 import pytest
 import torch

@@ -12,8 +12,8 @@ writing and returns the negative of the number needed for the whole range.
 
 A kernel reports through `launch.report(launch, kind, message, block, count, values)`: kind 0 an assert that failed,
 kind 1 a print of `count` values (8-byte slots, tiles row-major); `message` indexes `Program.messages`. A print's
-text may hold one place `{type}` for its values, which says how they are read (a dtype's name, `u8` to `u64`, `ptr`, or
-`hex8` to `hex64`), or `{type:4x32}` with the extents of their tile, none for a scalar; without one they are signed
+text may hold one place `{type}` for its values, which says how they are read (a dtype's name, `u8` to `u64`, `ptr`,
+or `hex8` to `hex64`), or `{type:4x32}` with the extents of their tile, none for a scalar; without one they are signed
 integers. After an assert `launch.stopped` is 1 and blocks not yet begun are skipped.
 
 A loop in which a block may wait for another one calls `launch.yield_(launch)`, unless it is null, once an iteration:
@@ -35,10 +35,11 @@ A kernel compiled with checks (`Program.sites`) asks `launch.sanitizer`, unless 
 `check` is called before an access of the lanes that are set in `lanes`, lane i at addresses[i] or, where that is null,
 at base + i * size; it returns those that may be performed. Lane i is element elements[i] of the tile (row-major), or,
 where that is null, element + i * step. After a scalar atomic operation `check` is called again with no lanes and base
-set to its address. `note` reports lanes whose arithmetic went wrong. `origin` tells, right before `check`, what the address that is checked
-was made of, where that is no argument. Behind the functions stands a pointer to pairs of addresses, one for each site:
-accesses of neighbouring lanes between them need no `check`, unless what they load is the mark (`FRESH`). `product` reports results of result = sums + left @ right that are not finite
-though all their operands are; sizes are batch, m, n, k, the tiles hold for each element a byte, 0 where it is finite.
+set to its address. `note` reports lanes whose arithmetic went wrong. `origin` tells, right before `check`, what the
+address that is checked was made of, where that is no argument. Behind the functions stands a pointer to pairs of
+addresses, one for each site: accesses of neighbouring lanes between them need no `check`, unless what they load is the
+mark (`FRESH`). `product` reports results of result = sums + left @ right that are not finite though all their operands
+are; sizes are batch, m, n, k, the tiles hold for each element a byte, 0 where it is finite.
 """
 
 from __future__ import annotations
