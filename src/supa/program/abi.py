@@ -22,7 +22,7 @@ other blocks of the grid run meanwhile. A program with such a loop says so (`Pro
 `launch.read(launch, what)`, unless it is null, gives what a kernel may ask of the device: 0 nanoseconds of a clock that
 never falls, 1 the same clock's cycles, 2 the number of the host thread that runs the block, 3 how many there are.
 
-A kernel compiled with checks (`Program.sites`) asks `launch.sanitizer`, unless it is null. It points to four functions::
+A kernel compiled with checks (`Program.sites`) asks `launch.sanitizer`, unless it is null. It points to functions::
 
     uint64_t check(void *sanitizer, int32_t site, int64_t block, uint64_t base, const uint64_t *addresses,
                    uint64_t lanes, int32_t element, int32_t step, const int32_t *elements);
