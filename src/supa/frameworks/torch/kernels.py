@@ -95,7 +95,7 @@ def _asked(name: str, *args: Any, **kwargs: Any) -> Any:
     except Declined:
         library().supa_torch_decline()
         count = len(schema.returns)
-        return None if count == 1 else (None,) * count  # dropped: the extension goes on with the host's form
+        return None if count <= 1 else (None,) * count  # dropped: the extension goes on with the host's form
     return returned
 
 
