@@ -325,3 +325,11 @@ def test_rows_that_share_an_index_are_taken_together(dim):
     check(lambda x, i: x.index_select(dim, i), torch.randn(5, 4, 33), torch.tensor([3, 0, 3]))
     check(lambda x, i: x[i], torch.randn(5, 40), torch.randint(-5, 5, (2, 3)))
     check(lambda x, i: x[:, i, 1:], torch.randn(2, 5, 2, 40).transpose(1, 2).flatten(0, 1), torch.randint(0, 5, (4,)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_losses_of_lower_types_going_back(dtype):
+    x, y = torch.randn(2, 9).to(dtype)
+    check(lambda x: fn.huber_loss(x, y.to(x)), x)
+    check(lambda x: fn.smooth_l1_loss(x, y.to(x)), x)
+    check(lambda x: fn.softplus(x).sum(), x)

@@ -36,6 +36,16 @@ def composed_names() -> tuple[str, ...]:
     )
 
 
+def _settle(written: list[torch.Tensor], returned: Any) -> None:
+    """What a decomposition returned instead of writing it (those that compute in fp32 cast their `out` too)."""
+    results = [returned] if isinstance(returned, torch.Tensor) else list(returned)
+    for target, result in zip(written, results, strict=True):
+        if result is not target and isinstance(result, torch.Tensor):
+            if target.shape != result.shape:
+                target.resize_(result.shape)
+            target.copy_(result)
+
+
 def decomposition(name: str, schema: Any, values: list[Any]) -> Any:
     """The operator's result by its decomposition; `values` are all its arguments in the schema's order.
 
@@ -55,6 +65,7 @@ def decomposition(name: str, schema: Any, values: list[Any]) -> Any:
     if returned is NotImplemented:
         raise Declined
     if written and all(one.alias_info is not None and one.alias_info.is_write for one in schema.returns):
+        _settle(written, returned)
         return written[0] if len(schema.returns) == 1 else tuple(written)
     if isinstance(returned, torch.Tensor) and any(returned is value for value in values):
         raise Declined  # a result that is its argument: torch's own form decides about copies
