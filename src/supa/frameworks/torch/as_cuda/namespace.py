@@ -58,12 +58,11 @@ def _install_profiler() -> None:
     stock = owner.__init__
 
     @functools.wraps(stock)
-    def init(self: Any, *args: Any, **options: Any) -> None:
-        chosen = args[0] if args else options.pop("activities", None)
-        if chosen is not None:
+    def init(self: Any, **options: Any) -> None:
+        if options.get("activities") is not None:
             renamed = {ProfilerActivity.CUDA: ProfilerActivity.PrivateUse1}
-            chosen = [renamed.get(one, one) for one in chosen]
-        stock(self, chosen, *args[1:], **options)
+            options["activities"] = [renamed.get(one, one) for one in options["activities"]]
+        stock(self, **options)
 
     owner.__init__ = init
 
