@@ -1,6 +1,6 @@
 """What this device refuses, word for word (`refusals.txt`), and that each place in the source that refuses has a case.
 
-`SUPA_WRITE_REFUSALS=1 pytest tests/jit/test_refusals.py` writes the texts anew.
+`SUPA_WRITE_REFUSALS=1 pytest tests/jit/test_language_refusals.py` writes the texts anew.
 """
 
 import ast
