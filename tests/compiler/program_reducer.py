@@ -11,7 +11,7 @@ from supa.ir.core import Block, Op
 from supa.ir.parser import parse_function
 from supa.ir.rewrite import erase_dead
 from supa.ir.text import print_function
-from supa.ir.types import element_of
+from supa.ir.types import Descriptor, element_of
 from supa.ir.verify import verify
 
 Check = Callable[[ops.Func], bool]
@@ -115,7 +115,7 @@ def _make_constant(op: Op) -> bool:
         return False
     block: Block = op.parent
     for result in op.results:
-        if result.uses and not isinstance(element_of(result.type), DType):
+        if result.uses and (isinstance(result.type, Descriptor) or not isinstance(element_of(result.type), DType)):
             return False
     for result in op.results:
         if result.uses:
