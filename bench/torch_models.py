@@ -19,9 +19,7 @@ class Bottleneck(nn.Module):
         )  # fmt: skip
         self.round = nn.Identity()
         if stride != 1 or channels != 4 * width:
-            self.round = nn.Sequential(
-                nn.Conv2d(channels, 4 * width, 1, stride, bias=False), nn.BatchNorm2d(4 * width)
-            )
+            self.round = nn.Sequential(nn.Conv2d(channels, 4 * width, 1, stride, bias=False), nn.BatchNorm2d(4 * width))
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.relu(self.body(x) + self.round(x))
