@@ -92,6 +92,29 @@ def replace(op: Op, values: Sequence[Value]) -> None:
     op.drop()
 
 
+def clone(func: ops.Func) -> ops.Func:
+    """A kernel of its own that says the same."""
+    known: dict[Value, Value] = {}
+
+    def block(source: Block) -> Block:
+        made = Block(argument.type for argument in source.args)
+        known.update(zip(source.args, made.args, strict=True))
+        for op in source.ops:
+            made.append(operation(op))
+        return made
+
+    def operation(op: Op) -> Op:
+        operands = [None if operand is None else known[operand] for operand in op.operands]
+        types = [result.type for result in op.results]
+        made = type(op)(operands, types, dict(op.attributes), [block(region) for region in op.regions], op.location)
+        known.update(zip(op.results, made.results, strict=True))
+        return made
+
+    copy = operation(func)
+    assert isinstance(copy, ops.Func)
+    return copy
+
+
 def apply_patterns(func: ops.Func, patterns: dict[type[Op], Sequence[Pattern]], *, limit: int = 100_000) -> int:
     """Apply patterns until none matches; gives how often one did. `patterns` are by the class they look at.
 

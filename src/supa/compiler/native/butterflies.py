@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from supa.ir import ops
 from supa.ir.core import Op, Value
-from supa.ir.parser import parse_function
-from supa.ir.rewrite import Builder, erase_dead, replace
-from supa.ir.text import print_function
+from supa.ir.rewrite import Builder, clone, erase_dead, replace
 from supa.ir.types import shape_of
 
 
@@ -17,7 +15,7 @@ def with_butterflies(func: ops.Func) -> ops.Func:
     """A copy of the kernel with its exchanges as `butterfly`; the kernel itself if it has none."""
     if not any(_exchanged(op) for op in func.walk()):
         return func
-    func = parse_function(print_function(func))
+    func = clone(func)
     for op in list(func.walk()):
         found = _exchanged(op)
         if found is not None:

@@ -12,9 +12,7 @@ from supa.compiler.passes.cleanup import EraseDead, MergeCommon
 from supa.compiler.passes.folding import Fold
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
-from supa.ir.parser import parse_function
-from supa.ir.rewrite import Builder, replace
-from supa.ir.text import print_function
+from supa.ir.rewrite import Builder, clone, replace
 from supa.ir.types import Tile
 
 _MOST_LOOPS = 4
@@ -27,8 +25,7 @@ def with_single_turns(func: ops.Func) -> ops.Func:
     loops = _loops(func)
     if not 1 <= len(loops) <= _MOST_LOOPS or any(isinstance(op, _PRODUCTS) for op in func.walk()):
         return func
-    text = print_function(func)
-    looped, single = parse_function(text), parse_function(text)
+    looped, single = clone(func), clone(func)
     for loop in _loops(single):
         _take_one_turn(loop)
     body = looped.regions[0]
