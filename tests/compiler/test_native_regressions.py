@@ -430,3 +430,26 @@ def test_an_address_made_by_casts_meets_the_memory_it_is_in(view):
 """
     (found,) = agree(text, (1,), np.arange(count, dtype=np.int32))
     assert found.tolist() == list(range(count))[::-1]
+
+
+@pytest.mark.parametrize("bits", ["128", "512"])
+def test_signalling_nans_of_f16_lose_against_numbers(bits, monkeypatch):
+    """Hosts without an instruction for f16 kept them signalling, and LLVM's maximum then gives a NaN."""
+    monkeypatch.setenv("SUPA_HOST_VECTOR_BITS", bits)
+    text = """func {sym_name="k"} {
+  body(%0: ptr<f16>, %1: ptr<f16>):
+    %2 = range {start=0, end=16} : () -> tile<16xi32>
+    %3 = splat %0 : (ptr<f16>) -> tile<16xptr<f16>>
+    %4 = addptr %3, %2 : (tile<16xptr<f16>>, tile<16xi32>) -> tile<16xptr<f16>>
+    %5 = load %4, _, _ : (tile<16xptr<f16>>) -> tile<16xf16>
+    %6 = constant {value=16} : () -> i32
+    %7 = constant {value=1} : () -> i64
+    %8 = make_descriptor %1, %6, %7 : (ptr<f16>, i32, i64) -> desc<16xf16>
+    %9 = constant : () -> i32
+    descriptor_reduce %8, %5, %9 {kind="max"} : (desc<16xf16>, tile<16xf16>, i32) -> ()
+    return
+}
+"""
+    signalling = np.array([0x7D00, 0xFD01, 0x3C00, 0x0000] * 4, np.uint16).view(np.float16)
+    _, found = agree(text, (1,), signalling, np.full(16, 0.5, np.float16), host=detect.__wrapped__())
+    assert found.tolist() == [0.5, 0.5, 1.0, 0.5] * 4

@@ -14,7 +14,9 @@ define weak hidden float @__extendhfsf2(half %half) {
   %scaled = fmul float %small, 0x46F0000000000000
   %scaled.bits = bitcast float %scaled to i32
   %is.special = icmp uge i32 %magnitude, 31744
-  %special = or i32 %moved, 2139095040
+  %is.nan = icmp ugt i32 %magnitude, 31744
+  %quiet = select i1 %is.nan, i32 2143289344, i32 2139095040
+  %special = or i32 %moved, %quiet
   %value = select i1 %is.special, i32 %special, i32 %scaled.bits
   %signed = or i32 %value, %sign
   %result = bitcast i32 %signed to float
