@@ -20,8 +20,11 @@ _DOOR, _NAME = "supa.torch", "supa"
 
 
 def autoload() -> None:
-    """Make the device known, now where that is quick. `TORCH_DEVICE_BACKEND_AUTOLOAD=0` is torch's way to say no."""
-    if _DOOR in sys.modules or _has_other_device():
+    """Make the device known, now where that is quick. `TORCH_DEVICE_BACKEND_AUTOLOAD=0` is torch's way to say no.
+
+    Two installed copies of the package name it twice: the first call counts.
+    """
+    if _DOOR in sys.modules or hasattr(torch, _NAME) or _has_other_device():
         return
     from supa.frameworks.torch.build import built_extension
 
