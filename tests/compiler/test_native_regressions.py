@@ -453,3 +453,24 @@ def test_signalling_nans_of_f16_lose_against_numbers(bits, monkeypatch):
     signalling = np.array([0x7D00, 0xFD01, 0x3C00, 0x0000] * 4, np.uint16).view(np.float16)
     _, found = agree(text, (1,), signalling, np.full(16, 0.5, np.float16), host=detect.__wrapped__())
     assert found.tolist() == [0.5, 0.5, 1.0, 0.5] * 4
+
+
+@pytest.mark.parametrize("bits", ["128", "512"])
+@pytest.mark.parametrize("value", [76, 77, -1])
+def test_a_scalar_store_under_one_bit_of_what_was_loaded(value, bits, monkeypatch):
+    """LLVM 22 takes a mask of one lane, cut from a 32-bit load, for its sign on hosts of 128 bits."""
+    monkeypatch.setenv("SUPA_HOST_VECTOR_BITS", bits)
+    text = """func {sym_name="k"} {
+  body(%0: ptr<i16>, %1: ptr<i32>):
+    %3 = constant {value=1} : () -> i32
+    %4 = constant {value=7} : () -> i16
+    %8 = constant {value=3.0} : () -> f16
+    %5 = cast %8 {kind="fptoui"} : (f16) -> i1
+    %6 = load %1, %5, %3 : (ptr<i32>, i1, i32) -> i32
+    %7 = cast %6 {kind="trunc"} : (i32) -> i1
+    store %0, %4, %7 : (ptr<i16>, i16, i1) -> ()
+    return
+}
+"""
+    found, _ = agree(text, (1,), np.array([-3], np.int16), np.array([value], np.int32), host=detect.__wrapped__())
+    assert found.tolist() == [7 if value & 1 else -3]

@@ -69,12 +69,16 @@ def _load_scalar(lanes: Lanes, pointer: Vec, mask: Vec | None, other: Vec | None
     address = lanes.emit(level, f"inttoptr i64 {pointer.name} to ptr")
     if mask is None:
         return uniform(type_, lanes.emit(level, f"load {type_}, ptr {address}, align {size}"), level)
-    # A vector of one lane: LLVM turns its mask into the branch that we would otherwise have to write here.
-    flag = lanes.emit(level, f"insertelement <1 x i1> poison, i1 {mask.name}, i64 0")
+    # Not a masked load of one lane: LLVM 22 takes some masks of one lane wrongly on hosts of 128 bits.
     default = other.name if other is not None else _zero(type_)
-    rest = lanes.emit(level, f"insertelement <1 x {type_}> poison, {type_} {default}, i64 0")
-    loaded = lanes.emit(level, masked_load(lanes.emitter, f"<1 x {type_}>", f"ptr {address}", size, flag, rest))
-    return uniform(type_, lanes.emit(level, f"extractelement <1 x {type_}> {loaded}, i64 0"), level)
+    loaded = lanes.emit(level, f"load {type_}, ptr {_or_spare(lanes, address, mask, type_, level)}, align {size}")
+    return uniform(type_, lanes.emit(level, f"select i1 {mask.name}, {type_} {loaded}, {type_} {default}"), level)
+
+
+def _or_spare(lanes: Lanes, address: str, mask: Vec, type_: str, level: int) -> str:
+    """An address if the mask is true, else that of a place on the stack."""
+    spare = lanes.emitter.alloca(type_)
+    return lanes.emit(level, f"select i1 {mask.name}, ptr {address}, ptr {spare}")
 
 
 def store(
@@ -135,9 +139,8 @@ def _store_scalar(lanes: Lanes, pointer: Vec, value: Vec, mask: Vec | None, leve
     if mask is None:
         lanes.run(level, f"store {value.type} {value.name}, ptr {address}, align {size}")
         return
-    flag = lanes.emit(level, f"insertelement <1 x i1> poison, i1 {mask.name}, i64 0")
-    one = lanes.emit(level, f"insertelement <1 x {value.type}> poison, {value.type} {value.name}, i64 0")
-    lanes.run(level, masked_store(lanes.emitter, f"<1 x {value.type}>", one, f"ptr {address}", size, flag))
+    place = _or_spare(lanes, address, mask, value.type, level)
+    lanes.run(level, f"store {value.type} {value.name}, ptr {place}, align {size}")
 
 
 # ---- intrinsics ------------------------------------------------------------------------------------------------
