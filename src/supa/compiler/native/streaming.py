@@ -2,6 +2,7 @@
 
 A tile that is stored counts once for each block of the grid and each turn of the loops around it: what is known where
 a loop begins. Lines that are written whole need not be read first; what is larger than the cache would leave it anyway.
+Such stores are ordered by a fence at the entry's end alone: no kernel has them that speaks to other blocks on its way.
 """
 
 from __future__ import annotations
@@ -15,19 +16,20 @@ from supa.ir.core import Op, Value
 from supa.ir.types import element_of, storage_bytes
 
 _LEAST_VECTOR_BYTES = 32
+_SPEAKING = (ops.AtomicRmw, ops.AtomicCas, ops.DescriptorReduce, ops.InlineAsm, ops.While)
 
 
 def stream_bits(generator: Generator, nest: Nest) -> str:
     """The name of the i64 that `memory.store` takes for a nest's stores; empty where none may go past the caches."""
-    host = generator.host
     stored = [root.op for root in nest.roots if root.kind == "store"]
     sizes = [storage_bytes(element_of(op.operands[1].type)) for op in stored if op.operands[1] is not None]
-    unfit = generator.planner.multiplies or generator.environment.checks is not None or host.vector_bits < 256
-    if unfit or not stored or min(sizes) * generator.width < _LEAST_VECTOR_BYTES or _is_in_place(generator, stored):
+    if not stored or not _may_stream(generator) or _is_in_place(generator, stored):
+        return ""
+    if min(sizes) * generator.width < _LEAST_VECTOR_BYTES:
         return ""
     emitter = generator.emitter
     written = emitter.op(f"mul i64 {generator.turns[-1]}, {prod(nest.shape) * sum(sizes)}")
-    large = emitter.op(f"icmp sgt i64 {written}, {host.cache_bytes // 4}")
+    large = emitter.op(f"icmp sgt i64 {written}, {generator.host.cache_bytes // 4}")
     generator.streams = True
     return emitter.op(f"select i1 {large}, i64 {max(sizes) * generator.width - 1}, i64 -1")
 
@@ -36,7 +38,7 @@ def enter_loop(generator: Generator, op: ops.For, lower: str, upper: str, step: 
     """Count the turns of a loop that is about to run, where stores inside it may ask; `leave_loop` ends it."""
     turns = generator.turns[-1]
     type_ = str(op.lower.type)
-    if generator.host.vector_bits >= 256 and any(isinstance(inner, ops.Store) for inner in op.walk()):
+    if _may_stream(generator) and any(inner.writes_memory for inner in op.walk()):
         emitter = generator.emitter
         wide = [name if type_ == "i64" else emitter.op(f"sext {type_} {name} to i64") for name in (lower, upper, step)]
         emitter.declare("declare i64 @llvm.smax.i64(i64, i64)")
@@ -51,6 +53,13 @@ def enter_loop(generator: Generator, op: ops.For, lower: str, upper: str, step: 
 def leave_loop(generator: Generator) -> None:
     """The loop has ended."""
     generator.turns.pop()
+
+
+def _may_stream(generator: Generator) -> bool:
+    """Whether any store of the kernel may. Beside products stores hardly count; checked code keeps to plain ones."""
+    if generator.planner.multiplies or generator.environment.checks is not None or generator.host.vector_bits < 256:
+        return False
+    return not any(isinstance(op, _SPEAKING) for op in generator.planner.order)
 
 
 def _is_in_place(generator: Generator, stored: list[Op]) -> bool:

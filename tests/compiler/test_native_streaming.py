@@ -1,0 +1,55 @@
+"""Which kernels have stores past the caches: none that tells other blocks of what it wrote before its end."""
+
+import dataclasses
+
+import pytest
+
+from supa.compiler.native.generate import generate
+from supa.compiler.native.generator import Rounding
+from supa.compiler.native.host import detect
+from supa.ir.parser import parse_function
+
+ATOMIC = """    %9 = constant {value=1} : () -> i32
+    %10 = atomic_rmw %1, %9, _ {kind="add"} : (ptr<i32>, i32) -> i32
+"""
+SPIN = """    %9 = constant {value=true} : () -> i1
+    %11 = while %9 : (i1) -> i1 {
+      before(%12: i1):
+        %13 = load %1, _, _ {volatile=true} : (ptr<i32>) -> i32
+        %14 = cast %13 {kind="trunc"} : (i32) -> i1
+        condition %14, %12 : (i1, i1) -> ()
+      after(%15: i1):
+        yield %15 : (i1) -> ()
+    }
+"""
+READ = """    %16 = load %4, _, _ : (tile<64xptr<i32>>) -> tile<64xi32>
+"""
+
+
+def text_of(more, bits=512):
+    kernel = f"""func {{sym_name="k"}} {{
+  body(%0: ptr<i32>, %1: ptr<i32>):
+    %2 = range {{start=0, end=64}} : () -> tile<64xi32>
+    %3 = splat %0 : (ptr<i32>) -> tile<64xptr<i32>>
+    %4 = addptr %3, %2 : (tile<64xptr<i32>>, tile<64xi32>) -> tile<64xptr<i32>>
+    store %4, %2, _ : (tile<64xptr<i32>>, tile<64xi32>) -> ()
+{more}    return
+}}
+"""
+    host = dataclasses.replace(detect(), vector_bits=bits)
+    return generate(parse_function(kernel), host, Rounding()).text
+
+
+def test_a_plain_kernel_has_them_and_ends_with_a_fence():
+    text = text_of("")
+    assert "!nontemporal" in text and "call void @llvm.x86.sse.sfence()" in text
+
+
+@pytest.mark.parametrize("more", [ATOMIC, SPIN, READ], ids=["atomic", "spin", "read"])
+def test_kernels_without_them(more):
+    text = text_of(more)
+    assert "nontemporal" not in text and "sfence" not in text
+
+
+def test_hosts_without_wide_vectors_have_none():
+    assert "nontemporal" not in text_of("", bits=128)
