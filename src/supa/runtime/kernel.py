@@ -26,7 +26,7 @@ from supa.runtime.native import core
 from supa.runtime.prices import KernelPrices, Prediction
 from supa.runtime.session import KernelRecord, Session
 from supa.runtime.stream import COMPUTE, Stream
-from supa.runtime.watch import Span, Watch
+from supa.runtime.watch import Watch
 
 if TYPE_CHECKING:
     from supa.runtime.device import Device
@@ -251,18 +251,15 @@ class Kernel:
         prediction: Prediction | None,
     ) -> None:
         name, (start_ps, end_ps) = self.program.name, span_ps
-        watch.allocated(start_ps, self.device.allocated_bytes)
-        watch.add(
-            Span(
-                name=name,
-                stream=stream.name or f"stream {watch.number(stream)}",
-                engine=COMPUTE,
-                start_ps=start_ps,
-                end_ps=end_ps,
-                grid=grid,
-                prediction=prediction,
-                card=self.device.index,
-            )
+        watch.operation(
+            name,
+            stream,
+            COMPUTE,
+            span_ps,
+            card=self.device.index,
+            allocated_bytes=self.device.allocated_bytes,
+            grid=grid,
+            prediction=prediction,
         )
         if prediction is not None:
             watch.predicted(name, self.device.description.name, end_ps - start_ps, prediction)

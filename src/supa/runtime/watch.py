@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from supa.runtime.prices import Prediction
+
+if TYPE_CHECKING:
+    from supa.runtime.stream import Stream
 
 MAX_SPANS = 20_000
 MAX_SEEN = 512  # different predictions of one kernel on one machine
@@ -81,6 +85,36 @@ class Watch:
                 self.spans.append(span)
             else:
                 self.dropped_spans += 1
+
+    def operation(
+        self,
+        name: str,
+        stream: Stream,
+        engine: str,
+        span_ps: tuple[int, int],
+        *,
+        card: int,
+        allocated_bytes: int,
+        grid: tuple[int, int, int] = (0, 0, 0),
+        prediction: Prediction | None = None,
+        asked_by: int = 0,
+    ) -> None:
+        """Keep one operation of a stream, and the memory in use when it began."""
+        start_ps, end_ps = span_ps
+        self.allocated(start_ps, allocated_bytes)
+        self.add(
+            Span(
+                name=name,
+                stream=stream.name or f"stream {self.number(stream)}",
+                engine=engine,
+                start_ps=start_ps,
+                end_ps=end_ps,
+                grid=grid,
+                prediction=prediction,
+                card=card,
+                asked_by=asked_by,
+            )
+        )
 
     def allocated(self, time_ps: int, allocated_bytes: int) -> None:
         """Note the memory in use, where it has changed."""

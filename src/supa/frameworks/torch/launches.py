@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from supa.runtime import Device, Kernel, Prediction, Span, Watch
+from supa.runtime import Device, Kernel, Prediction, Watch
 from supa.runtime.prices import KernelPrices
 from supa.runtime.stream import COMPUTE, Stream
 
@@ -81,21 +81,18 @@ def watched(
     prediction: Prediction | None = None,
 ) -> None:
     """Show one operation to whoever watches the session; there is someone."""
-    watch, (start_ps, end_ps) = device.session.watch, span_ps
+    watch = device.session.watch
     assert watch is not None
-    watch.allocated(start_ps, device.allocated_bytes)
-    watch.add(
-        Span(
-            name=name,
-            stream=stream.name or f"stream {watch.number(stream)}",
-            engine=engine,
-            start_ps=start_ps,
-            end_ps=end_ps,
-            grid=grid,
-            prediction=prediction,
-            card=device.index,
-            asked_by=asked_by,
-        )
+    watch.operation(
+        name,
+        stream,
+        engine,
+        span_ps,
+        card=device.index,
+        allocated_bytes=device.allocated_bytes,
+        grid=grid,
+        prediction=prediction,
+        asked_by=asked_by,
     )
 
 

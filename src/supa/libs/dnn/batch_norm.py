@@ -16,6 +16,14 @@ def _element(at, channels, space):
 
 
 @triton.jit
+def _block(image, begin, channel, images, channels, space, BLOCK: tl.constexpr):
+    """Places of one channel's elements in some images, from `begin` in each, and which there are."""
+    at = begin + tl.arange(0, BLOCK)
+    mask = (image < images)[:, None] & (at < space)[None, :]
+    return (image.to(tl.int64) * channels + channel)[:, None] * space + at[None, :], mask
+
+
+@triton.jit
 def statistics(
     mean_ptr, rstd_ptr, running_mean_ptr, running_var_ptr, x_ptr, images, channels, space, momentum, eps,
     TRACKS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK: tl.constexpr,
@@ -26,9 +34,7 @@ def statistics(
     for first in range(0, images, BLOCK_N):
         image = first + tl.arange(0, BLOCK_N)
         for begin in range(0, space, BLOCK):
-            at = begin + tl.arange(0, BLOCK)
-            mask = (image < images)[:, None] & (at < space)[None, :]
-            place = (image.to(tl.int64) * channels + channel)[:, None] * space + at[None, :]
+            place, mask = _block(image, begin, channel, images, channels, space, BLOCK)
             total += tl.load(x_ptr + place, mask=mask, other=0.0).to(tl.float32)
     count = images * space
     mean = tl.sum(total) / count
@@ -36,9 +42,7 @@ def statistics(
     for first in range(0, images, BLOCK_N):
         image = first + tl.arange(0, BLOCK_N)
         for begin in range(0, space, BLOCK):
-            at = begin + tl.arange(0, BLOCK)
-            mask = (image < images)[:, None] & (at < space)[None, :]
-            place = (image.to(tl.int64) * channels + channel)[:, None] * space + at[None, :]
+            place, mask = _block(image, begin, channel, images, channels, space, BLOCK)
             x = tl.load(x_ptr + place, mask=mask, other=0.0).to(tl.float32)
             away = tl.where(mask, x - mean, 0.0)
             squares += away * away
@@ -106,9 +110,7 @@ def gradient_sums(
     for first in range(0, images, BLOCK_N):
         image = first + tl.arange(0, BLOCK_N)
         for begin in range(0, space, BLOCK):
-            at = begin + tl.arange(0, BLOCK)
-            mask = (image < images)[:, None] & (at < space)[None, :]
-            place = (image.to(tl.int64) * channels + channel)[:, None] * space + at[None, :]
+            place, mask = _block(image, begin, channel, images, channels, space, BLOCK)
             grad = tl.load(grad_ptr + place, mask=mask, other=0.0).to(tl.float32)
             x = tl.load(x_ptr + place, mask=mask, other=0.0).to(tl.float32)
             total += grad
