@@ -220,3 +220,11 @@ def test_launches_of_several_threads():
     for thread in threads:
         thread.join()
     assert all(torch.equal(out, x * 2) for out, x in pairs)
+
+
+def test_zeros_of_both_signs_are_two_constants(stock_launches):
+    out, one = torch.empty(1), torch.ones(1)
+    for value in (0.0, -0.0, 0.0, -0.0, 1.5, 0.0):
+        kernels.times_constant[(1,)](out, one, value)
+        assert out.item() == value
+    assert len(stock_launches) == 3  # as many as Triton compiles, though its constants lose the sign

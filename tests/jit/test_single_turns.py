@@ -51,3 +51,17 @@ def test_bounds_of_arguments(first, last, step):
     x, out = torch.arange(256, dtype=torch.int32), torch.full((64,), -1, dtype=torch.int32)
     sum_from[(1,)](x, out, first, last, step, BLOCK=64)
     assert torch.equal(out, sum((x[start : start + 64] for start in range(first, last, step)), torch.zeros_like(out)))
+
+
+@triton.jit
+def count_turns(out, first, last, step, BLOCK: tl.constexpr):
+    total = tl.zeros((BLOCK,), dtype=tl.int32)
+    for _ in range(first, last, step):
+        total += 1
+    tl.store(out + tl.arange(0, BLOCK), total)
+
+
+def test_a_span_that_leaves_32_bits():
+    out = torch.empty(64, dtype=torch.int32)
+    count_turns[(1,)](out, -(2**31), 2**30, 2**30, BLOCK=64)
+    assert (out == 3).all()

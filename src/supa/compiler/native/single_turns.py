@@ -75,7 +75,7 @@ def _condition(builder: Builder, loops: list[ops.For]) -> Value:
     for loop in loops:
         lower, upper, step = (_again(builder, value, known) for value in (loop.lower, loop.upper, loop.step))
         flags.append(builder.map("icmp_slt", lower, upper))
-        flags.append(builder.map("icmp_sle", builder.map("sub", upper, lower), step))
+        flags.append(builder.map("icmp_ule", builder.map("sub", upper, lower), step))  # exact where lower < upper
     total = flags[0]
     for flag in flags[1:]:
         total = builder.map("and", total, flag)

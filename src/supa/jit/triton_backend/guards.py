@@ -123,8 +123,11 @@ def _of_constant(name: str, value: Any, index: int, constants: dict[str, Any]) -
         return [f"{name} is None"]
     if type(value) not in _CONSTANTS or value != value:
         raise Unguarded
-    constants[f"class{index}_"], constants[f"value{index}_"] = type(value), value
-    return [f"{name}.__class__ is @class{index}_$", f"{name} == @value{index}_$"]
+    constants[f"class{index}_"] = type(value)
+    is_float = type(value) is float  # of which two zeros are equal and not the same
+    constants[f"value{index}_"] = value.hex() if is_float else value
+    found = f"{name}.hex()" if is_float else name
+    return [f"{name}.__class__ is @class{index}_$", f"{found} == @value{index}_$"]
 
 
 def _of_pointer(name: str, value: Any, special: Any, index: int, constants: dict[str, Any]) -> list[str]:
