@@ -1,13 +1,15 @@
 """`python -m bench.opinfo`: PyTorch's own samples of its operators (OpInfo) on the device against the host in float64.
 
 Forward and gradients. Writes one JSON line for each operator and type; `--table` makes docs/torch-ops.md of them. Every
-operator runs in a process that may crash: what it was doing is then the failure. Not here: the quick part (`tests`).
+operator runs in a process that may crash or hang: what it was doing is then the failure. Not here: the rule by which
+results are compared (`opinfo_rule`), the table (`opinfo_table`), the quick part (`tests`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import select
 import subprocess
 import sys
 import time
@@ -15,8 +17,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-DTYPES = ("float32", "bfloat16", "float16", "int64", "bool")
-CLOSE = {"float32": 1e-4, "bfloat16": 2e-2, "float16": 4e-3}
+from bench.opinfo_rule import TYPES, compared, first_lines
+from bench.opinfo_table import read, summary, table
+
 NOT_COMPARED = (
     "rand", "dropout", "normal", "uniform", "bernoulli", "multinomial", "cauchy", "exponential", "geometric", "rrelu",
     "empty", "fractional_max_pool", "log_normal",
@@ -24,64 +27,66 @@ NOT_COMPARED = (
 UNORDERED = {"sort": 1, "argsort": 0}
 """How many results are compared: the places are free where elements are equal (ours are those of a stable order)."""
 ONLY_ELSEWHERE = ("jiterator",)
-EXPECTED = {
-    "sparse.sampled_addmm": "no sparse tensors on the device",
-    "sparse.mm": "no sparse tensors on the device",
-    "to_sparse": "no sparse tensors on the device",
-    "as_strided": "its samples are views of larger tensors; a copy to the device has no such parent",
-    "tensor_split": "torch wants the indices on the host for every device",
-}
+HOST_ARGUMENTS = ("tensor_split",)
+"""Torch wants their tensors of places on the host, for every device."""
+LONGEST_S = 300
 
 
 def moved(value: Any, device: str, dtype: Any = None) -> Any:
-    """Tensors of any nest on another device; floats in another type too."""
+    """Tensors of any nest on another device; floats and complex numbers in another precision too."""
     import torch
     from torch.utils import _pytree as pytree
 
+    def wide(kind: Any) -> Any:
+        return dtype.to_complex() if kind.is_complex else dtype if kind.is_floating_point else kind
+
     def one(leaf: Any) -> Any:
         if isinstance(leaf, torch.Tensor):
-            wanted = dtype if dtype is not None and leaf.is_floating_point() else leaf.dtype
+            wanted = leaf.dtype if dtype is None else wide(leaf.dtype)
             return leaf.detach().to(device, wanted, copy=True).requires_grad_(leaf.requires_grad)
         if isinstance(leaf, torch.device):
             return torch.device(device)
-        if isinstance(leaf, torch.dtype) and dtype is not None and leaf.is_floating_point:
-            return dtype
+        if isinstance(leaf, torch.dtype) and dtype is not None:
+            return wide(leaf)
         return leaf
 
     return pytree.tree_map(one, value)
 
 
-def results(op: Any, sample: Any, device: str, dtype: Any = None) -> tuple[list[Any], list[Any], dict[str, int]]:
-    """The outputs, the gradients of the inputs from a weighted sum of them, and what ran on the host going forward."""
+def results(op: Any, sample: Any, device: str, dtype: Any = None) -> tuple[list[Any], list[Any], list[dict[str, int]]]:
+    """The outputs, the gradients of the inputs from a weighted sum of them, and what ran on the host going forward and
+    backward.
+    """
     import torch
     from torch.utils import _pytree as pytree
 
     torch.manual_seed(0)
-    inputs, args, kwargs = (moved(part, device, dtype) for part in (sample.input, sample.args, sample.kwargs))
+    inputs, kwargs = (moved(part, device, dtype) for part in (sample.input, sample.kwargs))
+    args = sample.args if op.name in HOST_ARGUMENTS else moved(sample.args, device, dtype)
     if "device" in kwargs:
         kwargs["device"] = device
     before = torch.supa.host_operators() if device == "supa" else {}
-    outputs = [leaf for leaf in pytree.tree_leaves(op(inputs, *args, **kwargs)) if isinstance(leaf, torch.Tensor)]
-    after = torch.supa.host_operators() if device == "supa" else {}
-    host = {name: count for name, count in after.items() if count != before.get(name, 0)}
+    returned = sample.output_process_fn_grad(op(inputs, *args, **kwargs))
+    outputs = [leaf for leaf in pytree.tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
+    middle = torch.supa.host_operators() if device == "supa" else {}
     leaves = [
         leaf
         for leaf in pytree.tree_leaves((inputs, args, kwargs))
         if isinstance(leaf, torch.Tensor) and leaf.requires_grad
     ]
-    trained = [leaf for leaf in outputs if leaf.requires_grad and leaf.is_floating_point()]
+    trained = [leaf for leaf in outputs if leaf.requires_grad and (leaf.is_floating_point() or leaf.is_complex())]
     gradients: list[Any] = []
     if trained and leaves:
-        total = sum((leaf * weights(leaf)).sum() for leaf in trained)
+        sums = [(leaf * weights(leaf)).sum() for leaf in trained]
+        total = sum(one.real + 0.5 * one.imag if one.is_complex() else one for one in sums)
         found = torch.autograd.grad(total, leaves, allow_unused=True)
         gradients = [leaf for leaf in found if leaf is not None]
+    after = torch.supa.host_operators() if device == "supa" else {}
+    host = [
+        {name: count for name, count in later.items() if count != earlier.get(name, 0)}
+        for earlier, later in ((before, middle), (middle, after))
+    ]
     return [leaf.detach() for leaf in outputs], gradients, host
-
-
-def drops(sample: Any) -> bool:
-    """Whether a sample asks for dropout: its results are random."""
-    named = any("dropout" in name and value for name, value in sample.kwargs.items() if not hasattr(value, "shape"))
-    return named or any(isinstance(one, float) and 0 < one < 1 for one in sample.args[6:])
 
 
 def weights(leaf: Any) -> Any:
@@ -95,87 +100,98 @@ def weights(leaf: Any) -> Any:
     )
 
 
-def compare(found: list[Any], exact: list[Any], plain: list[Any], tolerance: float, what: str) -> None:
-    """Each result near the float64 one, or no further from it than twice the host's own in the same type."""
-    import torch
-
-    if len(found) != len(plain):
-        raise AssertionError(f"{what}: {len(found)} results, the host has {len(plain)}")
-    for number, (ours, host) in enumerate(zip(found, plain, strict=True)):
-        if (ours.shape, ours.dtype) != (host.shape, host.dtype):
-            shapes = f"{ours.dtype} {tuple(ours.shape)}, the host has {host.dtype} {tuple(host.shape)}"
-            raise AssertionError(f"{what} {number}: {shapes}")
-        if tolerance == 0 and (ours.is_floating_point() or ours.is_complex()):
-            tolerance = 1e-5  # a float made of whole numbers
-        ours = ours.cpu().to_dense() if ours.is_sparse else ours.cpu()
-        try:
-            torch.testing.assert_close(ours, host, rtol=tolerance, atol=tolerance, equal_nan=True, check_stride=False)
-            continue
-        except AssertionError as error:
-            if not exact:
-                raise AssertionError(f"{what} {number}: {first_lines(error)}") from None
-            reference = exact[number].to(torch.complex128 if ours.is_complex() else torch.float64)
-            wide = ours.to(reference.dtype)
-            own = (host.to(reference.dtype) - reference).abs().nan_to_num(0.0, 0.0, 0.0)
-            try:
-                torch.testing.assert_close(
-                    wide, reference, rtol=tolerance, atol=tolerance + 2 * float(own.max()), equal_nan=True
-                )
-            except AssertionError as worse:
-                raise AssertionError(f"{what} {number}: {first_lines(worse)}") from None
-
-
-def first_lines(error: BaseException) -> str:
-    """An error in one line."""
-    return " ".join(str(error).split())[:220]
+def random(op: Any, sample: Any) -> bool:
+    """Whether a sample's results are random: only their shapes and types are compared."""
+    if any(word in op.name for word in NOT_COMPARED):
+        return True
+    named = any("dropout" in name and value for name, value in sample.kwargs.items() if not hasattr(value, "shape"))
+    return named or any(isinstance(one, float) and 0 < one < 1 for one in sample.args[6:])
 
 
 def examine(op: Any, dtype: Any, samples: int) -> dict[str, Any]:
     """One operator in one type: its row."""
-    import torch
-
     name = str(dtype).removeprefix("torch.")
-    row: dict[str, Any] = {"op": op.formatted_name, "dtype": name, "status": "pass", "samples": 0, "host": []}
-    row["reason"] = ""
+    row: dict[str, Any] = {
+        "op": op.formatted_name, "dtype": name, "status": "pass", "gradient": "none", "samples": 0, "by_host": False,
+        "reason": "", "gradient_reason": "",
+    }  # fmt: skip
     if any(word in op.name for word in ONLY_ELSEWHERE) or dtype not in op.supported_dtypes("cpu"):
-        return {**row, "status": "none"}
-    trains = op.supports_autograd and dtype in op.supported_backward_dtypes("cpu") and dtype.is_floating_point
-    host: set[str] = set()
-    stage = "samples"
+        return {**row, "status": "none", "host": [], "gradient_host": []}
+    trains = op.supports_autograd and dtype in op.supported_backward_dtypes("cpu")
+    host: tuple[set[str], set[str]] = (set(), set())
     try:
         for sample in op.sample_inputs("cpu", dtype, requires_grad=trains):
             if row["samples"] == samples:
                 break
-            row["samples"] += 1
-            stage = "host"
-            plain, plain_gradients, _ = results(op, sample, "cpu")
-            exact, exact_gradients = [], []
-            if dtype.is_floating_point:
-                try:
-                    exact, exact_gradients, _ = results(op, sample, "cpu", torch.float64)
-                except Exception:
-                    exact, exact_gradients = [], []
-                if [one.shape for one in exact] != [one.shape for one in plain]:
-                    exact = []
-            stage = "device"
-            for _ in range(2):  # the second call is the replay of the first one's recipe
-                found, gradients, ran = results(op, sample, "supa")
-                host |= {one.removeprefix("aten::") for one in ran}
-                if not any(word in op.name for word in NOT_COMPARED) and not drops(sample):
-                    kept = UNORDERED.get(op.name, len(found))
-                    compare(found[:kept], exact[:kept], plain[:kept], CLOSE.get(name, 0.0), "result")
-                    usable = exact_gradients if len(exact_gradients) == len(plain_gradients) else []
-                    compare(gradients, usable, plain_gradients, 2 * CLOSE.get(name, 0.0), "gradient")
+            if not _examine_sample(op, sample, dtype, row, host):
+                break
     except Exception as error:
-        if stage == "device":
-            row |= {"status": "fail", "reason": f"{type(error).__name__}: {first_lines(error)}"}
-        else:
-            row |= {"status": "pass" if row["samples"] > 1 else "none", "reason": f"{stage}: {first_lines(error)}"}
-    return {**row, "host": sorted(host)}
+        row |= {"status": "pass" if row["samples"] else "none", "reason": f"samples: {first_lines(error)}"}
+    return {**row, "host": sorted(host[0]), "gradient_host": sorted(host[1])}
+
+
+def _examine_sample(op: Any, sample: Any, dtype: Any, row: dict[str, Any], host: tuple[set[str], set[str]]) -> bool:
+    """Add what one sample shows to the row; False where no more are needed."""
+    try:
+        plain, plain_gradients, _ = results(op, sample, "cpu")
+    except Exception as error:
+        row["reason"] = row["reason"] or f"host: {first_lines(error)}"
+        row["status"] = row["status"] if row["samples"] else "none"
+        return True
+    row["samples"] += 1
+    row["status"] = "pass" if row["status"] == "none" else row["status"]
+    exact, exact_gradients = _exact(op, sample, dtype, plain, plain_gradients)
+    what = "result"
+    try:
+        for _ in range(2):  # the second call is the replay of the first one's recipe
+            what = "result"
+            found, gradients, ran = results(op, sample, "supa")
+            for seen, names in zip(host, ran, strict=True):
+                seen |= {one.removeprefix("aten::") for one in names}
+            kept = 0 if random(op, sample) else UNORDERED.get(op.name, len(found))
+            row["by_host"] |= compared(found, exact, plain, kept, "result")
+            what = "gradient"
+            row["by_host"] |= compared(gradients, exact_gradients, plain_gradients, len(gradients) if kept else 0, what)
+            if gradients and row["gradient"] == "none":
+                row["gradient"] = "pass"
+    except Exception as error:
+        reason = f"{type(error).__name__}: {first_lines(error)}"
+        backward = what == "gradient" or (bool(plain_gradients) and _from_backward(error))
+        row |= {"gradient": "fail", "gradient_reason": reason} if backward else {"status": "fail", "reason": reason}
+        return False
+    return True
+
+
+def _from_backward(error: BaseException) -> bool:
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.endswith("autograd/__init__.py"):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _exact(op: Any, sample: Any, dtype: Any, plain: list[Any], gradients: list[Any]) -> tuple[list[Any], list[Any]]:
+    """The host's results and gradients in float64; empty where it has none."""
+    import torch
+
+    if not (dtype.is_floating_point or dtype.is_complex):
+        return [], []
+    try:
+        exact, exact_gradients, _ = results(op, sample, "cpu", torch.float64)
+    except Exception:
+        return [], []
+    if [one.shape for one in exact] != [one.shape for one in plain]:
+        exact = []
+    if [one.shape for one in exact_gradients] != [one.shape for one in gradients]:
+        exact_gradients = []
+    return exact, exact_gradients
 
 
 def work(begin: int, end: int, step: int, dtypes: list[str], samples: int, only: str) -> None:
-    """Examine some of the operators, one line each as they are done; first a line that says which begins."""
+    """Examine some of the tasks (operator by operator, in each type), one line each as they are done; first a line that
+    says which begins.
+    """
     warnings.simplefilter("ignore")
     import torch
 
@@ -184,13 +200,12 @@ def work(begin: int, end: int, step: int, dtypes: list[str], samples: int, only:
     torch.set_num_threads(1)
     from torch.testing._internal.common_methods_invocations import op_db
 
-    for number in range(begin, end, step):
-        op = op_db[number]
+    for task in range(begin, end):
+        op, name = op_db[task // len(dtypes) * step], dtypes[task % len(dtypes)]
         if only and only not in op.formatted_name:
             continue
-        for name in dtypes:
-            print(json.dumps({"begins": number, "op": op.formatted_name, "dtype": name}), flush=True)
-            print(json.dumps(examine(op, getattr(torch, name), samples)), flush=True)
+        print(json.dumps({"begins": task, "op": op.formatted_name, "dtype": name}), flush=True)
+        print(json.dumps(examine(op, getattr(torch, name), samples)), flush=True)
 
 
 def count_of_operators() -> int:
@@ -199,122 +214,68 @@ def count_of_operators() -> int:
     return int(done.stdout.split()[-1])
 
 
+def lines_of(process: subprocess.Popen[str]) -> Any:
+    """The worker's lines; it is ended where none comes for long."""
+    assert process.stdout is not None
+    while True:
+        ready, _, _ = select.select([process.stdout], [], [], LONGEST_S)
+        if not ready:
+            process.kill()
+            return
+        line = process.stdout.readline()
+        if not line:
+            return
+        if line.startswith("{"):
+            yield json.loads(line)
+
+
 def supervise(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Run workers over all operators; after a crash, go on behind the one that crashed."""
+    """Run workers over all tasks; after a crash, go on behind the one that crashed."""
     rows: list[dict[str, Any]] = []
-    total = count_of_operators()
-    begin = arguments.first
-    end = min(total, arguments.last or total)
+    types = len(arguments.dtype)
+    operators = range(0, count_of_operators(), arguments.step)
+    begin = arguments.first // arguments.step * types
+    end = min(len(operators), (arguments.last or len(operators) * arguments.step) // arguments.step) * types
     started = time.monotonic()
     with arguments.out.open("a") as out:
+
+        def keep(row: dict[str, Any]) -> None:
+            rows.append(row)
+            out.write(json.dumps(row) + "\n")
+            out.flush()
+            for status, reason in (("status", "reason"), ("gradient", "gradient_reason")):
+                if row[status] == "fail":
+                    print(f"{row['op']:40s} {row['dtype']:9s} {row[reason][:150]}", flush=True)
+
         while begin < end:
             command = [
-                sys.executable, "-X", "faulthandler", "-m", "bench.opinfo", "--worker", str(begin), str(end),
-                "--step", str(arguments.step), "--dtype", *arguments.dtype, "--samples", str(arguments.samples),
-                "--only", arguments.only,
+                sys.executable, "-m", "bench.opinfo", "--worker", str(begin), str(end), "--step", str(arguments.step),
+                "--dtype", *arguments.dtype, "--samples", str(arguments.samples), "--only", arguments.only,
             ]  # fmt: skip
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            assert process.stdout is not None
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1)
             current: dict[str, Any] | None = None
-            for line in process.stdout:
-                if not line.startswith("{"):
-                    continue
-                row = json.loads(line)
-                if "begins" in row:
-                    current = row
-                    continue
-                current = {**row, "begins": current["begins"]} if current else None
-                rows.append(row)
-                out.write(json.dumps(row) + "\n")
-                out.flush()
-                if row["status"] == "fail":
-                    print(f"{row['op']:40s} {row['dtype']:9s} {row['reason'][:150]}", flush=True)
-                current = None if current is None else {"begins": current["begins"], "done": True}
+            for row in lines_of(process):
+                current = row if "begins" in row else None
+                if current is None:
+                    keep(row)
             code = process.wait()
-            if code == 0 or current is None:
+            if current is None:
                 break
-            if not current.get("done"):
-                row = {"op": current["op"], "dtype": current["dtype"], "status": "fail", "samples": 0, "host": [],
-                       "reason": f"the process crashed (exit {code})"}  # fmt: skip
-                rows.append(row)
-                out.write(json.dumps(row) + "\n")
-                print(f"{row['op']:40s} {row['dtype']:9s} CRASH", flush=True)
-            begin = current["begins"] + arguments.step
+            keep({"op": current["op"], "dtype": current["dtype"], "status": "fail", "gradient": "none", "samples": 0,
+                  "by_host": False, "host": [], "gradient_host": [], "gradient_reason": "",
+                  "reason": f"the process crashed or hung (exit {code})"})  # fmt: skip
+            begin = current["begins"] + 1
     print(f"{time.monotonic() - started:.0f} s")
     return rows
 
 
-def summary(rows: list[dict[str, Any]]) -> str:
-    """Passed of tested for each type."""
-    lines = []
-    for dtype in DTYPES:
-        tested = [row for row in rows if row["dtype"] == dtype and row["status"] in ("pass", "fail")]
-        if not tested:
-            continue
-        passed = sum(row["status"] == "pass" for row in tested)
-        on_device = sum(not row["host"] for row in tested)
-        share = 100 * passed / len(tested)
-        lines.append(f"{dtype:9s} {passed} of {len(tested)} pass ({share:.1f} %), {on_device} wholly on the device")
-    return "\n".join(lines)
-
-
-def read(paths: list[Path]) -> list[dict[str, Any]]:
-    """Rows of earlier runs, the later one of each operator and type."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for path in paths:
-        for line in path.read_text().splitlines():
-            row = json.loads(line)
-            found[row["op"], row["dtype"]] = row
-    return list(found.values())
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """docs/torch-ops.md."""
-    by_op: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in rows:
-        by_op.setdefault(row["op"], {})[row["dtype"]] = row
-    lines = [
-        "# PyTorch operators on the device",
-        "",
-        "Generated by `python -m bench.opinfo --table` from its own samples (OpInfo): results and",
-        "gradients against the host in float64. `device`: every part ran in device kernels, own ones or composed of",
-        "them; `host`: some part ran on the host, counted and priced as the round trip that it would be; `fail`: see",
-        "below; `-`: the host has no such type for it, or no sample was run.",
-        "",
-        "```text",
-        summary(rows),
-        "```",
-        "",
-        "| operator | " + " | ".join(DTYPES) + " | parts on the host |",
-        "|---|" + "---|" * (len(DTYPES) + 1),
-    ]
-    for name, cells in sorted(by_op.items()):
-        shown = []
-        host: set[str] = set()
-        for dtype in DTYPES:
-            row = cells.get(dtype)
-            if row is None or row["status"] == "none":
-                shown.append("-")
-                continue
-            host |= set(row["host"])
-            shown.append("fail" if row["status"] == "fail" else "host" if row["host"] else "device")
-        if any(one != "-" for one in shown):
-            lines.append(f"| {name} | " + " | ".join(shown) + " | " + ", ".join(sorted(host)) + " |")
-    lines += ["", "## What fails", "", "| operator | type | why |", "|---|---|---|"]
-    for row in sorted(rows, key=lambda row: (row["op"], row["dtype"])):
-        if row["status"] == "fail":
-            why = EXPECTED.get(row["op"], row["reason"]).replace("|", "/")
-            lines.append(f"| {row['op']} | {row['dtype']} | {why} |")
-    return "\n".join(lines) + "\n"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.opinfo", description=__doc__.splitlines()[0])
-    parser.add_argument("--dtype", nargs="+", choices=DTYPES, default=["float32"])
+    parser.add_argument("--dtype", nargs="+", choices=TYPES, default=["float32"])
     parser.add_argument("--samples", type=int, default=3, help="of each operator and type")
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--last", type=int, default=0)
-    parser.add_argument("--step", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="operators from this one on")
+    parser.add_argument("--last", type=int, default=0, help="up to before this one")
+    parser.add_argument("--step", type=int, default=1, help="every so many operators")
     parser.add_argument("--only", default="", help="operators whose name contains this")
     parser.add_argument("--out", type=Path, default=Path("opinfo.jsonl"), help="rows are added there")
     parser.add_argument("--table", nargs="+", type=Path, metavar="FILE", help="no run: print the table of these rows")
