@@ -78,6 +78,29 @@ class _Launch:
     holes: tuple[tuple[int, int, int], ...]
 
 
+class OutOfBoundsError(IndexError, RuntimeError):
+    """An operator's index lies outside of what it indexes: torch raises the one on the host, the other on GPUs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bounds:
+    """What an operator's indices must lie in: [0, size), or [-size, size) with `wraps`; `ignored` is allowed too."""
+
+    index: torch.Tensor
+    size: int
+    axis: int
+    wraps: bool
+    ignored: int | None
+
+    def first_outside(self) -> int | None:
+        values = self.index.cpu().long().flatten()
+        outside = (values < (-self.size if self.wraps else 0)) | (values >= self.size)
+        if self.ignored is not None:
+            outside &= values != self.ignored
+        found = values[outside]
+        return int(found[0]) if found.numel() else None
+
+
 class _Open(threading.local):
     """The recorders of this thread's calls, the innermost last."""
 
@@ -101,6 +124,7 @@ class Recorder:
         self._made: list[torch.Tensor] = []
         self._views: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._launches: list[_Launch] = []
+        self._bounds: list[_Bounds] = []
         self._repeats = not kinds()  # the sanitizer looks at every launch
         self._outer = _open.recorders[-1] if _open.recorders else None
         self._taught = bool(library().supa_torch_may_learn())  # asked now: it speaks of the innermost call
@@ -144,6 +168,23 @@ class Recorder:
         """Draws `count` numbers: kernels may use the generator's next `count` places."""
         return Offset(int(library().supa_torch_draw(self.device.index, count)), count)
 
+    def indexed(
+        self, index: torch.Tensor, size: int, axis: int, *, wraps: bool = False, ignored: int | None = None
+    ) -> None:
+        """The kernels that follow assert that `index` lies in an axis of that size; where one stops, the error says
+        which does not.
+        """
+        self._bounds.append(_Bounds(index=index, size=size, axis=axis, wraps=wraps, ignored=ignored))
+
+    def _stopped(self, error: LaunchError) -> Exception:
+        """A stopped launch as torch's users know it."""
+        for bounds in self._bounds:
+            index = bounds.first_outside()
+            if index is not None:
+                raised = f"index {index} is out of bounds for dimension {bounds.axis} with size {bounds.size}"
+                return OutOfBoundsError(f"aten::{self.name}: {raised} (device-side assert triggered on {self.device})")
+        return RuntimeError(f"aten::{self.name}: {error}")
+
     def run(self, kernel: Any, grid: int | tuple[int, ...], *arguments: Any, **constants: Any) -> None:
         """Launch a Triton kernel: `arguments` are its leading parameters, `constants` the constexprs and options."""
         shape = (grid,) if isinstance(grid, int) else grid
@@ -151,9 +192,8 @@ class Recorder:
         with torch.supa.device(self.device.index):  # type: ignore[attr-defined]
             try:
                 compiled = kernel[shape](*values, **constants)
-            except LaunchError as error:  # as torch's users know it
-                kind = IndexError if "out of bounds" in str(error) else RuntimeError
-                raise kind(str(error)) from error
+            except LaunchError as error:
+                raise self._stopped(error) from error
         if self._writes:
             sizes = (*shape, 1, 1)[:3]
             self._launches.append(

@@ -138,7 +138,8 @@ inline uint64_t hole_bits(const Hole &hole, const torch::jit::Stack &stack, size
   return hole.form == kSeed ? source.current_seed() : source.draw(static_cast<uint64_t>(hole.argument));
 }
 
-inline void replay(const Recipe &recipe, const Key &key, torch::jit::Stack *stack, size_t count) {
+// False: a kernel stopped (an index out of bounds). The arguments are still on the stack.
+inline bool replay(const Recipe &recipe, const Key &key, torch::jit::Stack *stack, size_t count) {
   const c10::Device device(kDevice, key.index);
   for (const Resize &one : recipe.resizes) key.tensors[static_cast<size_t>(one.index)]->resize_(one.sizes);
   c10::SmallVector<c10::Storage, 4> made;
@@ -166,7 +167,7 @@ inline void replay(const Recipe &recipe, const Key &key, torch::jit::Stack *stac
       slots[static_cast<size_t>(hole.slot)] = hole_bits(hole, *stack, first, key.index);
     }
     const int64_t took_ns = state.compute ? run_kernel(launch, slots.data()) : 0;
-    TORCH_CHECK(took_ns >= 0, "a device kernel failed (status ", took_ns, "): an index out of bounds in this operator?");
+    if (took_ns < 0) return false;
     ledgers[key.index].add({chosen.streams[key.index], kKernel, launch.number, 1, 0, 0, 0, 0, took_ns});
   }
   c10::SmallVector<c10::IValue, 4> results;
@@ -188,6 +189,7 @@ inline void replay(const Recipe &recipe, const Key &key, torch::jit::Stack *stac
   settle_if_long(key.index);
   torch::jit::drop(*stack, count);
   for (c10::IValue &result : results) stack->emplace_back(std::move(result));
+  return true;
 }
 
 // The operators whose Scalar arguments a kernel takes as they come, by schema; filled before the first call.
@@ -201,7 +203,8 @@ inline void run_on_device(const c10::OperatorHandle &op, torch::jit::Stack *stac
   if (learns) {
     if (const std::shared_ptr<const Recipe> recipe = recipes.find(key, hash)) {
       if (recipe->on_host) return op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::PrivateUse3), stack);
-      if (asked.empty()) return replay(*recipe, key, stack, count);  // inside another call Python writes it down anew
+      // Inside another call Python writes it down anew; it also words the error where a kernel stopped.
+      if (asked.empty() && replay(*recipe, key, stack, count)) return;
     }
   }
   const std::vector<c10::IValue> arguments(stack->end() - static_cast<std::ptrdiff_t>(count), stack->end());

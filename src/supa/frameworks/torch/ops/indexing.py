@@ -56,10 +56,13 @@ def _checked(x: Tensor, index: Tensor) -> None:
 
 def take(
     recorder: Recorder, x: Tensor, index: Tensor, sizes: Sequence[int], x_strides: Sequence[int],
-    index_strides: Sequence[int], *, size: int, step: int,
+    index_strides: Sequence[int], *, size: int, step: int, axis: int, wraps: bool = False,
 ) -> Tensor:  # fmt: skip
-    """A tensor of `sizes` whose element e is x[place of e + index[e] * step]."""
+    """A tensor of `sizes` whose element e is x[place of e + index[e] * step]; with `wraps` negative indices count from
+    the end. `axis` is which of x's is indexed, for the error.
+    """
     _checked(x, index)
+    recorder.indexed(index, size, axis, wraps=wraps)
     out = recorder.new(sizes, x.dtype)
     count = out.numel()
     if count and not x.numel():
@@ -67,32 +70,34 @@ def take(
     if count:
         loops, (own, by) = merged(sizes, [x_strides, index_strides])
         if own[-1] == 1 and by[-1] == 0 and loops[-1] >= _ROW:
-            _take_rows(recorder, out, x, index, loops, own, by, size=size, step=step)
+            _take_rows(recorder, out, x, index, loops, own, by, size=size, step=step, wraps=wraps)
             return out
         block, blocks = grid_of(count)
-        recorder.run(elements.take, blocks, out, x, index, count, size, step, *loops[1:], *own, *by, BLOCK=block,
-                     debug=True)  # fmt: skip
+        recorder.run(elements.take, blocks, out, x, index, count, size, step, *loops[1:], *own, *by, WRAPS=wraps,
+                     BLOCK=block, debug=True)  # fmt: skip
     return out
 
 
 def _take_rows(
     recorder: Recorder, out: Tensor, x: Tensor, index: Tensor, loops: list[int], own: list[int], by: list[int], *,
-    size: int, step: int,
+    size: int, step: int, wraps: bool,
 ) -> None:  # fmt: skip
     columns = loops[-1]
     block = min(_BLOCK, next_power_of_2(columns))
     grid = (out.numel() // columns, cdiv(columns, block))
     recorder.run(elements.take_rows, grid, out, x, index, columns, size, step, *loops[1:-1], *own[:-1], *by[:-1],
-                 BLOCK=block, debug=True)  # fmt: skip
+                 WRAPS=wraps, BLOCK=block, debug=True)  # fmt: skip
 
 
 def put(
     recorder: Recorder, out: Tensor, x: Tensor, index: Tensor, sizes: Sequence[int], strides: Sequence[Sequence[int]],
-    *,
-    size: int, step: int, kind: str,
+    *, size: int, step: int, kind: str, axis: int, wraps: bool = False,
 ) -> Tensor:  # fmt: skip
-    """out[place of e + index[e] * step] becomes x[e], or is combined with it; `strides` of out, x and index."""
+    """out[place of e + index[e] * step] becomes x[e], or is combined with it; `strides` of out, x and index; `axis` and
+    `wraps` as `take` has them.
+    """
     _checked(x, index)
+    recorder.indexed(index, size, axis, wraps=wraps)
     count = math.prod(sizes)
     if not count:
         return out
@@ -101,12 +106,13 @@ def put(
         if out.dtype == torch.bool:
             raise Declined
         total = copy_into(recorder, out, recorder.new(out.shape, wide, out.stride()))
-        put(recorder, total, x, index, sizes, strides, size=size, step=step, kind=kind)
+        put(recorder, total, x, index, sizes, strides, size=size, step=step, kind=kind, axis=axis,
+            wraps=wraps)  # fmt: skip
         return copy_into(recorder, total, out)
     loops, (own, source, by) = merged(sizes, strides)
     block, blocks = grid_of(count)
     recorder.run(elements.put, blocks, out, x, index, count, size, step, *loops[1:], *own, *source, *by, KIND=kind,
-                 BLOCK=block, debug=True)  # fmt: skip
+                 WRAPS=wraps, BLOCK=block, debug=True)  # fmt: skip
     return out
 
 
@@ -127,7 +133,7 @@ def _gather(recorder: Recorder, x: Tensor, dim: int, index: Tensor, _: bool) -> 
     if x.dim() != index.dim() or any(index.shape[at] > x.shape[at] for at in range(x.dim()) if at != dim):
         raise Declined
     out = take(recorder, x, index, index.shape, without(x.stride(), dim), index.stride(), size=x.shape[dim],
-               step=x.stride(dim))  # fmt: skip
+               step=x.stride(dim), axis=dim)  # fmt: skip
     return out.view(shape)
 
 
@@ -140,13 +146,15 @@ def _index_select(recorder: Recorder, x: Tensor, dim: int, index: Tensor) -> Ten
     sizes[dim] = index.numel()
     along = [0] * x.dim()
     along[dim] = index.stride(0) if index.dim() else 0
-    return take(recorder, x, index, sizes, without(x.stride(), dim), along, size=x.shape[dim], step=x.stride(dim))
+    return take(recorder, x, index, sizes, without(x.stride(), dim), along, size=x.shape[dim], step=x.stride(dim),
+                axis=dim)  # fmt: skip
 
 
 @device_op("take")
 def _take(recorder: Recorder, x: Tensor, index: Tensor) -> Tensor:
     x = contiguous(recorder, x)
-    return take(recorder, x, index, index.shape, [0] * index.dim(), index.stride(), size=x.numel(), step=1)
+    return take(recorder, x, index, index.shape, [0] * index.dim(), index.stride(), size=x.numel(), step=1, axis=0,
+                wraps=True)  # fmt: skip
 
 
 @device_op("put_")
@@ -155,7 +163,7 @@ def _put(recorder: Recorder, x: Tensor, index: Tensor, source: Tensor, accumulat
         raise Declined
     index, source = contiguous(recorder, index), contiguous(recorder, source)
     return put(recorder, x, source, index, [index.numel()], [[0], [1], [1]], size=x.numel(), step=1,
-               kind="add" if accumulate else "set")  # fmt: skip
+               kind="add" if accumulate else "set", axis=0, wraps=True)  # fmt: skip
 
 
 _KINDS = {"add": "add", "sum": "add", "amax": "max", "amin": "min", None: "set"}
@@ -180,7 +188,7 @@ def _scatter(
             raise Declined
     strides = [without(view.stride(), dim), source.stride(), index.stride()]
     put(recorder, view, source, index, index.shape, strides, size=view.shape[dim], step=view.stride(dim),
-        kind=_KINDS[reduce])  # fmt: skip
+        kind=_KINDS[reduce], axis=dim)  # fmt: skip
     return target
 
 
@@ -225,7 +233,7 @@ def _along(recorder: Recorder, target: Tensor, dim: int, index: Tensor, source: 
     along = [0] * target.dim()
     along[dim] = index.stride(0) if index.dim() else 0
     return put(recorder, target, source, index, wanted, [without(target.stride(), dim), source.stride(), along],
-               size=target.shape[dim], step=target.stride(dim), kind=kind)  # fmt: skip
+               size=target.shape[dim], step=target.stride(dim), kind=kind, axis=dim)  # fmt: skip
 
 
 def _scaled(recorder: Recorder, source: Tensor, alpha: float) -> Tensor:
@@ -290,6 +298,7 @@ def _places(recorder: Recorder, x: Tensor, axes: list[int], chosen: list[Tensor]
                 0 if size == 1 else stride for size, stride in zip(index.shape, index.stride(), strict=True)
             ]
             loops, (own,) = merged(shape, [seen])
+            recorder.indexed(index, x.shape[axis], axis, wraps=True)
             block, blocks = grid_of(count)
             recorder.run(elements.combine, blocks, places, index, count, x.shape[axis], x.stride(axis), *loops[1:],
                          *own, ADDS=number > 0, BLOCK=block, debug=True)  # fmt: skip
@@ -299,7 +308,8 @@ def _places(recorder: Recorder, x: Tensor, axes: list[int], chosen: list[Tensor]
 @device_op("index.Tensor", "_unsafe_index.Tensor")
 def _index(recorder: Recorder, x: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
     found = _Advanced(recorder, x, indices)
-    return take(recorder, x, found.places, found.sizes, found.strides, found.by, size=found.size, step=found.step)
+    return take(recorder, x, found.places, found.sizes, found.strides, found.by, size=found.size, step=found.step,
+                axis=found.axes[0], wraps=True)  # fmt: skip
 
 
 def _index_put(
@@ -319,7 +329,8 @@ def _index_put(
         raise Declined
     spread = recorder.view(values.expand(found.sizes), values)
     return put(recorder, x, spread, found.places, found.sizes, [found.strides, spread.stride(), found.by],
-               size=found.size, step=found.step, kind="add" if accumulate else "set")  # fmt: skip
+               size=found.size, step=found.step, kind="add" if accumulate else "set", axis=found.axes[0],
+               wraps=True)  # fmt: skip
 
 
 @device_op("index_put_")

@@ -34,7 +34,8 @@ def _embedding_backward(
     total = _zeros(recorder, (height, columns))
     block = min(_BLOCK, next_power_of_2(columns))
     grid = (index.numel(), cdiv(columns, block))
-    recorder.run(lookup.add_rows, grid, total, grad, index, columns, padding, BLOCK=block)
+    recorder.indexed(index, height, 0)
+    recorder.run(lookup.add_rows, grid, total, grad, index, height, columns, padding, BLOCK=block, debug=True)
     if grad.dtype == torch.float32:
         return total
     return apply(recorder, "copy", [total], dtype=torch.float32, out=recorder.new(total.shape, grad.dtype))

@@ -35,6 +35,7 @@ def _forward(
     x, target = contiguous(recorder, x), contiguous(recorder, target)
     out = recorder.new((rows,) if mode == 0 and x.dim() == 2 else (), x.dtype)
     total = recorder.new((), x.dtype)
+    recorder.indexed(target, classes, x.dim() - 1, ignored=ignored)
     recorder.run(loss.nll, 1, out, total, x, target, weight if weight is not None else x, rows, classes, ignored,
                  WEIGHS=weight is not None, MODE=mode, BLOCK=min(1024, next_power_of_2(rows)), debug=True)  # fmt: skip
     return out, total
@@ -50,6 +51,7 @@ def _backward(
     if grad.numel() != (rows if mode == 0 else 1):
         raise Declined
     out = recorder.new(x.shape, x.dtype)
+    recorder.indexed(target, classes, x.dim() - 1, ignored=ignored)
     block_c = min(1024, next_power_of_2(classes))
     block_r = min(next_power_of_2(rows), max(1, 2048 // block_c))
     recorder.run(

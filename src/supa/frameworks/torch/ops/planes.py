@@ -85,7 +85,8 @@ def _max_pool_backward(
     if grad.dtype != x.dtype or not count:
         raise Declined
     strides = [[height * width, 0], [count, 1], [count, 1]]
-    return put(recorder, out, grad, index, (planes, count), strides, size=height * width, step=1, kind="add")
+    return put(recorder, out, grad, index, (planes, count), strides, size=height * width, step=1, kind="add",
+               axis=x.dim() - 1)  # fmt: skip
 
 
 def _mean_options(
