@@ -71,7 +71,7 @@ def test_every_block_runs_exactly_once(grid: tuple[int, int, int], count: int) -
     np.testing.assert_array_equal(counts, [1] * total + [0])
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 8])
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 70])
 def test_every_block_runs_once_when_threads_share(count: int) -> None:
     set_threads(count)
     counts = np.zeros(97, np.int32)

@@ -99,15 +99,17 @@ void run_range(void *context, int64_t first, int64_t last) {
   if (fault.signal != 0) record_fault(range, fault);
 }
 
-void run_shared(SupaCall *call, int64_t first, int64_t last, double block_ns) {
+// Gives how many of the blocks the caller ran itself.
+int64_t run_shared(SupaCall *call, int64_t first, int64_t last, double block_ns) {
   supa::Job job{};
   job.run = run_range;
   job.context = call;
-  job.next = first;
+  job.begin = first;
   job.end = last;
   job.grain = block_ns > 0 ? std::max<int64_t>(1, static_cast<int64_t>(kGrainNs / block_ns)) : 1;
+  job.work_ns = block_ns * static_cast<double>(last - first);
   job.stop = &call->launch.stopped;
-  supa::run_shared(job);
+  return supa::run_shared(job);
 }
 
 // Returns the nanoseconds that one block took one thread.
@@ -130,9 +132,8 @@ double run_blocks(SupaCall *call, int64_t total, int64_t start_ns) {
     const int64_t left = total - done;
     if (block_ns * static_cast<double>(left) > kSharedNs && !supa::stopped(call)) {
       const int64_t shared_ns = now_ns();
-      run_shared(call, done, total, block_ns);
-      const auto sharing = static_cast<double>(std::min<int64_t>(threads, left));
-      return static_cast<double>(now_ns() - shared_ns) * sharing / static_cast<double>(left);
+      const int64_t own = run_shared(call, done, total, block_ns);
+      return static_cast<double>(now_ns() - shared_ns) / static_cast<double>(std::max<int64_t>(1, own));
     }
   }
   if (done < total && !supa::stopped(call)) run_range(call, done, total);

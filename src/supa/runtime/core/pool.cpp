@@ -1,5 +1,10 @@
-// Jobs hang in a list under one mutex, which is held for a few instructions. Idle threads spin shortly, then sleep on a
-// condition variable. After fork the child starts from an empty pool: the parent's threads do not exist there.
+// Jobs hang in a list under one mutex, which is held for a few instructions. A job is cut into a part for each thread,
+// the same ones in every launch of a grid, so that a thread finds in its caches what it left there; whoever is done goes
+// on with the parts of others. The caller never waits for a thread that has not come.
+//
+// Idle threads spin, then let others run between looks, then sleep on a condition variable. To wake a thread that sleeps
+// costs the caller itself tens of microseconds on virtual machines: it is done where the work pays for it.
+// After fork the child starts from an empty pool: the parent's threads do not exist there.
 #include "pool.h"
 
 #include <pthread.h>
@@ -19,8 +24,12 @@ namespace supa {
 namespace {
 
 constexpr auto kIdleSpin = std::chrono::microseconds(20);
+constexpr auto kIdleYield = std::chrono::microseconds(200);  // then as long as this, in turns with whoever else can run
 constexpr auto kFinishSpin = std::chrono::microseconds(50);
-constexpr int64_t kPiecesPerThread = 4;  // a claim takes this part of a thread's share of what is left
+constexpr int64_t kPieces = 4;         // a claim takes this fraction of what is left of a part
+constexpr double kFirstWakeNs = 15e3;  // what waking a thread is taken to cost before it was ever measured
+constexpr double kWakesPerWork = 4;    // it pays from this many times its cost on
+constexpr double kWakesPerSequence = 16;  // or for launches in a row that together have as much
 constexpr int32_t kMaxThreads = 4096;
 
 void relax() {
@@ -31,15 +40,27 @@ void relax() {
 #endif
 }
 
+using Clock = std::chrono::steady_clock;
+
 template <typename Condition>
 bool spin_until(Condition reached, std::chrono::nanoseconds most) {
-  const auto deadline = std::chrono::steady_clock::now() + most;
+  const auto deadline = Clock::now() + most;
   do {
     for (int i = 0; i < 32; ++i) {
       if (reached()) return true;
       relax();
     }
-  } while (std::chrono::steady_clock::now() < deadline);
+  } while (Clock::now() < deadline);
+  return reached();
+}
+
+template <typename Condition>
+bool yield_until(Condition reached, std::chrono::nanoseconds most) {
+  const auto deadline = Clock::now() + most;
+  do {
+    if (reached()) return true;
+    sched_yield();
+  } while (Clock::now() < deadline);
   return reached();
 }
 
@@ -79,15 +100,37 @@ int32_t configured_threads() {
   return host_cores();
 }
 
-void drain(Job &job) {
-  int64_t first = job.next.load(std::memory_order_relaxed);
-  while (first < job.end && !job.stopped()) {
-    const int64_t left = job.end - first;
-    const int64_t piece = std::min(left, std::max(job.grain, left / (kPiecesPerThread * job.share)));
-    if (!job.next.compare_exchange_weak(first, first + piece, std::memory_order_relaxed)) continue;
+int64_t drain_part(Job &job, Part &part) {
+  int64_t done = 0;
+  int64_t first = part.next.load(std::memory_order_relaxed);
+  while (first < part.end && !job.stopped()) {
+    const int64_t left = part.end - first;
+    const int64_t piece = std::min(left, std::max(job.grain, left / kPieces));
+    if (!part.next.compare_exchange_weak(first, first + piece, std::memory_order_relaxed)) continue;
     job.run(job.context, first, first + piece);
-    first = job.next.load(std::memory_order_relaxed);
+    done += piece;
+    first = part.next.load(std::memory_order_relaxed);
   }
+  return done;
+}
+
+// Its own part first, then the others'. Gives how much this thread did.
+int64_t drain(Job &job, int32_t own) {
+  int64_t done = 0;
+  for (int32_t i = 0; i < job.part_count; ++i) done += drain_part(job, job.parts[(own + i) % job.part_count]);
+  return done;
+}
+
+void cut(Job &job, Part *parts) {
+  const int64_t count = job.end - job.begin;
+  job.parts = parts;
+  job.part_count = std::min(job.share, kMostParts);
+  for (int32_t i = 0; i < job.part_count; ++i) {
+    parts[i].next.store(job.begin + count / job.part_count * i + std::min<int64_t>(i, count % job.part_count),
+                        std::memory_order_relaxed);
+    if (i > 0) parts[i - 1].end = parts[i].next.load(std::memory_order_relaxed);
+  }
+  parts[job.part_count - 1].end = job.end;
 }
 
 thread_local int32_t this_processor = 0;
@@ -95,7 +138,7 @@ std::atomic<int32_t> started{0};  // threads of the pool
 
 class Pool {
  public:
-  void run(Job &job) {
+  int64_t run(Job &job) {
     int32_t wake;
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -103,21 +146,23 @@ class Pool {
       job.link = jobs_;
       jobs_ = &job;
       epoch_.fetch_add(1, std::memory_order_release);
-      wake = std::min(sleeping_, job.share - 1);
+      wake = sleeping_ > 0 && pays(job) ? std::min(sleeping_, job.share - 1) : 0;
     }
-    for (int32_t i = 0; i < wake; ++i) arrived_.notify_one();
-    drain(job);
+    if (wake > 0) arouse(wake);
+    const int64_t done = drain(job, 0);
     {
       std::lock_guard<std::mutex> lock(mutex_);
       unlink(job);
-      if (job.helpers.load(std::memory_order_relaxed) == 0) return;
+      last_ = Clock::now();
+      if (job.helpers.load(std::memory_order_relaxed) == 0) return done;
     }
     const auto finished = [&job] { return job.helpers.load(std::memory_order_acquire) == 0; };
-    if (spin_until(finished, kFinishSpin)) return;  // the count is the last of the job that a helper touches
+    if (spin_until(finished, kFinishSpin)) return done;  // the count is the last of the job that a helper touches
     std::unique_lock<std::mutex> lock(mutex_);
     ++waiting_;
     left_.wait(lock, finished);
     --waiting_;
+    return done;
   }
 
  private:
@@ -139,6 +184,25 @@ class Pool {
     }
   }
 
+  // Whether a job is worth waking a thread for: by itself, or as one of many that follow each other.
+  bool pays(const Job &job) {
+    if (job.work_ns <= 0) return true;
+    const double cost_ns = wake_ns_.load(std::memory_order_relaxed);
+    owed_ns_ = Clock::now() - last_ > kIdleYield ? job.work_ns : owed_ns_ + job.work_ns;
+    if (job.work_ns < kWakesPerWork * cost_ns && owed_ns_ < kWakesPerSequence * cost_ns) return false;
+    owed_ns_ = 0;
+    return true;
+  }
+
+  void arouse(int32_t count) {
+    const auto start = Clock::now();
+    for (int32_t i = 0; i < count; ++i) arrived_.notify_one();
+    const std::chrono::duration<double, std::nano> taken = Clock::now() - start;
+    const double known = wake_ns_.load(std::memory_order_relaxed);
+    // A caller that was interrupted meanwhile has not measured the waking.
+    wake_ns_.store(known + (std::min(taken.count() / count, 4 * known) - known) / 8, std::memory_order_relaxed);
+  }
+
   void unlink(Job &job) {
     Job **at = &jobs_;
     while (*at != &job) at = &(*at)->link;
@@ -158,7 +222,7 @@ class Pool {
       if (Job *job = pick()) {
         job->helpers.fetch_add(1, std::memory_order_relaxed);
         lock.unlock();
-        drain(*job);
+        drain(*job, number);
         lock.lock();
         if (job->helpers.fetch_sub(1, std::memory_order_release) == 1 && waiting_ > 0) left_.notify_all();
         continue;
@@ -166,7 +230,7 @@ class Pool {
       const uint64_t seen = epoch_.load(std::memory_order_relaxed);
       const auto news = [this, seen] { return epoch_.load(std::memory_order_acquire) != seen; };
       lock.unlock();
-      const bool found = spin_until(news, kIdleSpin);
+      const bool found = spin_until(news, kIdleSpin) || yield_until(news, kIdleYield);
       lock.lock();
       if (found) continue;
       ++sleeping_;
@@ -180,6 +244,9 @@ class Pool {
   std::atomic<uint64_t> epoch_{0};  // jobs that ever arrived
   Job *jobs_ = nullptr;
   int32_t threads_ = 0, sleeping_ = 0, waiting_ = 0;
+  Clock::time_point last_;   // when a job ended
+  double owed_ns_ = 0;       // work since then for which no thread was woken
+  std::atomic<double> wake_ns_{kFirstWakeNs};
 };
 
 std::atomic<int32_t> limit{0};  // 0: not asked yet
@@ -220,12 +287,11 @@ int32_t processor() { return this_processor; }
 
 int32_t processors() { return std::max(thread_limit(), started.load(std::memory_order_relaxed) + 1); }
 
-void run_shared(Job &job) {
-  job.share = static_cast<int32_t>(std::min<int64_t>(thread_limit(), job.end - job.next.load()));
-  if (job.share <= 1)
-    drain(job);
-  else
-    the_pool().run(job);
+int64_t run_shared(Job &job) {
+  Part parts[kMostParts];
+  job.share = static_cast<int32_t>(std::clamp<int64_t>(job.end - job.begin, 1, thread_limit()));
+  cut(job, parts);
+  return job.share == 1 ? drain(job, 0) : the_pool().run(job);
 }
 
 }  // namespace supa

@@ -6,20 +6,35 @@
 
 namespace supa {
 
-// Work of [0, end) in pieces. Lives on the caller's stack while `run_shared` runs.
+constexpr int32_t kMostParts = 64;
+
+// A thread's own part of a job: what it has not claimed yet. Others help themselves once theirs are done.
+struct alignas(64) Part {
+  std::atomic<int64_t> next;
+  int64_t end;
+};
+
+// Work of [begin, end) in pieces. Lives on the caller's stack while `run_shared` runs.
 struct Job {
   void (*run)(void *context, int64_t first, int64_t last);
   void *context;
+  int64_t begin = 0;
   int64_t end;
   int64_t grain = 1;                             // smallest piece
+  double work_ns = 0;                            // what it would take one thread; 0: unknown
   const int32_t *stop = nullptr;                 // pieces not yet begun are skipped once this is not zero
-  std::atomic<int64_t> next{0};
   std::atomic<int32_t> helpers{0};               // pool threads inside
   int32_t share = 1;                             // threads that may work on it, the caller included
+  int32_t part_count = 1;
+  Part *parts = nullptr;
   Job *link = nullptr;
 
   bool stopped() const { return stop != nullptr && __atomic_load_n(stop, __ATOMIC_RELAXED) != 0; }
-  bool exhausted() const { return next.load(std::memory_order_relaxed) >= end || stopped(); }
+  bool exhausted() const {
+    for (int32_t i = 0; i < part_count; ++i)
+      if (parts[i].next.load(std::memory_order_relaxed) < parts[i].end) return stopped();
+    return true;
+  }
 };
 
 int32_t thread_limit();
@@ -29,7 +44,8 @@ void set_thread_limit(int32_t threads);
 int32_t processor();
 int32_t processors();
 
-// Runs the job on the caller and on pool threads that are free; returns when every piece has finished.
-void run_shared(Job &job);
+// Runs the job on the caller and on pool threads that are free; returns when every piece has finished. Gives how much of
+// it the caller did itself.
+int64_t run_shared(Job &job);
 
 }  // namespace supa
