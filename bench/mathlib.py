@@ -15,6 +15,7 @@ from bench.figure import Figure
 from supa.compiler.native import mathlib
 from supa.compiler.native.emitter import Emitter
 from supa.compiler.native.host import detect, target_machine
+from supa.runtime.loader import link
 
 ELEMENTS, REPEATS = 4096, 50
 HOT = ("exp", "exp2", "log", "log2", "rsqrt", "sin", "cos", "tanh", "erf")
@@ -26,7 +27,7 @@ class Native:
 
     call: Any
     optimise_ms: float
-    kept: tuple[Any, ...]
+    kept: Any
 
 
 def loop_text(function: str | None) -> str:
@@ -63,11 +64,9 @@ def native(function: str | None) -> Native:
     machine = target_machine(detect())
     text = loop_text(function)
     taken = statistics.median(optimised(text, machine)[1] for _ in range(5))
-    jit = llvm.create_lljit_compiler(llvm.Target.from_default_triple().create_target_machine())
-    image = llvm.JITLibraryBuilder().add_object_img(machine.emit_object(optimised(text, machine)[0]))
-    tracker = image.add_current_process().export_symbol("run").link(jit, "run")
+    tracker = link(machine.emit_object(optimised(text, machine)[0]), ["run"], f"mathlib.{function}")
     call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(tracker["run"])
-    return Native(call=call, optimise_ms=taken, kept=(jit, tracker))
+    return Native(call=call, optimise_ms=taken, kept=tracker)
 
 
 def figures() -> Iterator[Figure]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 
 from supa.base.dtypes import DType
@@ -19,11 +19,11 @@ from supa.ir import ops
 from supa.ir.oracle import Memory, Strict, run, to_float64
 from supa.ir.types import Pointer
 from supa.program.abi import REPORT, Launch
+from supa.runtime.loader import link
 
 GUARD_BYTES = 256
 _GUARD = 0x5B
-_LINKER: list[Any] = []
-_COUNT = [0]
+_NUMBERS = itertools.count()
 
 
 class Area:
@@ -68,14 +68,8 @@ class Native:
 
     def __post_init__(self) -> None:
         self.module = generate(self.func, self.host, self.rounding)
-        if not _LINKER:
-            llvm.initialize_native_target()
-            llvm.initialize_native_asmprinter()
-            _LINKER.append(llvm.create_lljit_compiler(llvm.Target.from_default_triple().create_target_machine()))
-        _COUNT[0] += 1
-        linked = llvm.JITLibraryBuilder().add_object_img(self.to_object(self.module.text, self.host))
-        linked.add_current_process().export_symbol(self.module.symbol)
-        self.tracker = linked.link(_LINKER[0], f"differential.{_COUNT[0]}")
+        object_code = self.to_object(self.module.text, self.host)
+        self.tracker = link(object_code, [self.module.symbol], f"differential.{next(_NUMBERS)}")
         make = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
         self.entry = make(self.tracker[self.module.symbol])
 

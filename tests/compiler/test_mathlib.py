@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import itertools
 import math
 import sys
 
@@ -16,6 +17,7 @@ from supa.compiler.native.emitter import Emitter
 from supa.compiler.native.host import Host, detect, target_machine
 from supa.compiler.native.mathlib import registry
 from supa.ir.functions import FUNCTIONS
+from supa.runtime.loader import link
 
 NUMPY = {"f32": np.float32, "f64": np.float64}
 LIBRARY = sorted(mathlib.FUNCTIONS_F32)
@@ -45,25 +47,26 @@ def module_text(function: str, dtype: str, lanes: int) -> str:
     return "\n".join([*sorted(emitter.declarations), *emitter.definitions.values(), run])
 
 
+_NUMBERS = itertools.count()
+
+
 def compiled(text: str, host: Host):
     machine = target_machine(host)
     module = llvm.parse_assembly(text)
     module.verify()
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
     builder.getModulePassManager().run(module, builder)
-    jit = llvm.create_lljit_compiler(llvm.Target.from_default_triple().create_target_machine())
-    code = llvm.JITLibraryBuilder().add_object_img(machine.emit_object(module)).add_current_process()
-    return jit, code.export_symbol("run").link(jit, "run")
+    return link(machine.emit_object(module), ["run"], f"mathlib.{next(_NUMBERS)}")
 
 
 @functools.cache
 def function_on_arrays(function: str, dtype: str, lanes: int):
-    jit, tracker = compiled(module_text(function, dtype, lanes), detect())
+    tracker = compiled(module_text(function, dtype, lanes), detect())
     arity = registry.ROUTINES[function, dtype].arity
     native = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (arity + 1), ctypes.c_int64)(tracker["run"])
 
     def call(*arrays):
-        kept = (jit, tracker)  # the code must outlive its callers
+        kept = tracker  # the code must outlive its callers
         count = arrays[0].size
         padded = [np.concatenate([a, np.ones(-count % lanes, a.dtype)]) for a in arrays]
         out = np.full(padded[0].size, np.nan, NUMPY[dtype])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
+from supa.compiler.native.host import detect, target_machine
 from supa.compiler.passes.pipeline import simplify
 from supa.compiler.ttir import read
 from supa.compiler.work import WorkOptions, WorkResult, extract
@@ -22,6 +24,7 @@ from supa.ir.types import Pointer
 from supa.program.abi import Launch
 from supa.program.stream import Touch, decode, touch
 from supa.program.work import Access
+from supa.runtime.loader import link
 
 FOLDER = Path(__file__).parent
 
@@ -44,23 +47,23 @@ def slot(value: Any, type_: Any) -> int:
     return int(value) & (1 << 64) - 1
 
 
+_NUMBERS = itertools.count()
+
+
 class Native:
     """A compiled work entry."""
 
     def __init__(self, func: ops.Func, result: WorkResult) -> None:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
         self.func, self.result = func, result
         module = llvm.parse_assembly(result.llvm)
         module.verify()
-        self.engine = llvm.create_mcjit_compiler(module, llvm.Target.from_default_triple().create_target_machine(opt=1))
-        self.engine.finalize_object()
-        address = self.engine.get_function_address(f"{func.sym_name}.work")
+        symbol = f"{func.sym_name}.work"
+        self.tracker = link(target_machine(detect()).emit_object(module), [symbol], f"work.{next(_NUMBERS)}")
         pointer = ctypes.c_void_p
         make = ctypes.CFUNCTYPE(
             ctypes.c_int64, pointer, pointer, ctypes.c_int64, ctypes.c_int64, pointer, ctypes.c_int64
         )
-        self.entry = make(address)
+        self.entry = make(self.tracker[symbol])
 
     def call(
         self, grid: Sequence[int], args: Sequence[Any], first: int, last: int, capacity: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,11 @@ def load(program: Program) -> LoadedProgram:
     )
 
 
-def _link(program: Program, content: str) -> LoadedProgram:
+def link(object_code: bytes, symbols: Sequence[str], name: str) -> Any:
+    """Bring machine code into this process under a `name` of its own: addresses by symbol, valid as long as it lives.
+
+    Raises `RuntimeError` (LLVM's) when the object is another machine's or needs a symbol that the process lacks.
+    """
     import llvmlite.binding as llvm  # 0.2 s, which who only imports the device shall not pay
 
     if not _linker:
@@ -57,10 +62,16 @@ def _link(program: Program, content: str) -> LoadedProgram:
         # JITLink keeps a program's sections in one piece; the older linker may put them beyond 2 GiB of each other,
         # where a device's memory divides the address space, and then aborts the process.
         _linker.append(llvm.create_lljit_compiler(machine, use_jit_link=True))
-    builder = llvm.JITLibraryBuilder().add_object_img(program.object_code).add_current_process()
-    builder.export_symbol(program.entry_symbol).export_symbol(program.work_symbol)
+    builder = llvm.JITLibraryBuilder().add_object_img(object_code).add_current_process()
+    for symbol in symbols:
+        builder.export_symbol(symbol)
+    return builder.link(_linker[0], name)
+
+
+def _link(program: Program, content: str) -> LoadedProgram:
+    symbols = (program.entry_symbol, program.work_symbol)
     try:
-        tracker = builder.link(_linker[0], f"{program.entry_symbol}.{program.work_symbol}.{content}.{len(_loaded)}")
+        tracker = link(program.object_code, symbols, f"{'.'.join(symbols)}.{content}.{len(_loaded)}")
     except RuntimeError as error:
         raise DeviceError(
             f"the code of kernel {program.name!r} can not be loaded: {error}\n"
