@@ -46,7 +46,8 @@ def generate(func: ops.Func, host: Host, rounding: Rounding, sanitize: tuple[str
     if generator.streams:
         emitter.declare("declare void @llvm.x86.sse.sfence()")
     fence = "  call void @llvm.x86.sse.sfence()\n" if generator.streams else ""
-    lines = [_HEAD.format(name=symbol), *emitter.entry, _LOOP, *emitter.sink, _TAIL.format(fence=fence)]
+    body_lines = [*generator.block_start, *emitter.sink]
+    lines = [_HEAD.format(name=symbol), *emitter.entry, _LOOP, *body_lines, _TAIL.format(fence=fence)]
     text = "\n".join([*emitter.definitions.values(), "\n".join(lines), *sorted(emitter.declarations)])
     return NativeModule(
         text=text,
@@ -84,27 +85,40 @@ entry:
   %plane = mul i64 %gx, %gy
   %blocks = mul i64 %plane, %gz"""
 
-_LOOP = """  br label %block.head
+# The place in the grid is counted on from block to block: divisions would delay each block's first addresses.
+_LOOP = """  %first.x = urem i64 %first, %gx
+  %first.row = udiv i64 %first, %gx
+  %first.y = urem i64 %first.row, %gy
+  %first.z = udiv i64 %first.row, %gy
+  %first.pid0 = trunc i64 %first.x to i32
+  %first.pid1 = trunc i64 %first.y to i32
+  %first.pid2 = trunc i64 %first.z to i32
+  br label %block.head
 block.head:
   %block = phi i64 [ %first, %entry ], [ %block.following, %block.next ]
+  %pid0 = phi i32 [ %first.pid0, %entry ], [ %pid0.following, %block.next ]
+  %pid1 = phi i32 [ %first.pid1, %entry ], [ %pid1.following, %block.next ]
+  %pid2 = phi i32 [ %first.pid2, %entry ], [ %pid2.following, %block.next ]
   %block.more = icmp slt i64 %block, %last
   br i1 %block.more, label %block.check, label %block.end
 block.check:
   %stopped = load atomic i32, ptr %stopped.at monotonic, align 4
   %stop = icmp ne i32 %stopped, 0
   br i1 %stop, label %block.end, label %block.body
-block.body:
-  %px = urem i64 %block, %gx
-  %prow = udiv i64 %block, %gx
-  %py = urem i64 %prow, %gy
-  %pz = udiv i64 %prow, %gy
-  %pid0 = trunc i64 %px to i32
-  %pid1 = trunc i64 %py to i32
-  %pid2 = trunc i64 %pz to i32"""
+block.body:"""
 
 _TAIL = """  br label %block.next
 block.next:
   %block.following = add i64 %block, 1
+  %pid0.more = add i32 %pid0, 1
+  %row.ends = icmp eq i32 %pid0.more, %grid0
+  %pid0.following = select i1 %row.ends, i32 0, i32 %pid0.more
+  %pid1.carry = zext i1 %row.ends to i32
+  %pid1.more = add i32 %pid1, %pid1.carry
+  %plane.ends = icmp eq i32 %pid1.more, %grid1
+  %pid1.following = select i1 %plane.ends, i32 0, i32 %pid1.more
+  %pid2.carry = zext i1 %plane.ends to i32
+  %pid2.following = add i32 %pid2, %pid2.carry
   br label %block.head
 block.end:
 {fence}  ret void

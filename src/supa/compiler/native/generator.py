@@ -60,6 +60,8 @@ class Generator:
     waits: bool = False  # some loop may wait for another block
     streams: bool = False  # some stores may go past the caches
     turns: list[str] = field(default_factory=lambda: ["%blocks"])  # how often the place in hand runs in a launch
+    reads: dict[object, int] = field(default_factory=dict)  # by `ahead`: nests that read from some pointers so far
+    block_start: list[str] = field(default_factory=list)  # what every block does first
     batch_loops: list[tuple[str, str, str]] = field(default_factory=list)
     scopes: list[list[Buffer]] = field(default_factory=lambda: [[]])
 

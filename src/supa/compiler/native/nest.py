@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from supa.compiler.native import checks, memory
+from supa.compiler.native import ahead, checks, memory
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.combination import is_commutative
 from supa.compiler.native.finite import watch_reductions
@@ -39,7 +39,12 @@ def emit_nest(generator: Generator, nest: Nest) -> None:
     places = {root: places_of(generator, root.op) for root in nest.roots if isinstance(root.op, ops.Reduce)}
     limits = _limits(generator, nest, space)
     stream = stream_bits(generator, nest)
-    emit_versions(generator, limits, lambda true: _emit_loops(generator, nest, space, buffers, places, true, stream))
+    distances = ahead.distances(generator, nest)
+    emit_versions(
+        generator,
+        limits,
+        lambda true: _emit_loops(generator, nest, space, buffers, places, true, stream, distances),
+    )
     for root, buffer in buffers.items():
         if root.target is None and buffer is not None:
             assert root.value is not None
@@ -65,6 +70,7 @@ def _emit_loops(
     places: dict[Root, list[Place]],
     true: list[Limit],
     stream: str,
+    distances: dict[Op, str],
 ) -> None:
     """One version of the loops, in which the masks of `true` are; `stream`: see `memory.store`."""
     in_order = any(isinstance(root.op, ops.Reduce) and not is_commutative(root.op) for root in nest.roots)
@@ -88,6 +94,7 @@ def _emit_loops(
                 reductions[root].combine(copy, values)
             else:
                 emit_store(loops.evaluator, root.op, index, values, loops.level, stream)
+    ahead.fetch(loops, distances)
     for reduction in reductions.values():
         reduction.finish()
     loops.finish()

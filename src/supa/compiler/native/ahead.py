@@ -1,0 +1,97 @@
+"""Fetches into the caches what the next block will read, while this block computes. Not here: loads themselves.
+
+A row kernel reads its row, then works on it in the caches, while the memory waits. Where a nest reads what an earlier
+nest of the block has read already, or computes much for each element, it asks for the same place one block further on:
+as far as the previous block's first access was from this one's. Hardware does the same within a page; rows end there.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from supa.compiler.native.generator import Generator
+from supa.compiler.native.loops import Loops
+from supa.compiler.native.plan import Nest
+from supa.compiler.native.tiles import ZERO
+from supa.ir import ops
+from supa.ir.core import Block, Op, Value
+from supa.ir.types import Tile, element_of, shape_of, storage_bytes
+
+_LINE_BYTES = 64
+_MOST_BYTES = 1 << 18  # of a tile, and to the next block's: what is fetched must still be there when it is read
+_ADDRESSES = (ops.AddPtr, ops.Splat, ops.Broadcast, ops.ExpandDims, ops.Map, ops.Cast, ops.Range, ops.Constant)
+
+
+def distances(generator: Generator, nest: Nest) -> dict[Op, str]:
+    """For each load of a nest that fetches ahead, the name of an i64: the bytes to what the next block will read."""
+    if generator.planner.multiplies or generator.environment.checks is not None:
+        return {}
+    if sum(extent > 1 for extent in nest.shape) != 1:
+        return {}
+    loads = [op for op in dict.fromkeys(nest.accesses) if isinstance(op, ops.Load) and _is_suited(generator, op)]
+    again = [load for load in loads if _is_read_again(generator, load)]
+    chosen = loads if generator.planner.is_busy(nest) else again
+    return {load: _distance(generator, load) for load in chosen}
+
+
+def fetch(loops: Loops, found: dict[Op, str]) -> None:
+    """Ask for the next block's elements of each vector of the nest."""
+    evaluator = loops.evaluator
+    for load, distance in found.items():
+        size = storage_bytes(element_of(load.results[0].type))
+        for copy, index in enumerate(loops.indices):
+            pointer = evaluator.at(load.operands[0], index)  # type: ignore[arg-type]
+            if not pointer.is_linear or pointer.step != size or copy * loops.space.lanes * size % _LINE_BYTES:
+                continue
+            place = evaluator.emit(pointer.level, f"add i64 {pointer.name}, {distance}")
+            address = evaluator.emit(pointer.level, f"inttoptr i64 {place} to ptr")
+            evaluator.emitter.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+            evaluator.run(pointer.level, f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
+
+
+def _is_suited(generator: Generator, load: ops.Load) -> bool:
+    size = storage_bytes(element_of(load.result.type))
+    bytes_ = prod(shape_of(load.result.type)) * size
+    if generator.width * size < _LINE_BYTES // 2 or not 4 * _LINE_BYTES <= bytes_ <= _MOST_BYTES:
+        return False
+    return _is_plain(generator, load.pointer)
+
+
+def _is_plain(generator: Generator, value: Value) -> bool:
+    """Whether a tile of addresses is made of ranges and scalars alone, with nothing kept in buffers."""
+    if not isinstance(value.type, Tile):
+        return value in generator.environment.scalars
+    if not isinstance(value.op, _ADDRESSES) or value in generator.planner.kept:
+        return False
+    return all(_is_plain(generator, operand) for operand in value.op.operands if operand is not None)
+
+
+def _is_read_again(generator: Generator, load: ops.Load) -> bool:
+    """Whether this is the second nest that reads from the load's pointers, on the way that the block takes."""
+    way: Block | None = load.parent
+    while way is not None and way.parent is not None and not isinstance(way.parent, ops.If | ops.Func):
+        way = way.parent.parent
+    key = (way, generator.planner.aliasing.bases(load.pointer))
+    generator.reads[key] = generator.reads.get(key, 0) + 1
+    return generator.reads[key] == 2
+
+
+def _distance(generator: Generator, load: ops.Load) -> str:
+    """From where the block before this one began to where this one begins."""
+    emitter = generator.emitter
+    here = generator.evaluator().at(load.pointer, tuple(ZERO for _ in shape_of(load.result.type))).name
+    first, before = emitter.alloca("i64"), emitter.alloca("i64")
+    emitter.entry.append(f"  store i64 0, ptr {first}")
+    known = emitter.fresh()
+    generator.block_start += [
+        f"  {known} = load i64, ptr {first}", f"  store i64 {known}, ptr {before}", f"  store i64 0, ptr {first}"
+    ]  # fmt: skip
+    so_far = emitter.op(f"load i64, ptr {first}")
+    is_first = emitter.op(f"icmp eq i64 {so_far}, 0")
+    start = emitter.op(f"select i1 {is_first}, i64 {here}, i64 {so_far}")
+    emitter.do(f"store i64 {start}, ptr {first}")
+    previous = emitter.op(f"load i64, ptr {before}")
+    distance = emitter.op(f"sub i64 {start}, {previous}")
+    raised = emitter.op(f"add i64 {distance}, {_MOST_BYTES}")
+    near = emitter.op(f"icmp ult i64 {raised}, {2 * _MOST_BYTES}")
+    return emitter.op(f"select i1 {near}, i64 {distance}, i64 0")
