@@ -6,7 +6,6 @@ Triton's columns count from 0, ours from 1. A fused location is its first known 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import NamedTuple
 
 from supa.base.location import UNKNOWN, Location
@@ -19,6 +18,9 @@ _FORM = re.compile(
     r"|(?P<callsite>callsite\()"
     r"|(?P<fused>fused(?:<[^\[\n]*>)?\[)"
     r"|(?P<unknown>unknown)"
+)
+_PLAIN = re.compile(  # what nearly all aliases are
+    r'loc\((?:callsite\((#\w+) at (#\w+)\)|"([^"\\\n]*)"(?:\((#\w+)\)|:(\d+):(\d+)))\)'
 )
 
 
@@ -58,11 +60,25 @@ class LocationReader:
         if name in self._open:
             cursor.fail(f"expected a location that ends, {name} refers to itself")
         self._open.add(name)
-        inner = Cursor(self._text, self._source, self._aliases[name])
-        inner.expect("loc(")
-        place = self._known[name] = self._inside(inner)
-        inner.expect(")")
+        plain = _PLAIN.match(self._text, self._aliases[name])
+        place = self._known[name] = self._plain(plain, cursor) if plain else self._behind(self._aliases[name])
         self._open.remove(name)
+        return place
+
+    def _plain(self, form: re.Match[str], cursor: Cursor) -> Place:
+        callee, caller, text, child, line, column = form.groups()
+        if callee is not None:
+            called = self.of_alias(callee, cursor)
+            return Place(_called_from(called.location, self.of_alias(caller, cursor).location), called.name)
+        if child is not None:
+            return Place(self.of_alias(child, cursor).location, text)
+        return Place(Location(text, int(line), int(column) + 1 if int(line) else 0))
+
+    def _behind(self, position: int) -> Place:
+        inner = Cursor(self._text, self._source, position)
+        inner.expect("loc(")
+        place = self._inside(inner)
+        inner.expect(")")
         return place
 
     def _inside(self, cursor: Cursor) -> Place:
@@ -111,4 +127,5 @@ def _called_from(callee: Location, caller: Location) -> Location:
         return caller
     if caller == UNKNOWN:
         return callee
-    return replace(callee, caller=caller if callee.caller is None else _called_from(callee.caller, caller))
+    outer = caller if callee.caller is None else _called_from(callee.caller, caller)
+    return Location(callee.file, callee.line, callee.column, outer)

@@ -17,7 +17,7 @@ from supa.compiler.ttir.types import read_function_type, read_type
 from supa.compiler.ttir.values import Values
 
 _ALIAS_DEFINITION = re.compile(r"^(#[A-Za-z_][\w.$-]*)\s*=\s*", re.MULTILINE)
-_ALIAS_LINE = re.compile(r"#[A-Za-z_][\w.$-]*\s*=[^\n]*")
+_ALIAS_LINES = re.compile(r"(?:#[A-Za-z_][\w.$-]*\s*=[^\n]*\s*)+")
 _RESULTS = re.compile(r"(%[^=\"]*?)\s*=\s*(?=\")")
 _RESULT = re.compile(r"(%[\w$.-]+)(?::(\d+))?")
 _NAME = re.compile(r'"([A-Za-z_][\w.$]*)"\(')
@@ -25,6 +25,10 @@ _OPERANDS = re.compile(r"([^()]*)\)")
 _OPERAND = re.compile(r"%[\w$.-]+(?:#\d+)?")
 _LABEL = re.compile(r"\^[\w$.-]+")
 _SIMPLE_SIGNATURE = re.compile(r"(\([^\"{}\n]*?) loc\((#[A-Za-z]\w*)\)")
+_PLAIN = re.compile(  # an operation on one line without regions, as nearly all are
+    r'(?:(%[^="\n]*?) = )?"([A-Za-z_][\w.$]*)"\(([^()\n]*)\)(?: <(\{[^{}"\n]*\})>)?'
+    r' : (\([^"{}\n]*?) loc\((#[A-Za-z]\w*)\)'
+)
 
 
 def parse(text: str, source: str = "<ttir>") -> MlirOp:
@@ -46,6 +50,7 @@ class _Reader:
         self.values = Values(self.cursor)
         self.blocks: list[dict[str, MlirBlock]] = []
         self.signatures: dict[str, FunctionType] = {}
+        self.dictionaries: dict[str, dict[str, Attribute]] = {}
 
     def module(self) -> MlirOp:
         self._skip_aliases()
@@ -57,12 +62,15 @@ class _Reader:
         return op
 
     def _skip_aliases(self) -> None:
-        while self.cursor.take(_ALIAS_LINE):
+        while self.cursor.take(_ALIAS_LINES):
             pass
 
     def operation(self) -> MlirOp:
         """One operation with everything inside it."""
         cursor = self.cursor
+        plain = _PLAIN.match(cursor.text, cursor.position)
+        if plain is not None:
+            return self._plain(plain)
         start = cursor.position
         results = cursor.take(_RESULTS)
         name = cursor.need(_NAME, "an operation in generic form")[1]
@@ -86,6 +94,31 @@ class _Reader:
         self._check_operands(op, signature, operands_at)
         self._define_results(op, results[1] if results else "", signature, place, start)
         return op
+
+    def _plain(self, form: re.Match[str]) -> MlirOp:
+        results, name, operands, properties, signature_text, alias = form.groups()
+        cursor, signature = self.cursor, self.signatures.get(signature_text)
+        if signature is None:
+            cursor.position = form.start(5)
+            signature = self.signatures[signature_text] = read_function_type(cursor)
+        op = MlirOp(name, [], {})
+        if operands:
+            op.operands = self._operands(operands, form.start(3))
+        if properties:
+            op.attributes = self._properties(properties, form.start(4))
+        self._check_operands(op, signature, form.start(3))
+        place = self.locations.of_alias(alias, cursor)
+        op.location = place.location
+        self._define_results(op, results or "", signature, place, form.start())
+        cursor.move_to(form.end())
+        return op
+
+    def _properties(self, text: str, position: int) -> dict[str, Attribute]:
+        known = self.dictionaries.get(text)
+        if known is None:
+            self.cursor.position = position
+            known = self.dictionaries[text] = self.attributes.dictionary(self.cursor)
+        return dict(known)
 
     def _operands(self, text: str, position: int) -> list[MlirValue]:
         known, values = self.values.known, []
