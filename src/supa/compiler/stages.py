@@ -125,7 +125,8 @@ def _join(*texts: str) -> str:
     bodies: list[str] = []
     declarations: dict[str, None] = {}
     for text in texts:
-        lines = text.split("\n")
-        bodies.extend(line for line in lines if not line.startswith("declare "))
+        body, found, rest = f"\n{text}".partition("\ndeclare ")  # few lines, as a rule the last
+        lines = (found[1:] + rest).split("\n")
+        bodies += [body, *(line for line in lines if not line.startswith("declare "))]
         declarations.update(dict.fromkeys(line for line in lines if line.startswith("declare ")))
     return "\n".join([*bodies, *declarations]) + "\n"

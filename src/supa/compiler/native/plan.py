@@ -30,6 +30,8 @@ _ATOMICS = (ops.AtomicRmw, ops.AtomicCas, ops.DescriptorReduce)
 _LOADS = (ops.Load, ops.DescriptorLoad, ops.DescriptorGather)
 _SAME_INDEX = (ops.Map, ops.Cast, ops.AddPtr, ops.Load, ops.MapRegion)
 _STORES = (ops.Store, ops.DescriptorStore, ops.DescriptorScatter)
+_BY_POSITION = (ops.Yield, ops.For, ops.While, ops.Condition)  # each operand is read for itself
+_GROWING = (ops.Broadcast, ops.Splat, ops.Gather)
 
 
 @dataclass(eq=False)
@@ -99,8 +101,10 @@ class Planner:
         self.uses: dict[Value, _Use] = {}
         self._collect_uses(everything)
         for choose in (self._is_worth_keeping, self._is_still_shared):
+            before = self.kept
             self._choose(everything, choose)
-            self._collect_uses(everything)
+            if self.kept != before:
+                self._collect_uses(everything)
 
     # ---- which tiles are kept ----------------------------------------------------------------------------------
 
@@ -185,9 +189,8 @@ class Planner:
     def _add_user(self, use: _Use, value: Value, user: Op) -> None:
         if user.parent is None:
             return
-        grows = isinstance(user, ops.Broadcast | ops.Splat | ops.Gather)
         if not (is_virtual(user) and isinstance(user.results[0].type, Tile)):
-            by_position = isinstance(user, ops.Yield | ops.For | ops.While | ops.Condition)
+            by_position = isinstance(user, _BY_POSITION)
             use.readers.add((user, user.operands.index(value) if by_position else 0))
             use.blocks.add(user.parent)
             # An atomic works lane by lane: what it changes first, its later lanes must not load.
@@ -204,7 +207,7 @@ class Planner:
                 use.blocks |= inner.blocks
                 use.expanded |= inner.expanded
                 use.last = max(use.last, inner.last)
-        use.expanded |= grows
+        use.expanded |= isinstance(user, _GROWING)
 
     # ---- nests -------------------------------------------------------------------------------------------------
 
