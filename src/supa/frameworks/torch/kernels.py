@@ -23,6 +23,7 @@ _implementations: dict[str, Callable[..., Any]] = {}
 _loading = threading.RLock()
 _kept: list[torch.library.Library] = []
 _composed: frozenset[str] = frozenset()
+_composed_where_declined: frozenset[str] = frozenset()
 
 
 def device_op(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -50,10 +51,12 @@ def registered() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Registers every name, own and composed; those that are served at the top, and those whose numbers are a kernel's
     arguments.
     """
-    global _composed
+    global _composed, _composed_where_declined
     entered = torch.library.Library("aten", "IMPL")
     _kept.append(entered)
-    _composed = frozenset(composed_names()) - set(NAMES) - set(INSIDE)
+    composed = frozenset(composed_names())
+    _composed = composed - set(NAMES) - set(INSIDE)
+    _composed_where_declined = composed & set(NAMES)
     names = (*NAMES, *sorted(_composed))
     for name in (*names, *INSIDE):
         entered.impl(name, partial(_asked, name), "PrivateUse2")
@@ -74,7 +77,7 @@ def _schema(name: str) -> Any:
 
 
 def _asked(name: str, *args: Any, **kwargs: Any) -> Any:
-    from supa.frameworks.torch.recorder import Declined, Recorder
+    from supa.frameworks.torch.recorder import Declined
 
     schema = _schema(name)
     values = [
@@ -85,17 +88,31 @@ def _asked(name: str, *args: Any, **kwargs: Any) -> Any:
     try:
         if len({tensor.device for tensor in tensors}) != 1:
             raise Declined  # the host's form words the error
-        with Recorder(name, tensors) as recorder:
-            implementation = implementations().get(name)
-            if implementation is not None:
-                returned = implementation(recorder, *values)
-            else:
-                returned = decomposition(name, schema, values)
-            recorder.finish(returned)
+        returned = _run(name, schema, values, tensors)
     except Declined:
         library().supa_torch_decline()
         count = len(schema.returns)
         return None if count <= 1 else (None,) * count  # dropped: the extension goes on with the host's form
+    return returned
+
+
+def _run(name: str, schema: Any, values: list[Any], tensors: list[torch.Tensor]) -> Any:
+    """By the operator's kernel; where it has none for these arguments, by torch's decomposition, if there is one."""
+    from supa.frameworks.torch.recorder import Declined, Recorder
+
+    implementation = implementations().get(name)
+    if implementation is not None:
+        try:
+            with Recorder(name, tensors) as recorder:
+                returned = implementation(recorder, *values)
+                recorder.finish(returned if schema.returns else ())
+            return returned
+        except Declined:
+            if name not in _composed_where_declined:
+                raise
+    with Recorder(name, tensors) as recorder:
+        returned = decomposition(name, schema, values)
+        recorder.finish(returned if schema.returns else ())
     return returned
 
 

@@ -18,7 +18,8 @@ UNARY = {
 
 BINARY = {
     "add.Tensor": "add", "sub.Tensor": "sub", "mul.Tensor": "mul", "div.Tensor": "div", "maximum": "maximum",
-    "minimum": "minimum", "pow.Tensor_Tensor": "pow", "pow.Tensor_Scalar": "pow", "atan2": "atan2",
+    "minimum": "minimum", "pow.Tensor_Tensor": "pow", "pow.Tensor_Scalar": "pow",
+    "pow.Scalar": "pow", "atan2": "atan2",
     "eq.Tensor": "eq", "ne.Tensor": "ne", "lt.Tensor": "lt", "le.Tensor": "le", "gt.Tensor": "gt", "ge.Tensor": "ge",
     "eq.Scalar": "eq", "ne.Scalar": "ne", "lt.Scalar": "lt", "le.Scalar": "le", "gt.Scalar": "gt", "ge.Scalar": "ge",
     "bitwise_and.Tensor": "bitwise_and", "bitwise_or.Tensor": "bitwise_or", "bitwise_xor.Tensor": "bitwise_xor",
@@ -86,6 +87,26 @@ ALONG = (
     "sort", "sort.stable", "argsort.stable", "topk", "searchsorted.Tensor", "bucketize.Tensor",
 )  # fmt: skip
 
+VALUES = ("nonzero", "masked_select", "masked_scatter_", "equal", "_unique2", "unique_consecutive", "multinomial")
+
+RANKS = (
+    "median", "median.dim_values", "nanmedian", "nanmedian.dim_values", "kthvalue.values", "randperm.generator_out",
+    "_cummax_helper", "_cummin_helper",
+)  # fmt: skip
+
+COMPOSED = (
+    "roll", "masked_fill_.Tensor", "linspace.out", "logspace.out", "histc", "bincount", "_cdist_forward",
+    "_cdist_backward", "addmv", "addmv_", "addmv.out", "addbmm", "addbmm_", "addbmm.out",
+)  # fmt: skip
+
+VOLUMES = (
+    "max_pool3d_with_indices", "max_pool3d_with_indices_backward", "avg_pool3d", "avg_pool3d_backward",
+    "_adaptive_avg_pool3d", "_adaptive_avg_pool3d_backward", "upsample_bicubic2d", "upsample_bicubic2d_backward",
+    "_upsample_bilinear2d_aa", "_upsample_bilinear2d_aa_backward", "_upsample_bicubic2d_aa",
+    "_upsample_bicubic2d_aa_backward", "upsample_linear1d", "upsample_linear1d_backward", "upsample_trilinear3d",
+    "upsample_trilinear3d_backward",
+)  # fmt: skip
+
 INSIDE = ("fill_.Scalar", "_copy_from", "arange.start_out")
 """Names that Python is asked for only inside another operator; alone the extension does them."""
 
@@ -121,6 +142,10 @@ NAMES = tuple(
             *LAYERS,
             *REDUCTIONS,
             *ALONG,
+            *VALUES,
+            *RANKS,
+            *COMPOSED,
+            *VOLUMES,
         )
     )
 )

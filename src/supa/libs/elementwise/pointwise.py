@@ -78,6 +78,20 @@ def quotient_of_floor(x, y):
     return _float_quotient_of_floor(x, y) if x.dtype.is_floating() else _whole_quotient_of_floor(x, y)
 
 
+@triton.jit
+def whole_power(x, y):
+    """x ** y of whole numbers, which wraps; for negative y the whole part of what is at most 1."""
+    result = x * 0 + 1
+    base, left = x, y
+    for _ in range(0, 63):
+        result = tl.where((left & 1) != 0, result * base, result)
+        base = base * base
+        left = left >> 1
+    odd = (y & 1) != 0
+    inverse = tl.where(x == 1, x, tl.where(x == -1, tl.where(odd, x, x * x), x * 0))
+    return tl.where(y < 0, inverse, result)
+
+
 _OPERANDS, _NUMBERS = "xyz", "st"
 
 
@@ -178,7 +192,8 @@ def _compiled(name: str, title: str, lines: list[str]) -> Any:
         "root": root,
         "__name__": __name__,
     }
-    for one in (remainder_towards_zero, remainder_of_floor, quotient_towards_zero, quotient_of_floor):
+    for one in (remainder_towards_zero, remainder_of_floor, quotient_towards_zero, quotient_of_floor,
+                whole_power):  # fmt: skip
         scope[one.__name__] = one
     exec(compile(text, file, "exec"), scope)
     return scope[f"elementwise_{name}"]

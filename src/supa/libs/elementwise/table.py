@@ -79,7 +79,8 @@ OPERATIONS: dict[str, Operation] = {
         "logical_xor": "(x != 0) != (y != 0)",
     }),
     **_table("same", 2, 0, {
-        "fmod": "remainder_towards_zero(x, y)", "remainder": "remainder_of_floor(x, y)",
+        "whole_power": "whole_power(x, y)", "fmod": "remainder_towards_zero(x, y)",
+        "remainder": "remainder_of_floor(x, y)",
         "floor_divide": "quotient_of_floor(x, y)", "trunc_divide": "quotient_towards_zero(x, y)",
         "fmax": "tl.where((y != y) | (x > y), x, y)", "fmin": "tl.where((y != y) | (x < y), x, y)",
     }),

@@ -31,17 +31,37 @@ def _places(row, columns, inner):
 
 
 @triton.jit
+def _joined(a, b, KIND: tl.constexpr):
+    if KIND == "sum":
+        return a + b
+    elif KIND == "prod":
+        return a * b
+    else:
+        return _log_sum(a, b)
+
+
+@triton.jit
+def _start_of(KIND: tl.constexpr):
+    return 0.0 if KIND == "sum" else (1.0 if KIND == "prod" else float("-inf"))
+
+
+@triton.jit
 def scan(
-    out_ptr, x_ptr, rows, columns, inner, KIND: tl.constexpr, COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr,
-    BLOCK_C: tl.constexpr,
+    out_ptr, total_ptr, x_ptr, rows, columns, inner, part, KIND: tl.constexpr, TOTALS: tl.constexpr,
+    COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    """Running sums, products or logarithms of sums of powers (KIND: sum, prod, logsum) of whole lines."""
+    """Running sums, products or logarithms of sums of powers (KIND: sum, prod, logsum) of each part of the lines.
+
+    Grid: (blocks of lines, parts of `part` elements). With TOTALS total[line, number of the part] is a part's last one.
+    """
     row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
     column = tl.arange(0, BLOCK_C)
-    start = 0.0 if KIND == "sum" else (1.0 if KIND == "prod" else float("-inf"))
+    first = tl.program_id(1).to(tl.int64) * part
+    last = tl.minimum(first + part, columns)
+    start = _start_of(KIND)
     carry = tl.full((BLOCK_R, 1), start, COMPUTE)
-    for begin in range(0, columns, BLOCK_C):
-        mask = (row < rows)[:, None] & (begin + column < columns)[None, :]
+    for begin in range(first, last, BLOCK_C):
+        mask = (row < rows)[:, None] & (begin + column < last)[None, :]
         at = _places(row, columns, inner)[:, None] + ((begin + column) * inner)[None, :]
         x = tl.load(x_ptr + at, mask=mask, other=0).to(COMPUTE)
         x = tl.where(mask, x, tl.full((BLOCK_R, BLOCK_C), start, COMPUTE))
@@ -55,6 +75,75 @@ def scan(
             found = _log_sum(tl.associative_scan(x, 1, _log_sum), carry)
             carry = _log_sum(carry, tl.reduce(x, 1, _log_sum, keep_dims=True))
         tl.store(out_ptr + at, found.to(out_ptr.dtype.element_ty), mask=mask)
+    if TOTALS:
+        to = row * tl.num_programs(1) + tl.program_id(1)
+        tl.store(total_ptr + to[:, None], carry, mask=(row < rows)[:, None])
+
+
+@triton.jit
+def carry_on(
+    out_ptr, total_ptr, rows, columns, inner, part, KIND: tl.constexpr, COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+):  # fmt: skip
+    """The parts of a scan joined: each with the running total of those before it. Grid: as in `scan`, less one part."""
+    row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
+    column = tl.arange(0, BLOCK_C)
+    parts = tl.num_programs(1) + 1
+    before = tl.load(total_ptr + row * parts + tl.program_id(1), mask=row < rows, other=0)[:, None]
+    first = (tl.program_id(1).to(tl.int64) + 1) * part
+    last = tl.minimum(first + part, columns)
+    for begin in range(first, last, BLOCK_C):
+        mask = (row < rows)[:, None] & (begin + column < last)[None, :]
+        at = _places(row, columns, inner)[:, None] + ((begin + column) * inner)[None, :]
+        x = tl.load(out_ptr + at, mask=mask, other=0).to(COMPUTE)
+        found = _joined(before, x, KIND)
+        tl.store(out_ptr + at, found.to(out_ptr.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def _last_largest(a, i, b, j):
+    """Of two neighbours the larger with its place; the later of equals; NaN is largest."""
+    later = (b != b) | ((a == a) & (b >= a))
+    return tl.where(later, b, a), tl.where(later, j, i)
+
+
+@triton.jit
+def _last_smallest(a, i, b, j):
+    later = (b != b) | ((a == a) & (b <= a))
+    return tl.where(later, b, a), tl.where(later, j, i)
+
+
+@triton.jit
+def running_extreme(
+    value_ptr, index_ptr, x_ptr, rows, columns, inner, LARGEST: tl.constexpr, COMPUTE: tl.constexpr,
+    BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
+):  # fmt: skip
+    """The largest or smallest so far of each line and the last place where it is."""
+    row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
+    column = tl.arange(0, BLOCK_C)
+    first = tl.load(x_ptr + _places(row, columns, inner), mask=row < rows, other=0).to(COMPUTE)[:, None]
+    best = tl.broadcast_to(first, (BLOCK_R, BLOCK_C))
+    best_at = tl.zeros((BLOCK_R, BLOCK_C), tl.int64)
+    for begin in range(0, columns, BLOCK_C):
+        mask = (row < rows)[:, None] & (begin + column < columns)[None, :]
+        at = _places(row, columns, inner)[:, None] + ((begin + column) * inner)[None, :]
+        x = tl.load(x_ptr + at, mask=mask, other=0).to(COMPUTE)
+        place = tl.broadcast_to((begin + column).to(tl.int64)[None, :], (BLOCK_R, BLOCK_C))
+        x = tl.where(mask, x, best)
+        place = tl.where(mask, place, best_at)
+        if LARGEST:
+            found, found_at = tl.associative_scan((x, place), 1, _last_largest)
+            found, found_at = _last_largest(best, best_at, found, found_at)
+        else:
+            found, found_at = tl.associative_scan((x, place), 1, _last_smallest)
+            found, found_at = _last_smallest(best, best_at, found, found_at)
+        tl.store(value_ptr + at, found.to(value_ptr.dtype.element_ty), mask=mask)
+        tl.store(index_ptr + at, found_at, mask=mask)
+        is_last = (column == BLOCK_C - 1)[None, :]
+        last_at = tl.sum(tl.where(is_last, found_at, 0), axis=1)[:, None]
+        last = tl.sum(tl.where(is_last, found, tl.zeros((BLOCK_R, BLOCK_C), COMPUTE)), axis=1)[:, None]
+        best = tl.broadcast_to(last, (BLOCK_R, BLOCK_C))
+        best_at = tl.broadcast_to(last_at, (BLOCK_R, BLOCK_C))
 
 
 @triton.jit

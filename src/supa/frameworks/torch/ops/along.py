@@ -12,7 +12,7 @@ from supa.frameworks.torch.ops.indexing import grid_of
 from supa.frameworks.torch.ops.moves import contiguous, copy_into, filled
 from supa.frameworks.torch.recorder import Declined, Recorder
 from supa.libs.elementwise.pointwise import COMPUTE
-from supa.libs.indexing import lines
+from supa.libs.indexing import lines, sorting
 from supa.libs.sizes import cdiv, next_power_of_2
 
 Tensor = torch.Tensor
@@ -20,6 +20,8 @@ _TILE = 2048
 _LONGEST_ORDER = 8192
 _MOST_SELECTED = 64
 _SHORT = 64
+_PART = 4096  # of a long line that is scanned in parts
+_RUN = 1024
 
 
 def compute_of(dtype: torch.dtype) -> Any:
@@ -59,11 +61,43 @@ def _scan(recorder: Recorder, x: Tensor, dim: int, kind: str, dtype: torch.dtype
         x = contiguous(recorder, x)
         if x.dtype != wanted and wanted not in FLOATS:
             x = copy_into(recorder, x, recorder.new(x.shape, wanted))
-        rows, columns, inner = lines_of(x, dim)
-        block_r, block_c = _tile(rows, columns)
-        recorder.run(lines.scan, cdiv(rows, block_r), target, x, rows, columns, inner, KIND=kind,
-                     COMPUTE=compute_of(wanted), BLOCK_R=block_r, BLOCK_C=block_c)  # fmt: skip
+        _scan_lines(recorder, target, x, *lines_of(x, dim), kind)
     return target if out is None or out is target else copy_into(recorder, target, out)
+
+
+def _scan_lines(recorder: Recorder, target: Tensor, x: Tensor, rows: int, columns: int, inner: int, kind: str) -> None:
+    """Long lines in parts, whose totals are scanned and carried on."""
+    compute = compute_of(target.dtype)
+    part = _PART if columns > 2 * _PART else columns
+    parts = cdiv(columns, part)
+    held = (
+        torch.int64 if target.dtype in INTEGERS else torch.float64 if target.dtype == torch.float64 else torch.float32
+    )
+    totals = recorder.new((rows, parts), held) if parts > 1 else target
+    block_r, block_c = _tile(rows, part)
+    options = {"KIND": kind, "COMPUTE": compute, "BLOCK_R": block_r, "BLOCK_C": block_c}
+    grid = cdiv(rows, block_r)
+    recorder.run(lines.scan, (grid, parts), target, totals, x, rows, columns, inner, part, TOTALS=parts > 1, **options)
+    if parts > 1:
+        _scan_lines(recorder, totals, totals, rows, parts, 1, kind)
+        recorder.run(lines.carry_on, (grid, parts - 1), target, totals, rows, columns, inner, part, **options)
+
+
+def _enter_running(name: str, largest: bool) -> None:
+    @device_op(name)
+    def running(recorder: Recorder, x: Tensor, value: Tensor, index: Tensor, dim: int) -> None:
+        if not (value.is_contiguous() and index.is_contiguous()) or x.dtype != value.dtype:
+            raise Declined
+        if x.numel():
+            rows, columns, inner = lines_of(x, dim)
+            block_r, block_c = _tile(rows, columns)
+            recorder.run(lines.running_extreme, cdiv(rows, block_r), value, index, contiguous(recorder, x), rows,
+                         columns, inner, LARGEST=largest, COMPUTE=compute_of(x.dtype), BLOCK_R=block_r,
+                         BLOCK_C=block_c)  # fmt: skip
+
+
+_enter_running("_cummax_helper", True)
+_enter_running("_cummin_helper", False)
 
 
 def _enter_scan(name: str, kind: str) -> None:
@@ -138,12 +172,30 @@ def ordered(recorder: Recorder, x: Tensor, dim: int, kept: int, largest: bool) -
                      BLOCK=block)  # fmt: skip
         return value, index
     if columns > _LONGEST_ORDER:
-        raise Declined
+        return _merged(recorder, x, dim, kept, largest)
     block_c = min(128, next_power_of_2(columns))
     block_r = min(16, next_power_of_2(columns))
     recorder.run(lines.order, (cdiv(columns, block_r), rows), value, index, x, columns, inner, kept, LARGEST=largest,
                  COMPUTE=compute, BLOCK_R=block_r, BLOCK_C=block_c)  # fmt: skip
     return value, index
+
+
+def _merged(recorder: Recorder, x: Tensor, dim: int, kept: int, largest: bool) -> tuple[Tensor, Tensor]:
+    """The same for long lines: runs, then merged pairs of them."""
+    last = contiguous(recorder, x.transpose(dim, -1)) if x.dim() else x
+    rows, columns, _ = lines_of(last, -1)
+    options = {"LARGEST": largest, "COMPUTE": compute_of(x.dtype)}
+    held = [(recorder.new(last.shape, x.dtype), recorder.new(last.shape, torch.int64)) for _ in range(2)]
+    recorder.run(sorting.order_runs, (_RUN // 16, cdiv(columns, _RUN), rows), *held[0], last, columns, _RUN,
+                 BLOCK_R=16, BLOCK_C=128, **options)  # fmt: skip
+    width = _RUN
+    while width < columns:
+        block, blocks = grid_of(columns)
+        recorder.run(sorting.merge, (blocks, rows), *held[1], *held[0], columns, width, BLOCK=block, **options)
+        held.reverse()
+        width *= 2
+    found = [one.narrow(-1, 0, kept).transpose(dim, -1) for one in held[0]]
+    return contiguous(recorder, found[0]), contiguous(recorder, found[1])
 
 
 @device_op("sort")

@@ -8,14 +8,14 @@ import torch
 
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.names import BINARY, IN_PLACE
-from supa.frameworks.torch.ops.elementwise import FLOATS, Operand, apply, operand, promoted
+from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, Operand, apply, operand, promoted
 from supa.frameworks.torch.recorder import Declined, Number, Recorder
 from supa.libs.elementwise.table import OPERATIONS
 
 
 def _dtype(name: str, first: object, second: object) -> torch.dtype:
     found = promoted(first, second) if isinstance(first, torch.Tensor) else promoted(second, first)
-    if name in ("div", "atan2") and not found.is_floating_point and not found.is_complex:
+    if name in ("div", "atan2", "copysign") and not found.is_floating_point and not found.is_complex:
         return torch.get_default_dtype()
     return found
 
@@ -27,8 +27,10 @@ def run(recorder: Recorder, name: str, values: tuple[Any, ...], out: torch.Tenso
     if name == "pow" and isinstance(operands[1], Number):
         if operands[1].value == 2:
             return apply(recorder, "mul", [operands[0], operands[0]], dtype=dtype, out=out)
-        if dtype not in FLOATS:
+        if dtype not in FLOATS and operands[1].value < 0:
             raise Declined
+    if name == "pow" and dtype in INTEGERS and dtype != torch.bool:
+        name = "whole_power"
     numbers: list[Number] = []
     if OPERATIONS[name].numbers:
         value = operand(values[2], 2)

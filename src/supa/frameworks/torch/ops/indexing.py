@@ -10,6 +10,7 @@ import torch
 
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS, apply, operand
+from supa.frameworks.torch.ops.masks import without_masks
 from supa.frameworks.torch.ops.moves import contiguous, copy_into, filled
 from supa.frameworks.torch.recorder import Declined, Recorder
 from supa.libs.indexing import elements
@@ -267,10 +268,11 @@ class _Advanced:
     """x[.., indices, ..]: where the indexed axes lie, and the place in memory that they mean together."""
 
     def __init__(self, recorder: Recorder, x: Tensor, indices: Sequence[Tensor | None]) -> None:
+        indices = without_masks(recorder, x, indices)
         self.axes = [axis for axis, index in enumerate(indices) if index is not None]
         chosen = [index for index in indices if index is not None]
         if not chosen or len(indices) > x.dim() or any(index.dtype not in _INDEX for index in chosen):
-            raise Declined  # masks depend on values
+            raise Declined
         if any(index.device != x.device for index in chosen):
             raise Declined
         shape = list(torch.broadcast_shapes(*(index.shape for index in chosen)))
@@ -315,9 +317,9 @@ def _index(recorder: Recorder, x: Tensor, indices: Sequence[Tensor | None]) -> T
 def _index_put(
     recorder: Recorder, x: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool
 ) -> Tensor:
-    if len(indices) == 1 and indices[0] is not None and indices[0].dtype == torch.bool and not accumulate:
-        mask = indices[0]
-        if values.numel() != 1 or values.dtype != x.dtype or mask.device != x.device or mask.dim() > x.dim():
+    mask = indices[0] if len(indices) == 1 else None
+    if mask is not None and mask.dtype == torch.bool and not accumulate and values.numel() == 1:
+        if values.dtype != x.dtype or mask.device != x.device or mask.shape != x.shape[: mask.dim()]:
             raise Declined
         mask = recorder.view(mask.view(*mask.shape, *[1] * (x.dim() - mask.dim())), mask)
         one = recorder.view(values.reshape(1), values)

@@ -1,4 +1,6 @@
-"""Matrix products: mm, bmm, addmm, baddbmm. Not here: the kernel (`libs.blas`), convolutions (`spatial`)."""
+"""Matrix products: mm, bmm, addmm, baddbmm, those of vectors, sums of products. Not here: the kernels (`libs.blas`),
+convolutions (`spatial`).
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,13 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.kernels import device_op
-from supa.frameworks.torch.ops.elementwise import FLOATS, strides_over
-from supa.frameworks.torch.recorder import Declined, Recorder
+from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, strides_over, wide
+from supa.frameworks.torch.recorder import Declined, Number, Recorder
 from supa.frameworks.torch.registration import clock
+from supa.libs.blas.plain import plain_product
 from supa.libs.blas.product import HOST_TILES, Tile, choose, matrix_product
-from supa.libs.sizes import cdiv
+from supa.libs.elementwise.pointwise import COMPUTE
+from supa.libs.sizes import cdiv, next_power_of_2
 from supa.runtime import Device
 from supa.runtime.native import core
 
@@ -29,6 +33,8 @@ def product(
 
     fp32 is multiplied as `torch.set_float32_matmul_precision` has it.
     """
+    if a.dtype not in FLOATS:
+        return _plain_product(recorder, a, b, out, added, alpha, beta)
     batch, m, n = out.shape
     depth = a.shape[2]
     tile = _tile(clock.devices[out.device.index], m, n, batch)
@@ -44,6 +50,22 @@ def product(
     )  # fmt: skip
 
 
+def _plain_product(
+    recorder: Recorder, a: Tensor, b: Tensor, out: Tensor, added: Tensor | None, alpha: float, beta: float
+) -> None:
+    """The same in fp64 and whole numbers."""
+    batch, m, n = out.shape
+    adds = added is not None and beta != 0
+    d = added if added is not None and adds else out
+    compute = "f64" if a.dtype == torch.float64 else "i64"
+    block_m, block_n = min(16, next_power_of_2(m)), min(64, next_power_of_2(n))
+    recorder.run(
+        plain_product, (cdiv(m, block_m), cdiv(n, block_n), batch), a, b, d, out, *wide(Number(alpha), compute),
+        *wide(Number(beta), compute), m, n, a.shape[2], *a.stride(), *b.stride(), *strides_over(d, out.shape),
+        *out.stride(), ADDS=adds, COMPUTE=COMPUTE[compute], BLOCK_M=block_m, BLOCK_N=block_n,
+    )  # fmt: skip
+
+
 def _tile(device: Device, m: int, n: int, batch: int) -> Tile:
     """The device's, or where nothing is priced (mode execute) the host's."""
     if device.mode == "execute":
@@ -54,7 +76,10 @@ def _tile(device: Device, m: int, n: int, batch: int) -> Tile:
 def _check(a: Tensor, b: Tensor, rank: int, *more: Tensor) -> None:
     """The kernel's own cases; the host words the errors of the others."""
     same = all(one.dtype == a.dtype and one.device == a.device for one in (b, *more))
-    if a.dtype not in FLOATS or not same or a.dim() != rank or b.dim() != rank or a.shape[-1] != b.shape[-2]:
+    served = a.dtype in FLOATS or a.dtype == torch.float64 or (a.dtype in INTEGERS and a.dtype != torch.bool)
+    if not served or any(one.is_neg() for one in (a, b, *more)):
+        raise Declined
+    if not same or a.dim() != rank or b.dim() != rank or a.shape[-1] != b.shape[-2]:
         raise Declined
     if 0 in (*a.shape, *b.shape) or (rank == 3 and a.shape[0] != b.shape[0]):
         raise Declined
@@ -115,3 +140,39 @@ _enter("mm", _single, False)
 _enter("bmm", _batched, False)
 _enter("addmm", _single, True)
 _enter("baddbmm", _batched, True)
+
+
+def _with_vector(recorder: Recorder, x: Tensor, a: Tensor, v: Tensor, beta: float, alpha: float) -> Tensor:
+    if a.dim() != 2 or v.dim() != 1 or x.dim() > 1:
+        raise Declined
+    found = torch.addmm(x.unsqueeze(-1) if x.dim() else x, a, v.unsqueeze(-1), beta=beta, alpha=alpha)
+    return recorder.view(found.squeeze(-1), found)
+
+
+def _sum_of_products(recorder: Recorder, x: Tensor, a: Tensor, b: Tensor, beta: float, alpha: float) -> Tensor:
+    """The products of a batch, added up: one product of the matrices side by side."""
+    if a.dim() != 3 or b.dim() != 3 or a.shape[0] != b.shape[0]:
+        raise Declined
+    side_by_side = a.transpose(0, 1).reshape(a.shape[1], -1)
+    return torch.addmm(x, side_by_side, b.reshape(-1, b.shape[2]), beta=beta, alpha=alpha)
+
+
+def _enter_sums(name: str, run: Callable[..., Tensor]) -> None:
+    @device_op(name)
+    def plain(recorder: Recorder, *values: Any) -> Tensor:
+        return run(recorder, *values)
+
+    @device_op(f"{name}_")
+    def in_place(recorder: Recorder, x: Tensor, *values: Any) -> Tensor:
+        return x.copy_(run(recorder, x, *values))
+
+    @device_op(f"{name}.out")
+    def with_out(recorder: Recorder, *values: Any) -> Tensor:
+        found, out = run(recorder, *values[:-1]), values[-1]
+        if out.shape != found.shape or out.dtype != found.dtype:
+            raise Declined
+        return out.copy_(found)  # type: ignore[no-any-return]
+
+
+_enter_sums("addmv", _with_vector)
+_enter_sums("addbmm", _sum_of_products)

@@ -9,30 +9,39 @@ import torch
 
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.names import LOGICAL, UNARY
-from supa.frameworks.torch.ops.elementwise import FLOATS, apply, operand
+from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, apply, operand
 from supa.frameworks.torch.recorder import Recorder
 from supa.libs.elementwise.table import OPERATIONS
 
+_ROUNDING = ("floor", "ceil", "trunc", "round")
+
 
 def result_dtype(name: str, tensor: torch.Tensor) -> torch.dtype:
-    """A float operation of integers gives the default float type; rounding an integer leaves it (and is declined)."""
+    """A float operation of integers gives the default float type; rounding an integer leaves it."""
     if OPERATIONS[name].kind == "float" and tensor.dtype not in (*FLOATS, torch.float64) and not tensor.is_complex():
-        return tensor.dtype if name in ("floor", "ceil", "trunc", "round") else torch.get_default_dtype()
+        return tensor.dtype if name in _ROUNDING else torch.get_default_dtype()
     return tensor.dtype
+
+
+def _served(name: str, tensor: torch.Tensor) -> str:
+    """The operation that does it: whole numbers are rounded by copying them."""
+    return "copy" if name in _ROUNDING and tensor.dtype in INTEGERS else name
 
 
 def _enter(torch_name: str, name: str) -> None:
     @device_op(torch_name)
     def plain(recorder: Recorder, tensor: torch.Tensor, *_: Any) -> torch.Tensor:
-        return apply(recorder, name, [operand(tensor, 0)], dtype=result_dtype(name, tensor))
+        return apply(recorder, _served(name, tensor), [operand(tensor, 0)], dtype=result_dtype(name, tensor))
 
     @device_op(f"{torch_name}_")
     def in_place(recorder: Recorder, tensor: torch.Tensor, *_: Any) -> torch.Tensor:
-        return apply(recorder, name, [operand(tensor, 0)], dtype=result_dtype(name, tensor), out=tensor)
+        return apply(
+            recorder, _served(name, tensor), [operand(tensor, 0)], dtype=result_dtype(name, tensor), out=tensor
+        )
 
     @device_op(f"{torch_name}.out")
     def with_out(recorder: Recorder, tensor: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-        return apply(recorder, name, [operand(tensor, 0)], dtype=result_dtype(name, tensor), out=out)
+        return apply(recorder, _served(name, tensor), [operand(tensor, 0)], dtype=result_dtype(name, tensor), out=out)
 
     _kept.extend((plain, in_place, with_out))
 
