@@ -182,7 +182,7 @@ def test_a_mesh_needs_enough_ports(tmp_path: Path) -> None:
             "override of cu.eu_count: cu.eu_count: an SPC's 16 EUs can not be divided",
         ),
         (
-            {"clocks.boost": "900 MHz"},
+            {"clocks.boost": "90 MHz"},
             "override of clocks.boost: clocks.nominal: expected clocks.min <= clocks.nominal",
         ),
     ],

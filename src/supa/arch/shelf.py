@@ -9,6 +9,7 @@ from pathlib import Path
 
 from supa.arch.assembly import chip_keys
 from supa.arch.document import Document, read
+from supa.arch.following import following
 from supa.arch.leaf import leaves
 from supa.arch.refusal import refuse, unknown
 from supa.arch.server import Layout
@@ -80,7 +81,7 @@ def resolve(path: Path, below: tuple[Path, ...] = ()) -> Resolved:
         document=document,
         chip_name=document.name if document.kind == "chip" else base.chip_name,
         title=document.title or base.title,
-        figures={**inherited, **document.figures},
+        figures={**inherited, **following(base.figures, document.figures), **document.figures},
     )
 
 

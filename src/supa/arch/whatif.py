@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from supa.arch.assembly import build_chip, chip_keys
 from supa.arch.device import Device
+from supa.arch.following import following
 from supa.arch.refusal import unknown
 from supa.arch.source import Figure
 from supa.base.errors import DescriptionError
@@ -15,11 +16,11 @@ from supa.base.errors import DescriptionError
 def with_overrides(device: Device, overrides: Mapping[str, str]) -> Device:
     """The device with some figures changed: `{"die.spc_count": "20", "hbm.bandwidth": "2 TB/s"}`.
 
-    Keys and values are written as in a TOML description. `DescriptionError` for an unknown key, a missing unit or
-    figures that can not go together.
+    Keys and values are written as in a TOML description; what hangs on them follows (`following`).
+    `DescriptionError` for an unknown key, a missing unit or figures that can not go together.
     """
     changed = {path: _overridden(device, path, text) for path, text in overrides.items()}
-    return _rebuilt(device, changed)
+    return _rebuilt(device, {**following(device.figures, changed), **changed})
 
 
 def virtual_instance(device: Device, parts: int) -> Device:
