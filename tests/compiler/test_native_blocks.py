@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from native_calls import Area, Native, slot
 
+from supa.compiler.native.build import build
 from supa.compiler.native.generate import generate
 from supa.compiler.native.generator import Rounding
 from supa.compiler.native.host import detect
@@ -103,3 +104,34 @@ def test_fetching_ahead_changes_no_answer_and_reaches_into_nothing() -> None:
         row = x[blocks - 1].astype(np.float64)
         np.testing.assert_allclose(target.array, row + row.sum(), rtol=0, atol=1e-4)
         assert source.guards_are_whole() and target.guards_are_whole()
+
+
+CARRIED = """func {sym_name="carried"} {
+  body(%0: ptr<f32>, %1: i32):
+    %2 = range {start=0, end=4096} : () -> tile<4096xi32>
+    %3 = splat %0 : (ptr<f32>) -> tile<4096xptr<f32>>
+    %4 = addptr %3, %2 : (tile<4096xptr<f32>>, tile<4096xi32>) -> tile<4096xptr<f32>>
+    %5 = constant {value=0.0} : () -> tile<4096xf32>
+    %6 = constant {value=0} : () -> i32
+    %7 = constant {value=1} : () -> i32
+    %8 = for %6, %1, %7, %5 : (i32, i32, i32, tile<4096xf32>) -> tile<4096xf32> {
+      body(%9: i32, %10: tile<4096xf32>):
+        %11 = load %4, _, _ : (tile<4096xptr<f32>>) -> tile<4096xf32>
+        %12 = map %10, %11 {function="fadd"} : (tile<4096xf32>, tile<4096xf32>) -> tile<4096xf32>
+        yield %12 : (tile<4096xf32>) -> ()
+    }
+    %13 = reduce %8 {axis=0} : (tile<4096xf32>) -> f32 {
+      combine(%14: f32, %15: f32):
+        %16 = map %14, %15 {function="fadd"} : (f32, f32) -> f32
+        yield %16 : (f32) -> ()
+    }
+    store %0, %13, _ : (ptr<f32>, f32) -> ()
+    return
+}
+"""
+
+
+def test_no_loop_becomes_a_call_of_the_c_library() -> None:
+    """What lives across a call is kept in memory, in the loops before it too: accumulators among them."""
+    assembly = build(generate(parse_function(CARRIED), detect(), Rounding()).text, detect(), listing=True).assembly
+    assert "carried.entry" in assembly and "memset" not in assembly

@@ -70,8 +70,10 @@ def _load_argument(generator: Generator, index: int, argument: Value) -> None:
     generator.environment.scalars[argument] = name
 
 
+# No loop becomes a call: what lives across a call is in memory, in the loops before it too.
 _HEAD = """define void @"{name}"(
-    ptr noalias readonly %args, ptr %launch, i64 %first, i64 %last, ptr noalias %scratch) {{
+    ptr noalias readonly %args, ptr %launch, i64 %first, i64 %last, ptr noalias %scratch)
+    "no-builtin-memset" "no-builtin-memcpy" {{
 entry:
   %grid0 = load i32, ptr %launch
   %grid1.at = getelementptr i32, ptr %launch, i64 1
