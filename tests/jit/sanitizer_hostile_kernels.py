@@ -148,3 +148,30 @@ def unpack_int4(x_ptr, out_ptr, BLOCK: tl.constexpr):
 def exchange(lock_ptr, BLOCK: tl.constexpr):
     zero = tl.zeros((BLOCK,), tl.int32)
     tl.atomic_cas(lock_ptr + tl.arange(0, BLOCK) - 1, zero, zero + 1)  # BUG
+
+
+@triton.jit
+def turns_in_a_row(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + at % n)  # BUG
+    tl.store(out_ptr + at, x)
+
+
+@triton.jit
+def wide_blocks(x_ptr, out_ptr, n, shift, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * (BLOCK - shift) + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + at, mask=at < n, other=0)
+    tl.store(out_ptr + at, x, mask=at < n)  # BUG
+
+
+@triton.jit
+def scatters(index_ptr, out_ptr, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(out_ptr + tl.load(index_ptr + at), at)  # BUG
+
+
+@triton.jit
+def fills_what_it_reads(x_ptr, limit, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + at, mask=(at & 1) == limit, other=0)  # BUG
+    tl.store(x_ptr + at, x)

@@ -123,6 +123,52 @@ def test_small_elements_with_the_bytes_of_the_mark_are_no_mistake(sanitized, dty
     assert sanitized(through_a_kernel) == []
 
 
+# ---- rows that are looked at as a whole ---------------------------------------------------------------------------
+
+
+def test_a_row_whose_addresses_turn_back(sanitized):
+    """Its first and last vectors lie as in a straight row of another length; the vectors between them do not."""
+    x, out = torch.arange(48.0), torch.zeros(256)
+    assert sanitized(lambda: kernels.turns_in_a_row[(1,)](x, out, 48, BLOCK=256)) == []
+    assert torch.equal(out, x[torch.arange(256) % 48])
+    finding = only(sanitized(lambda: kernels.turns_in_a_row[(1,)](x, out, 64, BLOCK=256)), kernels.turns_in_a_row)
+    assert (finding.kind, finding.element, finding.count) == ("outside", (48,), 4 * 16)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float32, torch.float64], ids=str)
+def test_whole_rows_of_two_programs_that_overlap(sanitized, dtype):
+    x, out = torch.ones(4096, dtype=dtype), torch.zeros(4096, dtype=dtype)
+    assert sanitized(lambda: kernels.wide_blocks[(4,)](x, out, 4096, 0, BLOCK=1024)) == []
+    finding = only(sanitized(lambda: kernels.wide_blocks[(2,)](x, out, 4096, 3, BLOCK=1024)), kernels.wide_blocks)
+    assert finding.kind == "write-write"
+    assert finding.element in ((0,), (1021,))
+
+
+@pytest.mark.parametrize("n", [1024, 1030])
+def test_whole_rows_past_the_end(sanitized, n):
+    x, out = torch.ones(2048), torch.zeros(n)
+    finding = only(sanitized(lambda: kernels.wide_blocks[(2,)](x, out, 2048, 0, BLOCK=1024)), kernels.wide_blocks)
+    assert (finding.kind, finding.program_id, finding.element) == ("outside", (1, 0, 0), (n - 1024,))
+    assert finding.count == 2048 - n
+
+
+def test_scattered_lanes_of_two_programs_on_one_place(sanitized):
+    index = torch.randperm(1024, dtype=torch.int32, generator=torch.Generator().manual_seed(0))
+    out = torch.zeros(1024, dtype=torch.int32)
+    assert sanitized(lambda: kernels.scatters[(4,)](index, out, BLOCK=256)) == []
+    index[900] = index[100]
+    finding = only(sanitized(lambda: kernels.scatters[(4,)](index, out, BLOCK=256)), kernels.scatters)
+    assert (finding.kind, finding.count) == ("write-write", 1)
+    assert (finding.program_id, finding.element) in (((3, 0, 0), (900 - 768,)), ((0, 0, 0), (100,)))
+
+
+def test_a_store_of_a_row_does_not_hide_what_was_read_before_it(sanitized):
+    x = torch.empty(256, dtype=torch.int8)
+    found = sanitized(lambda: kernels.fills_what_it_reads[(1,)](x, 1, BLOCK=256))
+    finding = only(found, kernels.fills_what_it_reads)
+    assert (finding.kind, finding.element, finding.count) == ("unwritten", (1,), 128)
+
+
 # ---- waiting -----------------------------------------------------------------------------------------------------
 
 

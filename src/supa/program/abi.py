@@ -38,7 +38,12 @@ where that is null, element + i * step. After a scalar atomic operation `check` 
 set to its address. `note` reports lanes whose arithmetic went wrong. `origin` tells, right before `check`, what the
 address that is checked was made of, where that is no argument. Behind the functions stands a pointer to pairs of
 addresses, one for each site: accesses of neighbouring lanes between them need no `check`, unless what they load is the
-mark (`FRESH`). `product` reports results of result = sums + left @ right that are not finite though all their operands
+mark (`FRESH`). Behind it stands a function for a whole row of a tile, which returns 1 where all of it may be accessed,
+and after 0 each part is asked for on its own::
+
+    int32_t row(void *sanitizer, int32_t site, int64_t block, uint64_t base, int64_t bytes);
+
+`product` reports results of result = sums + left @ right that are not finite though all their operands
 are; sizes are batch, m, n, k, the tiles hold for each element a byte, 0 where it is finite.
 """
 

@@ -14,6 +14,7 @@ from supa.compiler.native.combination import identity_function
 from supa.compiler.native.emitter import llvm_bytes
 from supa.compiler.native.formats import to_f32
 from supa.compiler.native.origins import argument_of, computed_origin_of, offset_arithmetic
+from supa.compiler.native.rows import look, span_of
 from supa.compiler.native.vec import Vec, constant, uniform, vector
 from supa.ir import ops
 from supa.ir.core import Op
@@ -38,6 +39,7 @@ GROWING = ("fadd", "fmul")
 """Functions whose reductions are looked at as a whole (`finite`)."""
 _FLOAT_CASTS = ("fptrunc", "sitofp", "uitofp")
 _ZERO = constant("i32", 0)
+_MARK = FRESH.to_bytes(4, "little")
 
 
 class Checks:
@@ -67,6 +69,13 @@ def access(ev: Evaluator, op: Op, pointer: Vec, mask: Vec | None, index: Index) 
         return mask
     site, level = _access_site(known, op), max(pointer.level, mask.level if mask is not None else 0)
     where = _elements(ev, shape_of(_value_type(op)), index, level)
+    if mask is not None and mask.name == "true":
+        mask = None
+    row = _look_at_row(ev, known, op, pointer, mask, index)
+    if row is not None:
+        lanes = _lane_bits(ev, mask, level)
+        found = _window_call(ev, level, "i64 @supa.rowed", site, pointer, lanes, where, f", i1 {row.name}")
+        return _as_mask(ev, found, level)
     _tell_origin(ev, known, op, level)
     if pointer.is_uniform and (mask is None or mask.is_uniform):
         lanes = "1" if mask is None else ev.emit(level, f"zext i1 {mask.name} to i64")
@@ -82,13 +91,45 @@ def access(ev: Evaluator, op: Op, pointer: Vec, mask: Vec | None, index: Index) 
     return _as_mask(ev, found, level)
 
 
+def _look_at_row(ev: Evaluator, known: Checks, op: Op, pointer: Vec, mask: Vec | None, index: Index) -> Vec | None:
+    """Whether all of the row may be accessed that this vector is in; None where nobody looked at it as a whole.
+
+    A store's row is looked at after the rows of loads before it, and only if those are fine: what it marks as written
+    must not hide what they read (elements shorter than the mark are told from the written ones by those marks).
+    """
+    if ev.row is None:
+        return None
+    key = (op, tuple(_ZERO if at in ev.row.counters else at for at in index))
+    if key not in ev.rows:
+        ev.rows[key] = _row_flag(ev, known, op, pointer, mask, index)
+    return ev.rows[key]
+
+
+def _row_flag(ev: Evaluator, known: Checks, op: Op, pointer: Vec, mask: Vec | None, index: Index) -> Vec | None:
+    number = _access_site(known, op)
+    site = known.sites[number]
+    is_row = isinstance(op, ops.Load | ops.Store) and pointer.is_linear and pointer.step == site.element_bytes
+    if not is_row or mask is not None or site.volatile or computed_origin_of(known.func, op) is not None:
+        return None
+    earlier: list[Vec] = []
+    if site.kind == "store":
+        flags = [(flag, known.sites[_access_site(known, before)]) for (before, _), flag in ev.rows.items()]
+        if any(flag is None and before.element_bytes < len(_MARK) for flag, before in flags):
+            return None
+        earlier = [flag for flag, _ in flags if flag is not None]
+    span = span_of(ev, op.pointer, index, site.element_bytes)  # type: ignore[attr-defined]
+    if span is None or any(flag.level > span.level for flag in earlier):
+        return None
+    return look(ev, span, number, site.element_bytes, earlier)
+
+
 def loaded(ev: Evaluator, op: Op, pointer: Vec, mask: Vec | None, index: Index, value: Vec) -> None:
     """After a load that `access` allowed at once: where it read the mark of fresh memory, ask."""
     known = ev.environment.checks
     if known is None or "memory" not in known.kinds or not _has_window(known, op, pointer):
         return
     level = max(value.level, pointer.level, mask.level if mask is not None else 0)
-    fresh = _is_fresh(ev, value)
+    fresh = _is_fresh(ev, value, pointer)
     where = _elements(ev, shape_of(_value_type(op)), index, level)
     marked = _lane_bits(ev, fresh, level)
     lanes = _lane_bits(ev, mask, level)
@@ -103,12 +144,14 @@ def _has_window(known: Checks, op: Op, pointer: Vec) -> bool:
     return plain and pointer.is_linear and not pointer.is_uniform and pointer.step == site.element_bytes
 
 
-def _is_fresh(ev: Evaluator, value: Vec) -> Vec:
+def _is_fresh(ev: Evaluator, value: Vec, pointer: Vec) -> Vec:
     """Lanes that may hold the mark, or a part of it."""
     bits = {"float": "i32", "double": "i64", "half": "i16"}.get(value.type, value.type)
     raw = value if bits == value.type else ev.apply("bitcast {t} {0} to {r}", (value,), bits)
     size = llvm_bytes(bits)
-    mark = FRESH.to_bytes(4, "little") * (2 if size == 8 else 1)
+    if size == 1 and ev.count % len(_MARK) == 0:
+        return ev.apply("icmp eq {t} {0}, {1}", (raw, _mark_bytes(ev, pointer)), "i1")
+    mark = _MARK * (2 if size == 8 else 1)
     parts = {int.from_bytes(mark[at : at + size], "little", signed=True) for at in range(0, len(mark), size)}
     found: Vec | None = None
     for part in sorted(parts):
@@ -116,6 +159,20 @@ def _is_fresh(ev: Evaluator, value: Vec) -> Vec:
         found = same if found is None else ev.apply("or {t} {0}, {1}", (found, same), "i1")
     assert found is not None
     return found
+
+
+def _mark_bytes(ev: Lanes, pointer: Vec) -> Vec:
+    """What each byte from `pointer` on holds of the mark: an address decides which byte of it that is."""
+    level, words = pointer.level, ev.count // len(_MARK)
+    ev.emitter.declare("declare i32 @llvm.fshr.i32(i32, i32, i32)")
+    low = ev.emit(level, f"trunc i64 {pointer.name} to i32")
+    turn = ev.emit(level, f"shl i32 {low}, 3")  # of which a rotation takes the low five bits
+    mark = int.from_bytes(_MARK, "little", signed=True)
+    turned = ev.emit(level, f"call i32 @llvm.fshr.i32(i32 {mark}, i32 {mark}, i32 {turn})")
+    type_ = f"<{words} x i32>"
+    one = ev.emit(level, f"insertelement {type_} poison, i32 {turned}, i64 0")
+    all_ = ev.emit(level, f"shufflevector {type_} {one}, {type_} poison, <{words} x i32> zeroinitializer")
+    return vector("i8", ev.emit(level, f"bitcast {type_} {all_} to {ev.vector_type('i8')}"), level)
 
 
 def _window_call(
@@ -128,7 +185,7 @@ def _window_call(
     where: tuple[str, str, str],
     more: str = "",
 ) -> str:
-    for name, text in (("@supa.check", _CHECK), ("@supa.open", _OPEN), ("@supa.look", _LOOK), ("@supa.fresh", _FRESH)):
+    for name, text in _WINDOW_CALLS.items():
         ev.emitter.definitions[name] = text
     for count in ("cttz", "ctlz"):
         ev.emitter.declare(f"declare i64 @llvm.{count}.i64(i64, i1)")
@@ -416,6 +473,18 @@ good:
 }
 """
 
+_ROWED = """define internal i64 @supa.rowed(ptr %launch, i32 %site, i64 %block, i64 %base, i64 %size, i64 %lanes,
+    i32 %first, i32 %step, ptr %elements, i1 %row) alwaysinline nounwind {
+  br i1 %row, label %good, label %ask
+ask:
+  %found = call i64 @supa.look(ptr %launch, i32 %site, i64 %block, i64 %base, i64 %size, i64 %lanes, i32 %first,
+    i32 %step, ptr %elements)
+  ret i64 %found
+good:
+  ret i64 %lanes
+}
+"""
+
 _FRESH = """define internal void @supa.fresh(ptr %launch, i32 %site, i64 %block, i64 %base, i64 %size, i64 %lanes,
     i32 %first, i32 %step, ptr %elements, i64 %marked) alwaysinline nounwind {
   %suspect = and i64 %marked, %lanes
@@ -432,6 +501,11 @@ done:
   ret void
 }
 """
+
+_WINDOW_CALLS = {
+    "@supa.check": _CHECK, "@supa.open": _OPEN, "@supa.look": _LOOK, "@supa.rowed": _ROWED, "@supa.fresh": _FRESH,
+}  # fmt: skip
+"""Definitions that calls of neighbouring lanes need."""
 
 _ORIGIN = """define internal void @supa.origin(ptr %launch, i64 %address) nounwind {
   %at = getelementptr i8, ptr %launch, i64 32

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from supa.compiler.native.emitter import Emitter
+from supa.compiler.native.rows import Row
 from supa.compiler.native.tiles import ZERO, Environment, Evaluator, Index
 from supa.compiler.native.vec import Flat, Vec
 
@@ -78,6 +79,15 @@ class Loops:
         sinks = [*self.before[:around], *self.after[around:]]
         self.finisher = Evaluator(emitter, space.lanes, sinks, environment)
         self.indices = self._make_indices()
+        self.evaluator.row = self._row()
+
+    def _row(self) -> Row | None:
+        """The loop over the vectors of a row, where that is a loop."""
+        for level, (dim, extent, step) in enumerate(self.looped, 1):
+            if dim == self.space.vector_dimension and dim != -1 and step > 1:
+                counters = frozenset(index[dim] for index in self.indices)
+                return Row(extent=extent, level=level, counters=counters)
+        return None
 
     def _copied_loop(self, copies: int) -> int | None:
         """The position of the vector loop, if it can take `copies` vectors at a time."""

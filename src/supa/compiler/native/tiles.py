@@ -18,6 +18,7 @@ from supa.compiler.native.elements import apply_cast, apply_function
 from supa.compiler.native.emitter import Emitter, llvm_bits, memory_type, register_type
 from supa.compiler.native.lanes import Lanes
 from supa.compiler.native.literals import literal
+from supa.compiler.native.rows import Row
 from supa.compiler.native.vec import Flat, Vec, constant, uniform, vector
 from supa.ir import ops
 from supa.ir.core import Op, Value
@@ -65,6 +66,14 @@ class Evaluator(Lanes):
         self.flat = flat
         self.memo: dict[tuple[Value, Index], Vec] = {}
         self.bound: dict[Value, Vec] = {}  # arguments of a combine region
+        self.row: Row | None = None  # the loop that walks a row in vectors
+        self.rows: dict[tuple[Op, Index], Vec | None] = {}  # under the sanitizer: flags of the rows looked at
+
+    def unchecked(self) -> Evaluator:
+        """Knows what this one knows, and emits no calls of the sanitizer."""
+        other = Evaluator(self.emitter, self.count, self.sinks, replace(self.environment, checks=None), self.flat)
+        other.memo, other.bound = dict(self.memo), self.bound
+        return other
 
     def at(self, value: Value, index: Index) -> Vec:
         """`value` at `index`; scalars ignore the index."""

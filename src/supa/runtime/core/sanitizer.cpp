@@ -4,12 +4,14 @@
 #include "sanitizer.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
+#include "cells.h"
 #include "guard.h"
 
 namespace {
@@ -17,10 +19,15 @@ namespace {
 constexpr uint32_t kMark = 0xFFF9FDE7;  // NaN as every float of 16 bits or more but bf16's lower half; no likely integer
 constexpr uint64_t kMark64 = uint64_t{kMark} << 32 | kMark;
 constexpr uint64_t kNullPage = 1 << 16;
-constexpr int kStripeShift = 10;
 constexpr uint8_t kReached = 1, kActive = 2;
 
+using supa::Conflict;
+using supa::kStripeShift;
+using supa::Locked;
+using supa::LockedStripes;
 using supa::Site;
+using supa::touch;
+using supa::touch_quickly;
 
 // Where the pointer of the access that is checked next came from, where no argument says it; 0: not known.
 __attribute__((tls_model("initial-exec"))) thread_local uint64_t origin = 0;
@@ -51,106 +58,28 @@ void record(const Access &access, int lane, int32_t problem, const SupaExtent *e
 
 // ---- races ----
 
-class Locked {
- public:
-  explicit Locked(std::atomic_flag &flag) : flag_(flag) {
-    while (flag_.test_and_set(std::memory_order_acquire)) {
-    }
-  }
-  ~Locked() { flag_.clear(std::memory_order_release); }
-
- private:
-  std::atomic_flag &flag_;
-};
-
 bool races(const Access &access, int64_t other) {
   if (!access.own->ordered) return true;
   const supa::Unguarded lock_is_safe;
   return !access.own->order.before(other, access.block);
 }
 
-struct Conflict {
-  int32_t problem = -1;
-  int64_t other = -1;
-};
-
-// Cells [from, to), under their lock; false where some cell needs a closer look, and then nothing was changed.
-template <bool kWrites>
-inline bool touch_quickly(SupaSanitizer *own, supa::Shadow &shadow, int64_t from, int64_t to, uint32_t me,
-                          uint32_t atomic) {
-  const bool has_readers = shadow.has_readers;
-#if defined(__x86_64__)
-  // Numbers are below 2^31 and stand above a flag: an entry without its flag compares as a signed integer.
-  const __m128i before = _mm_set1_epi32(static_cast<int>(own->first_number)), mine = _mm_set1_epi32(static_cast<int>(me));
-  __m128i bad = _mm_setzero_si128(), strange = bad;
-  if ((to - from) % 4 != 0) return false;
-  for (int64_t at = from; at < to; at += 4) {
-    const __m128i writer = _mm_loadu_si128(reinterpret_cast<const __m128i *>(shadow.writers + at));
-    const __m128i wrote = _mm_srli_epi32(writer, 1);
-    // fine: written before this launch, or by this block
-    bad = _mm_or_si128(bad, _mm_andnot_si128(_mm_or_si128(_mm_cmpgt_epi32(before, wrote), _mm_cmpeq_epi32(wrote, mine)),
-                                             _mm_set1_epi32(-1)));
-    if (!has_readers) continue;
-    const __m128i reader = _mm_loadu_si128(reinterpret_cast<const __m128i *>(shadow.readers + at));
-    const __m128i read = _mm_srli_epi32(reader, 1);
-    const __m128i own_only = _mm_cmpeq_epi32(reader, _mm_set1_epi32(static_cast<int>(me << 1)));
-    strange = _mm_or_si128(strange, _mm_andnot_si128(_mm_or_si128(_mm_cmpgt_epi32(before, read), own_only),
-                                                     _mm_set1_epi32(-1)));
-  }
-  if (_mm_movemask_epi8(_mm_or_si128(bad, strange)) != 0) return false;
-  const __m128i entry = _mm_set1_epi32(static_cast<int>(me << 1 | (kWrites ? atomic : 0)));
-  uint32_t *const target = kWrites ? shadow.writers : shadow.readers;
-  for (int64_t at = from; at < to; at += 4) _mm_storeu_si128(reinterpret_cast<__m128i *>(target + at), entry);
-  return true;
-#else
-  (void)has_readers, (void)own, (void)shadow, (void)from, (void)to, (void)me, (void)atomic;
-  return false;
-#endif
-}
-
-// One cell, under its lock.
-template <bool kWrites>
-inline Conflict touch(SupaSanitizer *own, uint32_t &writer, uint32_t &reader, uint32_t me, uint32_t atomic) {
-  Conflict found;
-  const uint32_t first = own->first_number, wrote = writer >> 1, read = reader >> 1;
-  if (wrote >= first && wrote != me && !(atomic & writer & 1))
-    found = {kWrites ? SUPA_WRITE_WRITE : SUPA_READ_AFTER_WRITE, static_cast<int64_t>(wrote - first)};
-  if (kWrites) {
-    if (found.problem < 0 && read >= first) {
-      if (read != me) found = {SUPA_WRITE_AFTER_READ, static_cast<int64_t>(read - first)};
-      else if (reader & 1) found = {SUPA_WRITE_AFTER_READ, -1};
-    }
-    writer = me << 1 | atomic;
-  } else if (!atomic) {
-    if (read < first) reader = me << 1;
-    else if (read != me) reader |= 1;
-  }
-  return found;
-}
-
 template <bool kWrites>
 void track(const Access &access, const SupaExtent &extent, int lane, uint64_t address, int64_t bytes, uint32_t atomic) {
   supa::Shadow &shadow = *access.own->shadows[static_cast<size_t>(extent.group)];
   if (shadow.writers == nullptr) return;
-  const uint32_t me = access.own->first_number + static_cast<uint32_t>(access.block);
+  const uint32_t first = access.own->first_number, me = first + static_cast<uint32_t>(access.block);
   int64_t cell = static_cast<int64_t>(address - shadow.base) >> shadow.shift;
   const int64_t end = cell + std::max<int64_t>(1, bytes >> shadow.shift);
-  if (kWrites && !shadow.has_readers && end - cell == 1) {  // one exchange instead of a lock
-    const uint32_t before = __atomic_exchange_n(&shadow.writers[cell], me << 1 | atomic, __ATOMIC_RELAXED);
-    const uint32_t first = access.own->first_number, wrote = before >> 1;
-    if (wrote >= first && wrote != me && !(atomic & before & 1) && races(access, wrote - first))
-      record(access, lane, SUPA_WRITE_WRITE, &extent, wrote - first);
-    return;
-  }
   while (cell < end) {
     const int64_t stop = std::min(end, ((cell >> kStripeShift) + 1) << kStripeShift);
     int64_t bad_cell = -1;
     Conflict worst;
     {
       Locked lock(shadow.locks[(cell >> kStripeShift) & 63]);
-      const bool quick = (kWrites || !atomic) && touch_quickly<kWrites>(access.own, shadow, cell, stop, me, atomic);
+      const bool quick = (kWrites || !atomic) && touch_quickly<kWrites>(shadow, cell, stop, first, me, atomic);
       for (int64_t at = cell; !quick && at < stop; ++at) {
-        const Conflict found = touch<kWrites>(access.own, shadow.writers[at], shadow.readers[at], me, atomic);
+        const Conflict found = touch<kWrites>(shadow, at, first, me, atomic);
         if (__builtin_expect(found.problem >= 0 && bad_cell < 0, 0)) bad_cell = at, worst = found;
       }
     }
@@ -163,12 +92,67 @@ void track(const Access &access, const SupaExtent &extent, int lane, uint64_t ad
   }
 }
 
+uint32_t atomic_flag(const SupaSite &site) {
+  return site.kind == SUPA_LOAD ? (site.flags & SUPA_VOLATILE) != 0 : site.kind == SUPA_ATOMIC;
+}
+
+// Lanes anywhere in one extent. A lock waits for all that is on its way to memory: first all locks, then all cells.
+template <bool kWrites>
+void track_scattered(const Access &access, const SupaExtent &extent, uint64_t lanes) {
+  supa::Shadow &shadow = *access.own->shadows[static_cast<size_t>(extent.group)];
+  if (shadow.writers == nullptr) return;
+  const uint32_t first = access.own->first_number, me = first + static_cast<uint32_t>(access.block);
+  const uint32_t atomic = atomic_flag(access.site.facts);
+  const int64_t count = std::max<int64_t>(1, access.site.facts.bytes >> shadow.shift);
+  int64_t cells[64];
+  uint64_t stripes = 0, wrong = 0;
+  for (uint64_t left = lanes; left != 0; left &= left - 1) {
+    const int lane = __builtin_ctzll(left);
+    const int64_t cell = cells[lane] = static_cast<int64_t>(access.address(lane) - shadow.base) >> shadow.shift;
+    stripes |= uint64_t{1} << ((cell >> kStripeShift) & 63) | uint64_t{1} << (((cell + count - 1) >> kStripeShift) & 63);
+  }
+  alignas(Conflict) unsigned char room[64 * sizeof(Conflict)];  // filled where something is wrong
+  auto *const worst = reinterpret_cast<Conflict *>(room);
+  {
+    const LockedStripes locked(shadow, stripes);
+    for (uint64_t left = lanes; left != 0; left &= left - 1) {
+      const int lane = __builtin_ctzll(left);
+      for (int64_t cell = cells[lane]; cell < cells[lane] + count; ++cell) {
+        const Conflict found = touch<kWrites>(shadow, cell, first, me, atomic);
+        if (__builtin_expect(found.problem < 0 || wrong >> lane & 1, 1)) continue;
+        new (worst + lane) Conflict(found);
+        wrong |= uint64_t{1} << lane;
+      }
+    }
+  }
+  for (uint64_t left = wrong; left != 0; left &= left - 1) {
+    const int lane = __builtin_ctzll(left);
+    if (races(access, worst[lane].other)) record(access, lane, worst[lane].problem, &extent, worst[lane].other);
+  }
+}
+
+// All cells of a stretch; false where some need a closer look, which may follow: what was entered stays right.
+template <bool kWrites>
+bool track_quickly(const Access &access, const SupaExtent &extent, uint64_t address, int64_t bytes) {
+  supa::Shadow &shadow = *access.own->shadows[static_cast<size_t>(extent.group)];
+  if (shadow.writers == nullptr) return true;
+  const uint32_t first = access.own->first_number, me = first + static_cast<uint32_t>(access.block);
+  int64_t cell = static_cast<int64_t>(address - shadow.base) >> shadow.shift;
+  for (const int64_t end = cell + (bytes >> shadow.shift); cell < end;) {
+    const int64_t stop = std::min(end, ((cell >> kStripeShift) + 1) << kStripeShift);
+    Locked lock(shadow.locks[(cell >> kStripeShift) & 63]);
+    if (!touch_quickly<kWrites>(shadow, cell, stop, first, me, 0)) return false;
+    cell = stop;
+  }
+  return true;
+}
+
 void track(const Access &access, const SupaExtent &extent, int lane, uint64_t address, int64_t bytes) {
   const SupaSite &site = access.site.facts;
   if (site.kind == SUPA_LOAD)
-    track<false>(access, extent, lane, address, bytes, (site.flags & SUPA_VOLATILE) != 0);
+    track<false>(access, extent, lane, address, bytes, atomic_flag(site));
   else
-    track<true>(access, extent, lane, address, bytes, site.kind == SUPA_ATOMIC);
+    track<true>(access, extent, lane, address, bytes, atomic_flag(site));
 }
 
 // ---- memory never written ----
@@ -317,7 +301,7 @@ bool good_lane(const Access &access, int lane) {
   if (extent == nullptr) return true;
   if (site.kind != SUPA_STORE && unwritten(*extent, address, site.bytes)) record(access, lane, SUPA_UNWRITTEN, extent);
   if (site.kind != SUPA_LOAD && extent->written != nullptr) note_written(*extent, address, site.bytes);
-  if (extent->group >= 0) track(access, *extent, lane, address, site.bytes);
+  if (extent->group >= 0 && site.extent < 0) track(access, *extent, lane, address, site.bytes);
   return true;
 }
 
@@ -330,8 +314,10 @@ void fetch_cells(const Access &access, uint64_t lanes) {
   const supa::Shadow &shadow = *access.own->shadows[static_cast<size_t>(extent.group)];
   if (shadow.writers == nullptr) return;
   for (uint64_t left = lanes; left != 0; left &= left - 1) {
-    const uint64_t offset = access.address(__builtin_ctzll(left)) - shadow.base;
+    const uint64_t address = access.address(__builtin_ctzll(left)), offset = address - shadow.base;
     if (offset >= static_cast<uint64_t>(shadow.bytes)) continue;
+    // What a lock finds still on its way to memory it waits for: also the kernel's own stores.
+    __builtin_prefetch(reinterpret_cast<const void *>(address), 1);
     __builtin_prefetch(shadow.writers + (offset >> shadow.shift), 1);
     if (shadow.has_readers) __builtin_prefetch(shadow.readers + (offset >> shadow.shift), 1);
   }
@@ -344,7 +330,23 @@ __attribute__((noinline)) uint64_t each_lane(const Access &access, uint64_t lane
     const int lane = __builtin_ctzll(left);
     if (!good_lane(access, lane)) good &= ~(uint64_t{1} << lane);
   }
+  const int32_t named = access.site.facts.extent;
+  if (named < 0) return good;
+  const SupaExtent &extent = access.own->extents[static_cast<size_t>(named)];
+  if (extent.group >= 0 && access.site.facts.kind == SUPA_LOAD) track_scattered<false>(access, extent, good);
+  if (extent.group >= 0 && access.site.facts.kind != SUPA_LOAD) track_scattered<true>(access, extent, good);
   return good;
+}
+
+// The memory of [from, from + bytes) if all of it lies there, aligned, and holds nothing but what was written; else null.
+__attribute__((always_inline)) inline const SupaExtent *sound(const Access &access, uint64_t from, int64_t bytes) {
+  const SupaSite &site = access.site.facts;
+  const SupaExtent *extent;
+  if (locate(access, from, bytes, &extent) >= 0 || extent == nullptr) return nullptr;
+  if (from & static_cast<uint64_t>(site.bytes - 1)) return nullptr;
+  const int32_t part = extent->written != nullptr ? site.bytes : 4;
+  if (site.kind != SUPA_STORE && may_be_unwritten(from, from + static_cast<uint64_t>(bytes), part)) return nullptr;
+  return extent;
 }
 
 // Lanes side by side, all inside their memory and aligned; false where someone must look closer.
@@ -355,11 +357,8 @@ __attribute__((always_inline)) inline bool together(const Access &access, uint64
   if ((run & (run + 1)) != 0) return false;  // with holes
   const uint64_t from = access.address(first);
   const int64_t bytes = int64_t{count} * site.bytes;
-  const SupaExtent *extent;
-  if (locate(access, from, bytes, &extent) >= 0 || extent == nullptr) return false;
-  if (from & static_cast<uint64_t>(site.bytes - 1)) return false;
-  const int32_t part = extent->written != nullptr ? site.bytes : 4;
-  if (site.kind != SUPA_STORE && may_be_unwritten(from, from + static_cast<uint64_t>(bytes), part)) return false;
+  const SupaExtent *extent = sound(access, from, bytes);
+  if (extent == nullptr) return false;
   if (site.kind != SUPA_LOAD && extent->written != nullptr) note_written(*extent, from, bytes);
   if (extent->group >= 0) track(access, *extent, first, from, bytes);
   return true;
@@ -429,6 +428,23 @@ uint64_t supa_check(void *sanitizer, int32_t number, int64_t block, uint64_t bas
   const uint64_t good = each_lane(access, lanes);
   origin = 0;
   return good;
+}
+
+int32_t supa_row(void *sanitizer, int32_t number, int64_t block, uint64_t base, int64_t bytes) {
+  auto *own = static_cast<SupaSanitizer *>(sanitizer);
+  Site &site = own->sites[static_cast<size_t>(number)];
+  const Access access{own, site, number, block, base, nullptr, 0, 0, nullptr};
+  const SupaExtent *extent = sound(access, base, bytes);
+  if (extent == nullptr) return 0;
+  const bool loads = site.facts.kind == SUPA_LOAD;
+  if (extent->group >= 0 && !(loads ? track_quickly<false>(access, *extent, base, bytes)
+                                    : track_quickly<true>(access, *extent, base, bytes)))
+    return 0;
+  if (!loads && extent->written != nullptr) note_written(*extent, base, bytes);
+  if (site.reached != (kReached | kActive)) __atomic_fetch_or(&site.reached, kReached | kActive, __ATOMIC_RELAXED);
+  if (!loads && !own->stored.load(std::memory_order_relaxed)) own->stored.store(true, std::memory_order_relaxed);
+  if (loads && site.facts.extent >= 0 && site.facts.flags == 0) open_window(own, site.facts, number);
+  return 1;
 }
 
 void supa_origin(void *, uint64_t address) { origin = address; }

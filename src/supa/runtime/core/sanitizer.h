@@ -14,6 +14,7 @@
 extern "C" {
 uint64_t supa_check(void *sanitizer, int32_t site, int64_t block, uint64_t base, const uint64_t *addresses,
                     uint64_t lanes, int32_t element, int32_t step, const int32_t *elements);
+int32_t supa_row(void *sanitizer, int32_t site, int64_t block, uint64_t base, int64_t bytes);
 void supa_note(void *sanitizer, int32_t site, int64_t block, uint64_t lanes, int32_t element, int32_t step,
                const int32_t *elements);
 void supa_origin(void *sanitizer, uint64_t address);
@@ -53,6 +54,7 @@ struct SupaSanitizer {
   decltype(&supa_origin) origin = supa_origin;
   decltype(&supa_product) product = supa_product;
   supa::Window *windows = nullptr;  // one for each site
+  decltype(&supa_row) row = supa_row;
 
   std::vector<supa::Site> sites;
   std::vector<supa::Window> window_list;
