@@ -1,8 +1,9 @@
-"""Code and scratch of a kernel: code does not grow with its tiles, scratch holds the live tiles and no more."""
+"""Code and scratch of a kernel: code does not grow with its tiles, scratch holds the live tiles and what blocks share."""
 
 import tile_size_kernels as kernels
 import torch
 
+from supa.compiler.native.panels import BUDGET_BYTES
 from supa.jit.triton_backend import lowering
 
 
@@ -53,5 +54,6 @@ def test_code_does_not_grow_with_a_tile(monkeypatch, tmp_path, on_device):
         programs.append(compiled(launch, monkeypatch))
         torch.testing.assert_close(out, a @ b, rtol=1e-4, atol=1e-4)
         operands = 2 * size * step * 4
-        assert programs[-1].scratch_bytes <= size * size * 4 + operands
+        shared = BUDGET_BYTES + 64 * 64  # packed operands that blocks share, and what tells them apart
+        assert programs[-1].scratch_bytes <= size * size * 4 + operands + shared
     assert max(sizes(programs)) < 1.5 * min(sizes(programs))

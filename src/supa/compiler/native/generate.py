@@ -46,17 +46,29 @@ def generate(func: ops.Func, host: Host, rounding: Rounding, sanitize: tuple[str
     if generator.streams:
         emitter.declare("declare void @llvm.x86.sse.sfence()")
     fence = "  call void @llvm.x86.sse.sfence()\n" if generator.streams else ""
+    lasting = _lasting(generator)
     body_lines = [*generator.block_start, *emitter.sink]
-    lines = [_HEAD.format(name=symbol), *emitter.entry, _LOOP, *body_lines, _TAIL.format(fence=fence)]
+    lines = [_HEAD.format(name=symbol), *emitter.entry, *lasting, _LOOP, *body_lines, _TAIL.format(fence=fence)]
     text = "\n".join([*emitter.definitions.values(), "\n".join(lines), *sorted(emitter.declarations)])
     return NativeModule(
         text=text,
         symbol=symbol,
-        scratch_bytes=generator.scratch.peak,
+        scratch_bytes=generator.scratch.peak + generator.kept_bytes,
         messages=tuple(generator.messages),
         waits=generator.waits,
         sites=tuple(checks.sites) if checks is not None else (),
     )
+
+
+def _lasting(generator: Generator) -> list[str]:
+    """The places of memory that lasts from block to block, behind all buffers; some of it cleared."""
+    text = []
+    for name, offset, size, clear in generator.kept:
+        text.append(f"  {name} = getelementptr i8, ptr %scratch, i64 {generator.scratch.peak + offset}")
+        if clear:
+            generator.emitter.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+            text.append(f"  call void @llvm.memset.p0.i64(ptr align 64 {name}, i8 0, i64 {size}, i1 false)")
+    return text
 
 
 def _load_argument(generator: Generator, index: int, argument: Value) -> None:

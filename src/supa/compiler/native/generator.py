@@ -64,6 +64,8 @@ class Generator:
     block_start: list[str] = field(default_factory=list)  # what every block does first
     batch_loops: list[tuple[str, str, str]] = field(default_factory=list)
     scopes: list[list[Buffer]] = field(default_factory=lambda: [[]])
+    kept_bytes: int = 0  # of scratch that lasts from block to block, behind all buffers
+    kept: list[tuple[str, int, int, bool]] = field(default_factory=list)  # name, offset, bytes, cleared at first
 
     @property
     def width(self) -> int:
@@ -101,6 +103,13 @@ class Generator:
         self.emitter.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
         places = f"ptr align 64 {target.address}, ptr align 64 {source.address}"
         self.emitter.do(f"call void @llvm.memcpy.p0.p0.i64({places}, i64 {size}, i1 false)")
+
+    def lasting(self, size: int, *, clear: bool) -> str:
+        """Memory of the thread that keeps what it holds from block to block, until the entry ends; its address."""
+        name = self.emitter.fresh("kept")
+        self.kept.append((name, self.kept_bytes, size, clear))
+        self.kept_bytes += -(-size // 64) * 64
+        return name
 
     # ---- values ------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from supa.base.dtypes import F32, F64, I8, I32, DType
-from supa.compiler.native import kernels
+from supa.compiler.native import kernels, panels
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.formats import from_f32, to_f32
 from supa.compiler.native.generator import Generator
@@ -137,7 +137,8 @@ def place_left(generator: Generator, op: ops.Dot, spec: KernelSpec, m: int, k: i
     """The left operand, where it is or in a buffer of its own."""
     operand = replace(_peel(generator, op.left), unsigned=spec.input_type is I8)
     if operand.swapped and spec.per_step > 1:
-        packed = _pack_units(generator, op, operand, spec, (m, k), prefix, m, False)
+        packed = generator.new_buffer((1, k // spec.per_step, m), I32)
+        _pack_units(generator, op, operand, spec, (m, k), prefix, packed, False)
         return Placed(address=packed.address, row_bytes=4, step_bytes=4 * m)
     size = spec.input_type.bytes
     buffer = _direct(generator, op, operand, spec) if not prefix else None
@@ -175,22 +176,55 @@ def _store_rows(
 def place_right(generator: Generator, op: ops.Dot, spec: KernelSpec, n: int, k: int, prefix: Index) -> str:
     """The right operand in panels of `spec.columns` columns: [panel][k step][column]."""
     operand = _peel(generator, op.right)
+    load, address = operand.source.op, None
+    if isinstance(load, ops.Load) and operand.source not in generator.environment.buffers and not prefix:
+        size = n * k * spec.input_type.bytes
+
+        def pack(target: str) -> None:
+            with generator.scope():
+                _pack_right(generator, op, operand, spec, (n, k), prefix, target)
+
+        address = panels.place(generator, op, load, size, pack)
+    return address or _pack_right(generator, op, operand, spec, (n, k), prefix, None)
+
+
+def _pack_right(
+    generator: Generator,
+    op: ops.Dot,
+    operand: _Operand,
+    spec: KernelSpec,
+    size: tuple[int, int],
+    prefix: Index,
+    target: str | None,
+) -> str:
+    """Panels at `target`, or in a buffer of their own."""
+    n, k = size
     units = k // spec.per_step
+    element = I32 if spec.per_step > 1 else spec.input_type
+    shape = (n // spec.columns, units, spec.columns)
+    made = Buffer(target, shape, element, 0, 0) if target is not None else generator.new_buffer(shape, element)
     block = kernels.transpose_block(spec, n, units)
     if operand.swapped and block:
         rows = _direct(generator, op, operand, spec) if not prefix else None
         rows = rows or _store_rows(generator, op, operand, spec, (n, k), prefix, 1)
-        return _transpose_into_panels(generator, spec, rows, n, units, block)
-    if spec.per_step > 1:
-        return _pack_units(generator, op, operand, spec, (n, k), prefix, spec.columns, operand.swapped).address
-    return _pack_plain(generator, op, operand, spec, (n, k), prefix).address
+        _transpose_into_panels(generator, spec, rows, made, n, units, block)
+    elif spec.per_step > 1:
+        _pack_units(generator, op, operand, spec, (n, k), prefix, made, operand.swapped)
+    else:
+        _pack_plain(generator, op, operand, spec, (n, k), prefix, made)
+    return made.address
 
 
 def _pack_plain(
-    generator: Generator, op: ops.Dot, operand: _Operand, spec: KernelSpec, size: tuple[int, int], prefix: Index
-) -> Buffer:
+    generator: Generator,
+    op: ops.Dot,
+    operand: _Operand,
+    spec: KernelSpec,
+    size: tuple[int, int],
+    prefix: Index,
+    made: Buffer,
+) -> None:
     n, k = size
-    panels = generator.new_buffer((n // spec.columns, k, spec.columns), spec.input_type)
     space = columns_first(choose_space((k, n), None, spec.lanes))
     loops = Loops(generator.emitter, generator.environment, (k, n), space)
     ev, (row, column) = loops.evaluator, loops.indices[0]
@@ -198,9 +232,8 @@ def _pack_plain(
     value = _device_form(generator, ev, op, _read(ev, op, operand, at, spec))
     _fetch_ahead(ev, operand, at, len(at) - 1 if operand.swapped else len(at) - 2, k)
     panel, inside = _split_column(ev, column, spec.columns)
-    ev.write_buffer(panels, (panel, row, inside), value, loops.level)
+    ev.write_buffer(made, (panel, row, inside), value, loops.level)
     loops.finish()
-    return panels
 
 
 def _split_column(ev: Evaluator, column: Vec, columns: int) -> tuple[Vec, Vec]:
@@ -221,13 +254,12 @@ def _pack_units(
     spec: KernelSpec,
     size: tuple[int, int],
     prefix: Index,
-    columns: int,
+    made: Buffer,
     transposed: bool,
-) -> Buffer:
+) -> None:
     """The k of one step of one column next to each other, as one 32-bit unit; `transposed`: the source is (n, k)."""
     n, k = size
-    parts = spec.per_step
-    panels = generator.new_buffer((n // columns, k // parts, columns), I32)
+    parts, columns = spec.per_step, made.shape[-1]
     shape = (k // parts, n)
     width = min(_operand_lanes(generator, operand), columns)
     space = columns_first(choose_space(shape, None, width))
@@ -243,9 +275,8 @@ def _pack_units(
         values = [_as_unsigned(ev, value) for value in values]
     unit = _interleaved(ev, values) if ev.count > 1 else _joined(ev, values)
     panel, inside = _split_column(ev, column, columns)
-    ev.write_buffer(panels, (panel, step, inside), unit, loops.level)
+    ev.write_buffer(made, (panel, step, inside), unit, loops.level)
     loops.finish()
-    return panels
 
 
 def _joined(ev: Evaluator, values: list[Vec]) -> Vec:
@@ -289,10 +320,11 @@ def _operand_lanes(generator: Generator, operand: _Operand) -> int:
     return generator.width * max(1, 32 // element.bits)
 
 
-def _transpose_into_panels(generator: Generator, spec: KernelSpec, rows: Buffer, n: int, units: int, block: int) -> str:
+def _transpose_into_panels(
+    generator: Generator, spec: KernelSpec, rows: Buffer, made: Buffer, n: int, units: int, block: int
+) -> None:
     """Rows of 32-bit units (n x units) to panels, block by block in registers."""
     emitter = generator.emitter
-    panels = generator.new_buffer((n // spec.columns, units, spec.columns), I32)
     name = kernels.require_transpose(emitter, block)
     with emitter.loop(n, block) as row, emitter.loop(units, block) as unit:
         start = emitter.op(f"mul i64 {row}, {units}")
@@ -302,6 +334,5 @@ def _transpose_into_panels(generator: Generator, spec: KernelSpec, rows: Buffer,
         base = emitter.op(f"mul i64 {panel}, {units * spec.columns}")
         along = emitter.op(f"mul i64 {unit}, {spec.columns}")
         offset = emitter.op(f"add i64 {emitter.op(f'add i64 {base}, {along}')}, {inside}")
-        target = emitter.op(f"getelementptr i32, ptr {panels.address}, i64 {offset}")
+        target = emitter.op(f"getelementptr i32, ptr {made.address}, i64 {offset}")
         emitter.do(f"call void {name}(ptr {source}, i64 {units}, ptr {target}, i64 {spec.columns})")
-    return panels.address

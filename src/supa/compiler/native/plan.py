@@ -14,6 +14,7 @@ from math import prod
 from supa.base.dtypes import DType
 from supa.compiler.native.aliasing import Aliasing
 from supa.compiler.native.buffers import Buffer
+from supa.compiler.native.sharing import count_shared, only_products_read
 from supa.compiler.native.tiles import is_virtual
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
@@ -93,6 +94,7 @@ class Planner:
         everything = list(func.walk())
         self.width = width
         self.multiplies = any(isinstance(op, ops.Dot | ops.DotScaled) for op in everything)
+        self.shared = count_shared(everything)  # right operands of products that blocks share (`panels`)
         self.order = {op: position for position, op in enumerate(everything)}
         self.writes = [self.order[op] for op in everything if op.writes_memory or isinstance(op, ops.Barrier)]
         self.kept: set[Value] = set()
@@ -149,6 +151,8 @@ class Planner:
         if isinstance(op, _LOADS) and self._must_load_early(op, use):
             return True
         if isinstance(op, ops.Constant | ops.Splat):
+            return False
+        if isinstance(op, ops.Load) and self.shared and only_products_read(op):
             return False
         if isinstance(op, _LOADS) and (use.expanded or self._is_read_inside(op, use)):
             return True

@@ -1,0 +1,100 @@
+"""Which loads blocks may share once they are packed for products, and what such a load depends on.
+
+Not here: the memory that is shared (`panels`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from supa.ir import ops
+from supa.ir.core import Block, Op, Value
+from supa.ir.types import Tile
+
+_PURE = (
+    ops.Map, ops.Cast, ops.AddPtr, ops.Splat, ops.Broadcast, ops.ExpandDims, ops.Range, ops.Constant, ops.Reshape,
+    ops.Transpose,
+)  # fmt: skip
+_HEARING = (ops.While, ops.InlineAsm)  # may wait for what other blocks write
+
+
+def count_shared(everything: Iterable[Op]) -> int:
+    """How many right operands of a kernel's products are shared; none where a block may wait for what others write."""
+    everything = list(everything)
+    if any(isinstance(op, _HEARING) for op in everything):
+        return 0
+    return sum(is_shared(loaded(op.right)) for op in everything if isinstance(op, ops.Dot))
+
+
+def is_shared(load: Op | None) -> bool:
+    """Whether blocks may share what this loads, in a kernel that multiplies it."""
+    return isinstance(load, ops.Load) and not load.volatile and _follows_no_write(load) and leaves(load) is not None
+
+
+def leaves(load: ops.Load) -> list[Value] | None:
+    """The scalars that decide what a load reads, but for the kernel's arguments; None where memory decides too."""
+    found: dict[Value, None] = {}
+    waiting, seen = list(_operands(load)), set[Value]()
+    while waiting:
+        value = waiting.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        if isinstance(value.type, Tile):
+            if value.op is None or not isinstance(value.op, _PURE):
+                return None
+            waiting.extend(_operands(value.op))
+        elif not (isinstance(value.op, ops.Constant) or _is_argument(value)):
+            found[value] = None
+    return list(found)
+
+
+def loaded(value: Value) -> Op | None:
+    """What loads a dot's operand, seen through a transpose and casts."""
+    while isinstance(value.op, ops.Cast | ops.Transpose):
+        value = value.op.source
+    return value.op
+
+
+def only_products_read(load: Op) -> bool:
+    """Whether a load is nothing but right operands: then each product packs for itself, and all blocks share that."""
+    waiting = [load.results[0]]
+    while waiting:
+        value = waiting.pop()
+        for user in value.uses:
+            if isinstance(user, ops.Cast | ops.Transpose):
+                waiting.append(user.result)
+            elif not isinstance(user, ops.Dot) or value in (user.left, user.accumulator):
+                return False
+    return is_shared(load)
+
+
+def _follows_no_write(load: ops.Load) -> bool:
+    """Whether no operation that writes comes before the load, or shares a loop with it, in its block's program."""
+    inside: Op = load
+    while inside.parent is not None:
+        block = inside.parent
+        before = block.ops[: block.ops.index(inside)]
+        owner = block.parent
+        if isinstance(owner, ops.For | ops.While):
+            before = block.ops
+        if any(_writes(part) for op in before for part in op.walk()):
+            return False
+        if owner is None:
+            return True
+        inside = owner
+    return True
+
+
+def _writes(op: Op) -> bool:
+    return op.writes_memory or isinstance(op, ops.Barrier)
+
+
+def _is_argument(value: Value) -> bool:
+    """Whether a value is an argument of the kernel itself."""
+    owner = value.owner
+    return isinstance(owner, Block) and isinstance(owner.parent, ops.Func)
+
+
+def _operands(op: Op) -> Iterator[Value]:
+    return (operand for operand in op.operands if operand is not None)
