@@ -13,7 +13,7 @@ from bench import measured
 from supa.arch import load
 from supa.timing.outline import Outline
 from supa.timing.outline.rates import Rates, rates
-from supa.tools.price import WORKLOADS
+from supa.tools.workload_rows import WORKLOADS
 
 TABLES = {
     "gemm": "gemm_bf16",

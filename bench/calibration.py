@@ -16,7 +16,7 @@ from supa.arch import load
 from supa.timing.outline import Outline
 from supa.timing.outline.gemm import one_row, tilings, times_of
 from supa.timing.outline.rates import Rates, rates
-from supa.tools.price import WORKLOADS
+from supa.tools.workload_rows import WORKLOADS
 
 Predict = Callable[[Rates], np.ndarray]
 LARGEST = 0.6  # a row that is not understood counts no more than this

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench import measured
-from supa.tools.price import ELEMENTWISE, estimate
+from supa.tools.price import estimate
+from supa.tools.workload_rows import ELEMENTWISE
 
 TABLES = {
     "gemm_bf16": "gemm",

@@ -139,3 +139,45 @@ def test_the_documented_descriptions_load(tmp_path: Path) -> None:
     server = load_server(tmp_path / "box.toml")
     assert server.device.chip.hbm.bandwidth_bytes_per_s == 4_800_000_000_000
     assert server.devices_power_cap_w == 1400
+
+
+def described(folder: Path, base: str, tables: str) -> Path:
+    path = folder / "card.toml"
+    head = 'name = "card"\nkind = "chip"\ntitle = "A card"\nsource = ["published", "datasheet"]\n'
+    path.write_text(f'{head}inherit = "{base}"\n{tables}')
+    return path
+
+
+def test_clocks_follow_the_boost_that_a_datasheet_prints(tmp_path: Path) -> None:
+    """A card of a generation runs its matrix engine and its L2 at the same shares of its core's clock."""
+    base, slower = load("h100-sxm"), load(described(tmp_path, "h100-sxm", '[clocks]\nboost = "990 MHz"\n'))
+    for clock in ("matrix_hz", "l2_hz"):
+        was, found = (getattr(device.chip.clocks, clock) for device in (base, slower))
+        assert found == pytest.approx(was / 2)
+    assert slower.chip.sustained.matrix_hz == pytest.approx(base.chip.sustained.matrix_hz / 2)
+    assert slower.peak_flops("bf16") == pytest.approx(base.peak_flops("bf16") / 2, rel=1e-6)
+    assert slower.chip.clocks.nominal_hz == 990_000_000
+    figure = slower.figures["clocks.matrix"]
+    assert (figure.kind, figure.inherited_from) == ("derived", "")
+    assert "follows clocks.boost" in figure.note
+
+
+def test_what_is_stated_follows_nothing(tmp_path: Path) -> None:
+    text = '[clocks]\nboost = "2520 MHz"\nmatrix = "2000 MHz"\n[sustained]\nmatrix = "2100 MHz"\n'
+    chip = load(described(tmp_path, "a100-sxm-80", text)).chip
+    assert (chip.clocks.matrix_hz, chip.sustained.matrix_hz) == (2_000_000_000, 2_100_000_000)
+
+
+def test_more_stacks_are_more_channels(tmp_path: Path) -> None:
+    hbm = load(described(tmp_path, "h100-sxm", "[hbm]\nstack_count = 6\n")).chip.hbm
+    assert (hbm.bus_bits, hbm.channel_count) == (6144, 192)
+
+
+def test_a_small_card_draws_little_with_nothing_to_do(tmp_path: Path) -> None:
+    power = load(described(tmp_path, "a100-sxm-80", '[board]\npower_cap = "72 W"\n')).chip.power
+    assert (power.static_w, power.idle_w) == (36, 36)
+
+
+def test_an_overridden_clock_takes_its_followers_along() -> None:
+    chip = with_overrides(load("a100-sxm-80"), {"clocks.boost": "1 GHz"}).chip
+    assert (chip.clocks.matrix_hz, chip.clocks.nominal_hz) == (1_000_000_000, 1_000_000_000)

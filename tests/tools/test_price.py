@@ -9,6 +9,8 @@ import pytest
 
 from supa.tools.cli import main
 
+ATTENTION = "device,batch,new_tokens,past_tokens,heads,kv_heads,head_dim\n"
+LAYER = "device,op,tokens,tensor_parallel,hidden,ffn_hidden,heads,kv_heads,gated_mlp\n"
 MEASURED = Path(__file__).resolve().parents[3] / "shared" / "measured"
 
 
@@ -73,7 +75,16 @@ def test_a_users_chip_comes_before_the_catalogue(tmp_path: Path) -> None:
         ("gemmm", "device,m\n", "no rows"),
         ("sort", "device,m\n", "unknown workload 'sort'"),
         ("gemm", "device,m,n\na100-sxm-80,1,2\n", "in.csv:2: workload gemm needs a column 'k'"),
-        ("gemm", "device,m,n,k\na100-sxm-80,1,2,x\n", "in.csv:2: invalid literal"),
+        ("gemm", "device,m,n,k\na100-sxm-80,1,2,x\n", "in.csv:2: k: expected a whole number from 1 on, found 'x'"),
+        ("gemm", "device,m,n,k\na100-sxm-80,0,2,3\n", "in.csv:2: m: expected a whole number from 1 on, found '0'"),
+        ("gemm", "device,m,n,k\na100-sxm-80,1,2\n", "in.csv:2: k: expected a whole number from 1 on, found None"),
+        ("gemm", "device,m,n,k\nb3000,1,2,3\n", "in.csv:2: unknown hardware 'b3000'"),
+        ("gemm", "device,dtype,m,n,k\na100-sxm-80,fp8,1,2,3\n", "in.csv:2: a100-sxm-80 multiplies no fp8"),
+        ("gemm", "device,dtype,m,n,k\na100-sxm-80,fp5,1,2,3\n", "in.csv:2: unknown dtype 'fp5'"),
+        ("llm_layer_ops", f"{LAYER}h100-sxm,softmax,1,1,4096,11008,32,32,True\n", "unknown layer op 'softmax'"),
+        ("attention_decode", f"{ATTENTION}h100-sxm,1,1,10,7,2,128\n", "expected a multiple of the 2 kv_heads, found 7"),
+        ("elementwise", "device,op,dtype,shape\na100-sxm-40,add,BF16,1024\n", "shape: expected 'NAME: SIZE"),
+        ("elementwise", "device,op,dtype,shape\na100-sxm-40,addmm,BF16,M: 2;N: 2\n", "addmm needs K"),
     ],
 )
 def test_errors_name_the_line(
@@ -112,10 +123,6 @@ def test_a_chip_of_assumptions_has_a_range(tmp_path: Path) -> None:
     assert "predicted_low_us" not in measured
 
 
-ATTENTION = "device,batch,new_tokens,past_tokens,heads,kv_heads,head_dim\n"
-LAYER = "device,op,tokens,tensor_parallel,hidden,ffn_hidden,heads,kv_heads,gated_mlp\n"
-
-
 @pytest.mark.parametrize("device", ["a100-sxm-80", "h100-sxm", "bili100"])
 @pytest.mark.parametrize(
     ("workload", "head", "row"),
@@ -140,3 +147,39 @@ def test_the_machine_prices_what_the_outline_prices(
         (found,) = priced(tmp_path, workload, f"{head}{device},{row}\n", "--model", model)
         times.append(float(found["predicted_us"]))
     assert times[1] == pytest.approx(times[0], rel=0.6 if device == "bili100" else 0.4)
+
+
+def test_rows_that_can_be_priced_are_priced_beside_those_that_can_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, out = written(tmp_path, "device,m,n,k\nh100-sxm,64,64,64\nh100-sxm,0,64,64\n"), tmp_path / "out.csv"
+    assert main(["price", "gemm", "--table", str(table), "--out", str(out)]) == 2
+    assert "1 of 2 rows can not be priced" in capsys.readouterr().err
+    with open(out, newline="") as file:
+        first, second = csv.DictReader(file)
+    assert float(first["predicted_us"]) > 1
+    assert second["predicted_us"] == ""
+
+
+def test_a_format_costs_what_its_engine_and_its_bytes_cost(tmp_path: Path) -> None:
+    """Published peaks of an H100: fp8 twice bf16, TF32 half; an A100 multiplies fp32 on its lanes at 19.5 TFLOPS."""
+    rows = [f"h100-sxm,{dtype},8192,8192,8192\n" for dtype in ("bf16", "fp8", "tf32")]
+    rows.append("a100-sxm-80,fp32,4096,4096,4096\n")
+    half, eighth, tf32, lanes = (
+        float(row["predicted_us"]) for row in priced(tmp_path, "gemm", "device,dtype,m,n,k\n" + "".join(rows))
+    )
+    assert 1.6 < half / eighth < 2.4
+    assert 1.6 < tf32 / half < 2.6
+    assert 2 * 4096**3 / 19.5e6 < lanes < 1.2 * 2 * 4096**3 / 19.5e6
+
+
+def test_a_device_without_bf16_multiplies_halves_in_fp16(tmp_path: Path) -> None:
+    chips = tmp_path / "chips"
+    chips.mkdir()
+    (chips / "old.toml").write_text(
+        'name = "old"\nkind = "chip"\ntitle = "Old"\ninherit = "a100-sxm-40"\nsource = ["published", "x"]\n'
+        '[tcore]\nbf16 = "0 MAC/clk"\nfp16 = "128 MAC/clk"\n'
+    )
+    text = "device,m,n,k\nold,4096,4096,4096\na100-sxm-40,4096,4096,4096\n"
+    old, new = (float(row["predicted_us"]) for row in priced(tmp_path, "gemm", text, "--chips", str(chips)))
+    assert 1.7 < old / new < 2.3

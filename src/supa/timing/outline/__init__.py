@@ -10,11 +10,12 @@ from supa.timing.outline.collective import COLLECTIVES, collective
 from supa.timing.outline.estimate import Estimate
 from supa.timing.outline.gemm import gemm
 from supa.timing.outline.operations import Outline
-from supa.timing.outline.rates import Rates, rates
+from supa.timing.outline.rates import ELEMENT_BYTES, Rates, half_format, rates
 from supa.timing.outline.rows import gated, norm, rotary, stream
 
 __all__ = [
     "COLLECTIVES",
+    "ELEMENT_BYTES",
     "Estimate",
     "Heads",
     "Outline",
@@ -23,6 +24,7 @@ __all__ = [
     "collective",
     "gated",
     "gemm",
+    "half_format",
     "norm",
     "rates",
     "rotary",

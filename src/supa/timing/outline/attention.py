@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from supa.timing.mechanisms import PARTS_AT_ONCE, TILE_RUN_BYTES
+from supa.timing.mechanisms import PARTS_AT_ONCE
 from supa.timing.outline.estimate import Estimate, capped, joined
 from supa.timing.outline.rates import Rates
 
@@ -25,9 +25,12 @@ CACHE_THREADS = 512  # most threads of the cache writer's block
 DEPENDENT_LOADS = 2  # of a block before its first product: page table, then keys
 PLANNED_LOADS = 3  # the same where blocks are planned: plan, page table, keys; with many new tokens queries before
 PLANNED_AT_ONCE = 31  # sequences that the planner's warp takes a turn, each turn behind its loads
+MANY_ROUNDS = 8  # of blocks on a CU, from which on the last one does not show
 ALTERNATING = 3.0  # sharpness of the corner between memory and compute: one block waits for its own loads
 CACHE_LOADS = 5  # its chain: length, slot, keys, values, and their way into the cache
-PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+MOST_PARTS = 128
+FILLED, NEARLY = 0.8, 0.85  # of the slots, from which on keys stay whole; of the best filling, that is good enough
+MARGIN = 1.1  # more than an even share, that a planner gives each CU
 TAIL, PLANNED_TAIL = 0.7, 0.2  # of the longest block, by which a grid outlasts its mean; planned: longest first
 
 
@@ -68,7 +71,7 @@ def attention(rates: Rates, shape: Heads) -> Estimate:
     )
     energy = macs * rates.mac_j + shape.moved_bytes * (rates.hbm_j_per_byte + rates.l2_j_per_byte)
     energy += macs / shape.head_dim / 2 * (SOFTMAX_LANES * rates.vector_j + rates.special_j)
-    memory = shape.moved_bytes / _bandwidth(rates)
+    memory = shape.moved_bytes / _bandwidth(rates, shape)
     body = float(capped(rates, body, (compute / max(body, 1e-12)) ** 5 if compute < body else 1.0, energy))
     gathered = _gathered(rates, shape)
     time = _launches(rates, shape.batch) + body + _cache_write(rates, shape) + gathered
@@ -122,6 +125,21 @@ def _step_s(rates: Rates, shape: Heads, tile: Tile) -> float:
     return max(matrix, vector) + (1 - rates.overlap) * min(matrix, vector) + rates.turn_s
 
 
+def _alone_s(rates: Rates, shape: Heads, tile: Tile) -> float:
+    """The same for a block that has its CU for itself.
+
+    Where shared memory holds one tile of keys and one of values, values travel during the first product and keys
+    during the rest, and what is missing then is waited for. Producers of the third generation are a tile ahead.
+    """
+    step = _step_s(rates, shape, tile)
+    if rates.direct:
+        return step
+    first = tile.rows * tile.keys * shape.head_dim / rates.cu_mac_per_s
+    loading = rates.l2_latency_s + rates.miss_latency_s
+    loading += tile.keys * shape.head_dim * WIDTH / rates.cu_fill_bytes_per_s
+    return max(first, loading) + max(step - first, loading)
+
+
 def _ends_s(rates: Rates, shape: Heads, tile: Tile, rows: float) -> float:
     """A block before its first product and after its last one; `rows` of its queries are real."""
     loads = PLANNED_LOADS + (shape.new_tokens > 1) if rates.direct else DEPENDENT_LOADS
@@ -136,8 +154,14 @@ def _resident(rates: Rates) -> int:
     return 1 if rates.direct else 2
 
 
-def _bandwidth(rates: Rates) -> float:
-    return float(rates.hbm_in_runs(TILE_RUN_BYTES))
+def _bandwidth(rates: Rates, shape: Heads) -> float:
+    """The cache lies by token, then head: a block reads a row of its head at a time."""
+    return float(rates.hbm_in_runs(shape.head_dim * WIDTH))
+
+
+def _joined(rates: Rates, shape: Heads, compute: float, ends: float) -> float:
+    """Compute and memory at the same time, but for the ends of a block: the memory has nothing to do then."""
+    return ends + float(joined(compute - ends, shape.moved_bytes / _bandwidth(rates, shape), sharpness=ALTERNATING))
 
 
 def _walk(rates: Rates, shape: Heads, tile: Tile, packed: bool) -> tuple[float, float, float, str]:
@@ -149,45 +173,63 @@ def _walk(rates: Rates, shape: Heads, tile: Tile, packed: bool) -> tuple[float, 
     steps = np.ceil(last / tile.keys)
     grid = shape.batch * (shape.kv_heads if packed else shape.heads)
     step, start = _step_s(rates, shape, tile), _ends_s(rates, shape, tile, min(rows, tile.rows))
-    longest = float(steps[-1]) * step + start
+    longest = float(steps[-1]) * _alone_s(rates, shape, tile) + start
     total = grid * (float(steps.sum()) * step + blocks * start / _resident(rates))
     tail = PLANNED_TAIL if rates.direct else TAIL
     compute = longest if grid * blocks <= rates.cus else max(longest, total / rates.cus + tail * longest)
     macs = grid * float(steps.sum()) * 2 * tile.rows * tile.keys * shape.head_dim
-    body = float(joined(compute, shape.moved_bytes / _bandwidth(rates), sharpness=ALTERNATING))
-    return body, compute, macs, f"{tile.rows} queries by {tile.keys} keys"
+    return _joined(rates, shape, compute, start), compute, macs, f"{tile.rows} queries by {tile.keys} keys"
 
 
 def _split(rates: Rates, shape: Heads, tile: Tile) -> tuple[float, float, float, str]:
-    """One new token: the best number of parts of the keys; as `_walk`."""
+    """One new token, its keys in parts; as `_walk`."""
     rows = -(-int(shape.group) // tile.rows)
     blocks = shape.batch * shape.kv_heads * rows
     all_steps = -(-shape.keys // tile.keys)
-    step, start = _step_s(rates, shape, tile), _ends_s(rates, shape, tile, min(shape.group, tile.rows))
+    steps = -(-all_steps // _parts(rates, shape, blocks, all_steps))
+    used = -(-all_steps // steps)
+    compute = _rounds_s(rates, shape, tile, blocks * used / rates.cus, steps)
+    body = _joined(rates, shape, compute, _ends_s(rates, shape, tile, min(shape.group, tile.rows)))
+    if used > 1:
+        sums = used * shape.batch * shape.heads * shape.head_dim * 4
+        launch = 0.0 if rates.direct else rates.launch_s
+        in_turn = rates.handover_s + used / (PARTS_AT_ONCE if rates.direct else 1) * rates.l2_latency_s
+        body += launch + in_turn + 4 * sums / rates.l2_bytes_per_s
+    macs = blocks * all_steps * 2.0 * tile.rows * tile.keys * shape.head_dim
+    return body, compute, macs, f"keys in {used} parts of {steps} tiles"
+
+
+def _rounds_s(rates: Rates, shape: Heads, tile: Tile, per_cu: float, steps: int) -> float:
+    """Blocks of one CU, `steps` tiles each: as many at once as it holds, the last ones alone."""
+    step, alone = _step_s(rates, shape, tile), _alone_s(rates, shape, tile)
+    start = _ends_s(rates, shape, tile, min(shape.group, tile.rows))
     resident = _resident(rates)
-    best = (float("inf"), 0.0, 0.0, "")
-    for parts in parts_of(rates, shape):
-        steps = -(-all_steps // min(parts, all_steps))
-        used = -(-all_steps // steps)
-        per_cu = blocks * used / rates.cus
-        whole = per_cu if per_cu > 8 else np.ceil(per_cu)
-        compute = float(whole * steps * step + np.ceil(per_cu / resident) * start)
-        body = float(joined(compute, shape.moved_bytes / _bandwidth(rates), sharpness=ALTERNATING))
-        if used > 1:
-            sums = used * shape.batch * shape.heads * shape.head_dim * 4
-            launch = 0.0 if rates.direct else rates.launch_s
-            in_turn = rates.handover_s + used / PARTS_AT_ONCE * rates.l2_latency_s
-            body += launch + in_turn + 4 * sums / rates.l2_bytes_per_s
-        macs = blocks * all_steps * 2.0 * tile.rows * tile.keys * shape.head_dim
-        best = min(best, (body, compute, macs, f"keys in {used} parts of {steps} tiles"))
-    return best
+    full = steps * max(resident * step, alone) + start
+    if per_cu > MANY_ROUNDS:
+        return per_cu / resident * full
+    rounds, left = divmod(int(np.ceil(per_cu)), resident)
+    return rounds * full + (steps * max(left * step, alone) + start if left else 0.0)
 
 
-def parts_of(rates: Rates, shape: Heads) -> tuple[int, ...]:
-    """Into how many parts the library may cut the keys of one new token."""
-    if shape.new_tokens > 1:
-        return (1,)
-    return PARTS if rates.direct or shape.group > 1 else (1,)
+def _parts(rates: Rates, shape: Heads, blocks: int, all_steps: int) -> int:
+    """Into how many parts the library cuts the keys of one new token.
+
+    The third generation's planner gives each CU its share of all tiles. The second generation's rule is the fewest
+    parts that fill two blocks a CU nearly as well as the best number does; heads that share no keys stay whole.
+    """
+    if rates.direct:
+        share = -(-int(MARGIN * blocks * all_steps) // rates.cus)
+        return -(-all_steps // max(share, 1))
+    slots = 2 * rates.cus
+    if shape.group == 1 or blocks >= FILLED * slots:
+        return 1
+    filled = {1: blocks / slots}
+    for parts in range(2, min(MOST_PARTS, slots, all_steps) + 1):
+        if -(-all_steps // parts) != -(-all_steps // (parts - 1)):
+            rounds = blocks * parts / slots
+            filled[parts] = rounds / np.ceil(rounds)
+    enough = NEARLY * max(filled.values())
+    return next(parts for parts, share in filled.items() if share >= enough)
 
 
 def best_parts(rates: Rates, shape: Heads) -> int:
@@ -205,7 +247,7 @@ def _cache_write(rates: Rates, shape: Heads) -> float:
     tokens = shape.batch * shape.new_tokens
     block = rates.block_start_s + CACHE_LOADS * (rates.l2_latency_s + rates.miss_latency_s)
     moved = 4 * tokens * shape.kv_heads * shape.head_dim * WIDTH
-    return max(moved / _bandwidth(rates), max(tokens / (rates.cus * resident), 1.0) * block)
+    return max(moved / _bandwidth(rates, shape), max(tokens / (rates.cus * resident), 1.0) * block)
 
 
 def _launches(rates: Rates, batch: int) -> float:
@@ -222,4 +264,4 @@ def _gathered(rates: Rates, shape: Heads) -> float:
     moved = 4 * shape.batch * shape.heads * shape.head_dim * WIDTH
     return 2 * (
         rates.gap_s + rates.block_start_s + 2 * (rates.l2_latency_s + rates.miss_latency_s)
-    ) + moved / _bandwidth(rates)
+    ) + moved / _bandwidth(rates, shape)

@@ -18,14 +18,16 @@ from supa.timing.mechanisms import PARTS_AT_ONCE, TILE_RUN_BYTES
 from supa.timing.outline.estimate import Estimate, capped, joined
 from supa.timing.outline.rates import Rates
 
-WIDTH = 2  # bytes of an element
-SPLITS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)
+SPLITS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64, 96)
 MOST_SPLIT_TILE = 128 * 128  # larger tiles are not split further than DEEP_SPLIT
 DEEP_SPLIT = 8
+SMALL_TILE, SMALL_SPLIT = 64 * 64, 32  # only tiles up to this are split further than that
+STEP_BYTES = 32  # of k, that one step of the matrix engine takes
 ADDRESS_REGISTERS = 56  # of a thread, beside its sums
 PRODUCER_REGISTERS = 128 * 40  # of a block whose copies have warps of their own
 DIRECT_MOST_SUMS = 40960  # sums of a block, two groups of warps with up to 160 registers of sums each
 SMALL_SHARED = 64 << 10  # a block with less is given shallower turns as well
+DRAIN = 0.5  # of the last blocks' sums leave behind the memory's last read: blocks do not end together
 DOT_COLUMNS = 2048  # of k, that a block of the one-row kernel reads before it waits
 
 
@@ -66,7 +68,7 @@ class Candidate:
 
 
 def gemm(rates: Rates, m: int, n: int, k: int) -> Estimate:
-    """A of (m, k) and B of (n, k) to C of (m, n), 16-bit elements, sums in fp32; the best schedule of the space."""
+    """A of (m, k) and B of (n, k) to C of (m, n), sums in fp32; the best schedule of the space."""
     return best(rates, m, n, k)[0]
 
 
@@ -96,14 +98,26 @@ def tilings(rates: Rates) -> Space:
     tiles; one that is fed through registers gets powers of two.
     """
     rows: list[tuple[int, int, int, int, int, int]] = []
+    width = rates.element_bytes
     for m, n in _tiles(rates):
-        for k in (64,) if rates.direct and rates.shared_per_block_bytes > SMALL_SHARED else (32, 64):
-            turn = (m + n) * k * WIDTH
+        for k in _depths(rates):
+            turn = (m + n) * k * rates.element_bytes
             warps = 8 if m * n > (MOST_SPLIT_TILE if rates.direct else 2 * MOST_SPLIT_TILE - 1) else 4
-            for stages in _stages(rates, turn, k):
-                limit = DEEP_SPLIT if m * n > MOST_SPLIT_TILE else max(SPLITS)
+            for stages in _stages(rates, turn, k * width):
+                limit = _most_parts(m * n)
                 rows += [(m, n, k, stages, warps, parts) for parts in SPLITS if parts <= limit]
     return Space(**dict(zip(("m", "n", "k", "stages", "warps", "parts"), np.array(rows, float).T, strict=True)))
+
+
+def _most_parts(tile: int) -> int:
+    """Partial sums of large tiles would take more room and time than the parts save."""
+    return DEEP_SPLIT if tile > MOST_SPLIT_TILE else SMALL_SPLIT if tile > SMALL_TILE else max(SPLITS)
+
+
+def _depths(rates: Rates) -> tuple[int, ...]:
+    """Turns take rows of 128 bytes of the operands, or half of that."""
+    deep = 128 // rates.element_bytes
+    return (deep,) if rates.direct and rates.shared_per_block_bytes > SMALL_SHARED else (deep // 2, deep)
 
 
 def _fetches_ahead(rates: Rates) -> bool:
@@ -120,7 +134,7 @@ def _tiles(rates: Rates) -> list[tuple[int, int]]:
     return [(m, n) for m in sizes for n in sizes if 512 <= m * n <= 2 * MOST_SPLIT_TILE]
 
 
-def _stages(rates: Rates, turn_bytes: int, k: int) -> list[int]:
+def _stages(rates: Rates, turn_bytes: int, row_bytes: int) -> list[int]:
     """Pipelining depths, the deepest first, which wins where they are as good: what fills shared memory with one block
     or two, or what libraries ship.
     """
@@ -128,7 +142,7 @@ def _stages(rates: Rates, turn_bytes: int, k: int) -> list[int]:
     if rates.direct:
         wanted = {max(2, min((room // blocks - 1024) // turn_bytes, 8)) for blocks in (1, 2)}
     else:
-        wanted = {3, 4, 5, 6} if k == 32 else {3, 4}
+        wanted = {3, 4, 5, 6} if row_bytes == 64 else {3, 4}
     return sorted((one for one in wanted if one * turn_bytes <= rates.shared_per_block_bytes), reverse=True)
 
 
@@ -148,9 +162,9 @@ def times_of(rates: Rates, m: Any, n: Any, k: Any, space: Space) -> tuple[np.nda
     turns = np.ceil(turns_all / space.parts)
     tiles = np.ceil(m / space.m) * np.ceil(n / space.n) * space.parts
     together = np.minimum(_resident(rates, space), np.ceil(tiles / rates.cus))
-    turn_bytes = (space.m + space.n) * space.k * WIDTH
+    turn_bytes = (space.m + space.n) * space.k * rates.element_bytes
     operand_bytes = _operand_bytes(rates, space)
-    carried = turn_bytes - (np.maximum(space.m, space.n) * space.k * WIDTH / 2 if rates.multicast else 0)
+    carried = turn_bytes - (np.maximum(space.m, space.n) * space.k * rates.element_bytes / 2 if rates.multicast else 0)
     per_cu = np.ceil(tiles / rates.cus)
     rounds = np.floor(per_cu / together)
     left = per_cu - rounds * together
@@ -164,16 +178,18 @@ def times_of(rates: Rates, m: Any, n: Any, k: Any, space: Space) -> tuple[np.nda
     )
     compute = rounds * loads.group(turns, together) + (left > 0) * loads.group(turns, np.maximum(left, 1))
     read = _traffic(rates, m, n, k, tiles / space.parts, together, space)
-    hbm = (read + rates.written_factor * m * n * WIDTH) / rates.hbm_in_runs(space.k * WIDTH)
+    last = np.where(left > 0, left, together)
+    hbm = (read + rates.written_factor * m * n * rates.result_bytes) / rates.hbm_in_runs(space.k * rates.element_bytes)
+    ends = loads.start() + DRAIN * loads.end(last)
     moved = tiles * turns * carried
     l2 = moved / (rates.l2_bytes_per_s * rates.l2_share)
     energy = (
         m * n * k * rates.mac_j
-        + (read + m * n * WIDTH) * rates.hbm_j_per_byte
+        + (read + m * n * rates.result_bytes) * rates.hbm_j_per_byte
         + moved * rates.l2_j_per_byte
         + tiles * turns * (operand_bytes + turn_bytes) * rates.lsc_j_per_byte
     )
-    body = joined(compute, hbm, l2)
+    body = ends + joined(compute - ends, hbm)
     split = space.parts > 1
     in_turn = rates.handover_s + space.parts / PARTS_AT_ONCE * rates.l2_latency_s
     adding = np.where(split, in_turn + space.parts * m * n * 16 / rates.l2_bytes_per_s, 0.0)
@@ -194,29 +210,43 @@ class _Turn:
     busy: Any
 
     def group(self, turns: Any, blocks: Any) -> Any:
-        rates, space = self.rates, self.space
-        start = rates.block_start_s + rates.l2_latency_s + rates.miss_latency_s
-        width = np.where(space.parts > 1, 4, WIDTH)
-        end = space.m * space.n * width / rates.cu_sums_bytes_per_s + rates.l2_latency_s
-        return turns * self._turn(blocks) + start + end * blocks
+        there = np.minimum(turns, self.space.stages) if self.rates.direct else 0.0
+        loop = there * self._turn(blocks, 0.0) + (turns - there) * self._turn(blocks, self._waiting())
+        return loop + self.start() + self.end(blocks)
 
-    def _turn(self, blocks: Any) -> Any:
+    def start(self) -> float:
+        """From a block's first instruction to its first operands: no memory is busy before."""
+        return self.rates.block_start_s + self.rates.l2_latency_s + self.rates.miss_latency_s
+
+    def end(self, blocks: Any) -> Any:
+        """The sums of resident blocks leave the CU."""
         rates, space = self.rates, self.space
-        turn_bytes = (space.m + space.n) * space.k * WIDTH
+        width = np.where(space.parts > 1, 4, rates.result_bytes)
+        return blocks * (space.m * space.n * width / rates.cu_sums_bytes_per_s + rates.l2_latency_s)
+
+    def _waiting(self) -> Any:
+        """A turn's share of the way from memory.
+
+        A producer asks for the operands of the first turns at once; threads that copy themselves go turn by turn.
+        """
+        return (self.rates.l2_latency_s + self.far_s) / np.maximum(self.space.stages - 1, 1)
+
+    def _turn(self, blocks: Any, waiting: Any) -> Any:
+        rates, space = self.rates, self.space
+        turn_bytes = (space.m + space.n) * space.k * rates.element_bytes
         macs = np.maximum(space.m * space.n, 512) if rates.direct else space.m * np.maximum(space.n, 8)
         matrix = macs * space.k / rates.cu_mac_per_s
         engine = np.maximum(matrix, (self.operand_bytes + turn_bytes) / rates.cu_lsc_bytes_per_s)
         engine = np.maximum(engine, turn_bytes / rates.cu_fill_bytes_per_s)
         shared = self.busy * self.carried / (rates.l2_bytes_per_s * rates.l2_share)
-        chain = space.k / 16 * (rates.chain_s / 2 if rates.direct else rates.chain_s)
-        alone = np.maximum(matrix, chain) + rates.turn_s
-        latency = (rates.l2_latency_s + self.far_s) / np.maximum(space.stages - 1, 1)
-        return np.maximum(np.maximum(blocks * engine, blocks * shared), np.maximum(alone, latency))
+        chain = space.k * rates.element_bytes / STEP_BYTES * rates.chain_s
+        alone = np.maximum(matrix, 0 if rates.direct else chain) + rates.turn_s
+        return np.maximum(np.maximum(blocks * engine, blocks * shared), np.maximum(alone, waiting))
 
 
 def _resident(rates: Rates, space: Space) -> Any:
     """Blocks that one CU holds, by shared memory and registers."""
-    shared = space.stages * (space.m + space.n) * space.k * WIDTH + rates.shared_reserved_bytes
+    shared = space.stages * (space.m + space.n) * space.k * rates.element_bytes + rates.shared_reserved_bytes
     threads = space.warps * 32
     registers = np.minimum(255, space.m * space.n / threads + ADDRESS_REGISTERS)
     held = threads * np.ceil(registers / 8) * 8 + (PRODUCER_REGISTERS if rates.direct else 0)
@@ -228,32 +258,34 @@ def _operand_bytes(rates: Rates, space: Space) -> Any:
     if rates.direct:
         turned = (space.m % 64 != 0) | ((space.n % 64 == 0) & (space.n > space.m))
         rows, columns = np.where(turned, space.n, space.m), np.where(turned, space.m, space.n)
-        return (rows + columns * np.ceil(rows / 64)) * space.k * WIDTH
+        return (rows + columns * np.ceil(rows / 64)) * space.k * rates.element_bytes
     best = np.full(space.m.shape, np.inf)
     for down in (1, 2, 4, 8):
         across = space.warps / down
         copies = space.m * np.minimum(np.maximum(across, 1), np.ceil(space.n / 8))
         copies = copies + space.n * np.minimum(down, np.ceil(space.m / rates.step_m))
-        best = np.minimum(best, np.where(across >= 1, copies * space.k * WIDTH, np.inf))
+        best = np.minimum(best, np.where(across >= 1, copies * space.k * rates.element_bytes, np.inf))
     return best
 
 
 def _traffic(rates: Rates, m: Any, n: Any, k: Any, tiles: Any, together: Any, space: Space) -> Any:
     """Bytes read from the HBM: once where the operands fit the L2, else once a wave of tiles in a near-square patch."""
+    width = rates.element_bytes
     rows, columns = np.ceil(m / space.m), np.ceil(n / space.n)
     wave = np.minimum(tiles, np.maximum(rates.cus * together / space.parts, 1))
     high = np.clip(np.sqrt(wave * space.n / space.m), 1, rows)
     wide = np.clip(wave / high, 1, columns)
     high = np.clip(wave / wide, 1, rows)
-    by_waves = tiles / wave * (high * space.m + wide * space.n) * k * WIDTH
-    once = (m + n) * k * WIDTH
+    by_waves = tiles / wave * (high * space.m + wide * space.n) * k * width
+    once = (m + n) * k * width
     fits = np.clip(0.6 * rates.l2_bytes / once, 0, 1)
     read = np.maximum(once, by_waves * (1 - fits) + once * fits)
-    warm = mechanisms.warm_share(rates.kept, rates.l2_bytes, (n * k + m * n) * WIDTH, m * k * WIDTH)
-    return read - warm * m * k * WIDTH
+    streamed = n * k * width + m * n * rates.result_bytes
+    warm = mechanisms.warm_share(rates.kept, rates.l2_bytes, streamed, m * k * width)
+    return read - warm * m * k * width
 
 
 def one_row(rates: Rates, m: Any, n: Any, k: Any) -> Any:
     """Seconds of a kernel of dot products for a single row: all loads of a stretch of k are under way at once."""
     waiting = (rates.l2_latency_s + rates.miss_latency_s) * np.ceil(k / DOT_COLUMNS)
-    return rates.launch_s + waiting + np.maximum(m, n) * k * WIDTH / rates.hbm_in_runs(TILE_RUN_BYTES)
+    return rates.launch_s + waiting + np.maximum(m, n) * k * rates.element_bytes / rates.hbm_in_runs(TILE_RUN_BYTES)

@@ -15,6 +15,8 @@ from supa.timing import mechanisms
 class Rates:
     """Bytes, multiply-accumulates, operations and seconds; `cu_` figures are of one CU."""
 
+    element_bytes: int  # of a product's operands
+    result_bytes: int
     cus: int
     core_hz: float
     cu_mac_per_s: float  # bf16
@@ -74,17 +76,33 @@ class Rates:
         return self.hbm_stream_bytes_per_s * run / (run + self.opening_bytes * (1 - run / self.page_bytes))
 
 
+ELEMENT_BYTES = {"fp64": 8, "fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1}
+"""Formats of products' operands. Results have as many, and two at least."""
+
+
+def half_format(device: Device) -> str:
+    """The format in which a device multiplies elements of 16 bits: bf16 where it has both."""
+    return "bf16" if device.chip.tcore.mac_per_clock("bf16") else "fp16"
+
+
 def rates(device: Device, tensor_format: str = "bf16") -> Rates:
-    """The rates of a device; matrix rates are of one format."""
+    """The rates of a device; matrix rates are of one format, at lanes' speed where the T-core lacks it.
+
+    `ValueError` where the device does not compute the format at all.
+    """
     chip = device.chip
     core, lscs, eus = chip.clocks.boost_hz, chip.lscs_per_cu, chip.cu.eu_count
     sustained, energy = chip.sustained, chip.energy
     l2_cycles = chip.l2.latency_cycles + chip.l2.crossing_latency_cycles * (1 - 1 / chip.l2.partition_count)
+    mac_per_s, mac_pj = _products(device, tensor_format)
+    width = ELEMENT_BYTES[tensor_format]
     far = chip.die_to_die.latency_ps * (1 - 1 / chip.die.count)
     return Rates(
+        element_bytes=width,
+        result_bytes=max(width, 2),
         cus=chip.cu_count,
         core_hz=core,
-        cu_mac_per_s=chip.tcore.mac_per_clock(tensor_format) * chip.eu.tcore_count * eus * sustained.matrix_hz,
+        cu_mac_per_s=mac_per_s,
         cu_lanes_per_s=chip.vector.fp32_ops_per_clock * eus * core,
         cu_special_per_s=chip.vector.special_ops_per_clock * eus * core,
         cu_issues_per_s=chip.eu.issue_ops_per_clock * chip.warp.size * eus * core,
@@ -127,7 +145,7 @@ def rates(device: Device, tensor_format: str = "bf16") -> Rates:
         static_w=chip.power.static_w,
         response_s=chip.power.response_ps * 1e-12,
         voltage_exponent=chip.power.voltage_exponent,
-        mac_j=energy.pj_per_mac(tensor_format) * 1e-12,
+        mac_j=mac_pj * 1e-12,
         vector_j=energy.vector_pj_per_op * 1e-12,
         special_j=energy.special_pj_per_op * 1e-12,
         lsc_j_per_byte=energy.lsc_pj_per_byte * 1e-12,
@@ -135,3 +153,16 @@ def rates(device: Device, tensor_format: str = "bf16") -> Rates:
         hbm_j_per_byte=energy.hbm_pj_per_byte * 1e-12,
         link_j_per_byte=energy.link_pj_per_byte * 1e-12,
     )
+
+
+def _products(device: Device, tensor_format: str) -> tuple[float, float]:
+    """Multiply-accumulates a second of one CU, and pJ of each: on the T-core, else on the lanes."""
+    chip = device.chip
+    eus = chip.cu.eu_count
+    matrix = chip.tcore.mac_per_clock(tensor_format) * chip.eu.tcore_count * eus * chip.sustained.matrix_hz
+    if matrix:
+        return matrix, chip.energy.pj_per_mac(tensor_format)
+    lanes = {"fp64": chip.vector.fp64_ops_per_clock, "fp32": chip.vector.fp32_ops_per_clock}.get(tensor_format, 0)
+    if not lanes:
+        raise ValueError(f"{device.name} multiplies no {tensor_format}: tcore.{tensor_format} is 0")
+    return lanes * eus * chip.clocks.boost_hz, chip.energy.vector_pj_per_op

@@ -18,6 +18,7 @@ ROW_THREADS = 1024
 ROTARY_THREADS = 512
 STAYS, GONE = 0.58, 1.25  # working sets, in L2s: up to the first all of it stays, from the second on nothing
 ROUND_TAIL = 0.4  # a round of blocks that is not full costs this much less than it would in proportion
+NEAR_MIXED = 0.6  # of what reads alone reach, where every second access is a write
 SMOOTH_ROUNDS = 12  # of so many rounds, the last one does not show
 
 
@@ -109,5 +110,5 @@ def _far(rates: Rates, working_bytes: int) -> float:
 
 
 def _near_bandwidth(rates: Rates) -> float:
-    """Reads and writes of the L2 mixed: half of what reads alone reach."""
-    return rates.l2_bytes_per_s * rates.l2_share / 2
+    """Reads and writes of the L2 mixed."""
+    return rates.l2_bytes_per_s * rates.l2_share * NEAR_MIXED
