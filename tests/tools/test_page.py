@@ -98,9 +98,24 @@ def found_rows(spec):
 
 def test_devices_are_compared_as_in_the_report(plots, written):
     [other] = written.report["predictions"]
+    bars, ranges = plots["plot-devices"]["layer"]
     for device, total in (("bili100*", written.report["total"]), ("h100-sxm", other["total"])):
-        times = [row["time"] for row in rows(plots["plot-devices"]) if row["device"] == device]
+        times = [row["time"] for row in rows(bars) if row["device"] == device]
         assert sum(times) == pytest.approx(total["device_us"])
+    [uncertain] = rows(ranges)
+    assert uncertain["device"] == "bili100*"
+    assert [uncertain["low"], uncertain["high"]] == pytest.approx(written.report["total"]["device_us_range"])
+
+
+def test_times_of_an_assumed_device_have_their_range(written):
+    kernel = written.report["kernels"][0]
+    low, high = (round(100 * (end / kernel["device_us"] - 1)) for end in kernel["device_us_range"])
+    assert f'<small class="range">{low} +{high} %</small>' in written.page
+
+
+def test_plots_above_each_other_have_one_axis(plots):
+    domains = [plots[f"plot-{name}"]["encoding"]["x"]["scale"]["domain"] for name in ("streams", "engines")]
+    assert domains[0] == domains[1]
 
 
 def test_shares_sum_to_one(plots):

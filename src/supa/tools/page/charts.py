@@ -14,7 +14,7 @@ import altair as alt
 from supa.runtime import MemoryPoint, Span
 from supa.tools.page.vega import Spec, chart_of, finished, legend, short_labels, time_unit
 from supa.tools.quantities import duration, energy, plural, power, share
-from supa.tools.report import Report, by_time, top_lines
+from supa.tools.report import Report, by_time, top_lines, total_on
 
 MAX_DRAWN_SPANS = 1500
 DETAILED_KERNELS = 8
@@ -28,13 +28,13 @@ def streams(spans: Sequence[Span], kernels: Sequence[str]) -> Spec | None:
     drawn = spans[:MAX_DRAWN_SPANS]
     if not drawn:
         return None
-    unit, scale = time_unit(drawn[-1].end_ps)
+    unit, scale = time_unit(_end_ps(drawn))
     labels = short_labels([*kernels, *(span.name for span in drawn)])
     rows = [_span_row(span, scale, labels[span.name]) for span in drawn]
     chart = chart_of(rows).mark_bar(height=18, stroke="transparent")
     names = list(labels.values())
     chart = chart.encode(
-        x=_time_axis(unit),
+        x=_time_axis(unit, end=_end_ps(drawn) / scale),
         x2="end",
         y=alt.Y("stream:N", title=None, sort=None, axis=_row_axis()),
         color=alt.Color("kernel:N", sort=names, legend=legend("kernel") if len(names) <= 12 else None),
@@ -53,7 +53,8 @@ def engines(spans: Sequence[Span]) -> Spec | None:
         for name, busy in _utilisation(span).items():
             weights[name] = weights.get(name, 0.0) + busy * (span.end_ps - span.start_ps)
     names = sorted(weights, key=lambda name: -weights[name])[:SHOWN_ENGINES]
-    unit, scale = time_unit(spans[: len(drawn)][-1].end_ps)
+    end_ps = _end_ps(spans[:MAX_DRAWN_SPANS])
+    unit, scale = time_unit(end_ps)
     rows = [
         {
             "engine": name,
@@ -68,7 +69,7 @@ def engines(spans: Sequence[Span]) -> Spec | None:
     ]
     chart = chart_of(rows).mark_rect(stroke="transparent")
     chart = chart.encode(
-        x=_time_axis(unit, grid=False),
+        x=_time_axis(unit, end=end_ps / scale, grid=False),
         x2="end",
         y=alt.Y("engine:N", title=None, sort=names, axis=_row_axis()),
         opacity=alt.Opacity(
@@ -83,11 +84,15 @@ def memory(points: Sequence[MemoryPoint], end_ps: int) -> Spec | None:
     """Bytes allocated on the device over its clock; None where nothing ever was."""
     if not any(point.allocated_bytes for point in points):
         return None
-    unit, scale = time_unit(max(end_ps, points[-1].time_ps))
-    ended = MemoryPoint(time_ps=max(end_ps, points[-1].time_ps), allocated_bytes=points[-1].allocated_bytes)
+    end_ps = max(end_ps, points[-1].time_ps, 1)
+    unit, scale = time_unit(end_ps)
+    ended = MemoryPoint(time_ps=end_ps, allocated_bytes=points[-1].allocated_bytes)
     rows = [{"start": point.time_ps / scale, "MiB": point.allocated_bytes / 2**20} for point in (*points, ended)]
     chart = chart_of(rows).mark_area(interpolate="step-after", opacity=0.5, line=True)
-    chart = chart.encode(x=_time_axis(unit), y=alt.Y("MiB:Q", title="MiB", axis=alt.Axis(minExtent=_LABEL_PIXELS)))
+    chart = chart.encode(
+        x=_time_axis(unit, end=end_ps / scale),
+        y=alt.Y("MiB:Q", title="MiB", axis=alt.Axis(minExtent=_LABEL_PIXELS)),
+    )
     return finished(chart, 150)
 
 
@@ -112,7 +117,31 @@ def devices(report: Report) -> Spec | None:
         for index, name in enumerate(report.devices)
     ]
     shown = [report.marked(name) for name in report.devices]
-    return finished(_stacked(rows, "device", "time", shown, f"device time ({unit})"), alt.Step(34))
+    bars = _stacked(rows, "device", "time", shown, f"device time ({unit})")
+    ranges = _ranges(report, scale)
+    if not ranges:
+        return finished(bars, alt.Step(34))
+    lines_of_range = chart_of(ranges).mark_rule(strokeWidth=2, stroke="currentColor")
+    lines_of_range = lines_of_range.encode(
+        y=alt.Y("device:N", sort=shown),
+        x="low:Q",
+        x2="high:Q",
+        tooltip=[alt.Tooltip("device:N"), alt.Tooltip("between:N")],
+    )
+    return finished(alt.layer(bars, lines_of_range), alt.Step(34))
+
+
+def _ranges(report: Report, scale: float) -> list[dict[str, Any]]:
+    """Between which times the sum may lie on devices most of whose figures are assumed."""
+    found = []
+    for index, name in enumerate(report.devices):
+        total = total_on(report.lines, index)
+        if name in report.assumed and total is not None:
+            low, high = total.device_us_range
+            between = f"{duration(low)} and {duration(high)}"
+            ends = {"low": low * 1e6 / scale, "high": high * 1e6 / scale}
+            found.append({"device": report.marked(name), **ends, "between": between})
+    return found
 
 
 def parts(values: Mapping[str, Mapping[str, float]], measure: str) -> Spec | None:
@@ -190,9 +219,14 @@ def _utilisation(span: Span) -> Mapping[str, float]:
     return found
 
 
-def _time_axis(unit: str, *, grid: bool = True) -> alt.X:
-    axis = alt.Axis(grid=grid)
-    return alt.X("start:Q", title=f"device time ({unit})", scale=alt.Scale(nice=False, zero=True), axis=axis)
+def _time_axis(unit: str, *, end: float, grid: bool = True) -> alt.X:
+    """The device's clock from its start to `end`, the same for plots above each other."""
+    scale = alt.Scale(nice=False, domain=[0, end])
+    return alt.X("start:Q", title=f"device time ({unit})", scale=scale, axis=alt.Axis(grid=grid))
+
+
+def _end_ps(spans: Sequence[Span]) -> int:
+    return max(span.end_ps for span in spans)
 
 
 def _row_axis(limit: int = _LABEL_PIXELS) -> alt.Axis:

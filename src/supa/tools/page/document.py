@@ -6,7 +6,7 @@ Everything that comes from the user's program is escaped; the page's policy lets
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -34,10 +34,7 @@ def document(device: Device, report: Report, command: str) -> str:
     plots: dict[str, Spec] = {}
     body = "\n".join(_body(device, report, watch, command, plots))
     data = json.dumps(plots).replace("<", "\\u003c")
-    library = (
-        vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script") if plots else ""
-    )
-    drawing = f"<script>{library}</script>\n<script>{_file('behaviour.js')}</script>" if plots else ""
+    drawing = f"<script>{_library()}</script>\n<script>{_file('behaviour.js')}</script>" if plots else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -83,7 +80,7 @@ def _facts(report: Report, device: Device) -> str:
     facts = [("launches", str(host.launches)), ("kernels", str(len(report.lines)))]
     if total is not None:
         facts += [
-            ("device time", duration(total.device_us)),
+            ("device time", _with_range(duration(total.device_us), total, report.devices[0] in report.assumed)),
             ("energy", energy(total.energy_j)),
             ("average power", f"{power(total.average_power_w)} (cap {device.description.power_cap_w:g} W)"),
         ]
@@ -98,7 +95,8 @@ def _facts(report: Report, device: Device) -> str:
 
 def _kernel_table(report: Report) -> str:
     total, host = total_on(report.lines, 0), sum_of_host(report.lines)
-    rows = "".join(_row(line, cost_on(line, 0), total, host) for line in by_time(report))
+    ranged = report.devices[0] in report.assumed
+    rows = "".join(_row(line, cost_on(line, 0), total, host, ranged) for line in by_time(report))
     heads = _cells(("kernel", "", "th"), ("launches", "figure middling", "th"))
     if total is None:
         heads += _cells(("host", "figure", "th"), ("share", "figure", "th"))
@@ -116,13 +114,13 @@ def _kernel_table(report: Report) -> str:
     )
 
 
-def _row(line: Line, cost: Cost | None, total: Cost | None, host: Line) -> str:
+def _row(line: Line, cost: Cost | None, total: Cost | None, host: Line, ranged: bool) -> str:
     cells = _cells((line.name, "name", "td"), (str(line.launches), "figure middling", "td"))
     if cost is None or total is None:
         cells += _cells((duration(line.host_us), "figure", "td"), (share(line.host_us, host.host_us), "figure", "td"))
         return f"<tr>{cells}</tr>"
     part = 100 * cost.device_us / total.device_us if total.device_us else 0
-    cells += _cells((duration(cost.device_us), "figure", "td"))
+    cells += _time_cell(duration(cost.device_us), cost, ranged)
     cells += (
         f'<td class="figure">{share(cost.device_us, total.device_us)}'
         f'<span class="bar"><i style="width:{part:.1f}%"></i></span></td>'
@@ -135,6 +133,21 @@ def _row(line: Line, cost: Cost | None, total: Cost | None, host: Line) -> str:
         (cost.bound_by, "", "td"),
     )
     return f"<tr>{cells}</tr>"
+
+
+def _with_range(time: str, cost: Cost, ranged: bool) -> str:
+    """ "8.80 us (-17 +18 %)" on a device most of whose figures are assumed."""
+    return f"{time} ({_range(cost)})" if ranged and cost.device_us else time
+
+
+def _range(cost: Cost) -> str:
+    return f"-{100 * cost.faster:.0f} +{100 * cost.slower:.0f} %"
+
+
+def _time_cell(time: str, cost: Cost, ranged: bool) -> str:
+    """A table's time, with its range below where the device's figures are mostly assumed."""
+    below = f'<small class="range">{escape(_range(cost))}</small>' if ranged and cost.device_us else ""
+    return f'<td class="figure">{escape(time)}{below}</td>'
 
 
 def _cells(*cells: tuple[str, str, str]) -> str:
@@ -157,12 +170,20 @@ def _predicted(device: Device, report: Report, watch: Watch, plots: dict[str, Sp
     spec = roofline(report, device.description)
     yield "<h2>Roofline</h2>"
     without = [line.name for line in report.lines if not on_roofline(cost_on(line, 0))]
-    told = f" Without floating point operations, and so not on it: {', '.join(without)}." if without else ""
+    told = (
+        f" Without floating point operations or memory traffic, and so not on it: {', '.join(without)}."
+        if without
+        else ""
+    )
     yield _plot("roofline", spec, plots, "Operations per byte of device memory traffic against what was reached; "
                 f"larger dots took more time.{told}")  # fmt: skip
     if len(report.devices) > 1:
         yield "<h2>Devices</h2>"
-        yield _plot("devices", charts.devices(report), plots, "The same launches on each device.")
+        yield _plot("devices", charts.devices(report), plots,
+                    "The same launches on each device" + (
+                        "; a line reaches as far as the time may be off where most of a device's figures are assumed."
+                        if report.assumed else "."
+                    ))  # fmt: skip
         yield _device_table(report)
     machine = device.description.name
     yield "<h2>Where the time and the energy go</h2>"
@@ -182,20 +203,21 @@ def _predicted(device: Device, report: Report, watch: Watch, plots: dict[str, Sp
 def _device_table(report: Report) -> str:
     heads = _cells(("kernel", "", "th"), *((report.marked(name), "figure", "th") for name in report.devices))
     totals = tuple(total for index in range(len(report.devices)) if (total := total_on(report.lines, index)))
-    rows = "".join(_device_row(line.name, line.costs) for line in by_time(report))
+    ranged = [name in report.assumed for name in report.devices]
+    rows = "".join(_device_row(line.name, line.costs, ranged) for line in by_time(report))
     return (
         f'<div class="scroll"><table id="comparison"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>'
-        f"<tfoot>{_device_row('total', totals)}</tfoot></table></div>"
+        f"<tfoot>{_device_row('total', totals, ranged)}</tfoot></table></div>"
     )
 
 
-def _device_row(name: str, costs: tuple[Cost, ...]) -> str:
+def _device_row(name: str, costs: Sequence[Cost], ranged: Sequence[bool]) -> str:
     first = costs[0].device_us
-    cells = [(name, "name", "td"), (duration(first), "figure", "td")]
-    for cost in costs[1:]:
+    cells = _cells((name, "name", "td")) + _time_cell(duration(first), costs[0], ranged[0])
+    for cost, wide in zip(costs[1:], ranged[1:], strict=True):
         ratio = f" ({cost.device_us / first:.2f}x)" if first else ""
-        cells.append((duration(cost.device_us) + ratio, "figure", "td"))
-    return f"<tr>{_cells(*cells)}</tr>"
+        cells += _time_cell(duration(cost.device_us) + ratio, cost, wide)
+    return f"<tr>{cells}</tr>"
 
 
 def _memory(device: Device, watch: Watch, plots: dict[str, Spec]) -> Iterator[str]:
