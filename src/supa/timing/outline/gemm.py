@@ -17,6 +17,7 @@ from supa.timing import mechanisms
 from supa.timing.mechanisms import PARTS_AT_ONCE, TILE_RUN_BYTES
 from supa.timing.outline.estimate import Estimate, capped, joined
 from supa.timing.outline.rates import Rates
+from supa.timing.outline.rows import GONE, STAYS
 
 SPLITS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64, 96)
 MOST_SPLIT_TILE = 128 * 128  # larger tiles are not split further than DEEP_SPLIT
@@ -179,13 +180,14 @@ def times_of(rates: Rates, m: Any, n: Any, k: Any, space: Space) -> tuple[np.nda
     compute = rounds * loads.group(turns, together) + (left > 0) * loads.group(turns, np.maximum(left, 1))
     read = _traffic(rates, m, n, k, tiles / space.parts, together, space)
     last = np.where(left > 0, left, together)
-    hbm = (read + rates.written_factor * m * n * rates.result_bytes) / rates.hbm_in_runs(space.k * rates.element_bytes)
+    written = m * n * rates.result_bytes * _leaving(rates, m, n, k)
+    hbm = (read + rates.written_factor * written) / rates.hbm_in_runs(space.k * rates.element_bytes)
     ends = loads.start() + DRAIN * loads.end(last)
     moved = tiles * turns * carried
     l2 = moved / (rates.l2_bytes_per_s * rates.l2_share)
     energy = (
         m * n * k * rates.mac_j
-        + (read + m * n * rates.result_bytes) * rates.hbm_j_per_byte
+        + (read + written) * rates.hbm_j_per_byte
         + moved * rates.l2_j_per_byte
         + tiles * turns * (operand_bytes + turn_bytes) * rates.lsc_j_per_byte
     )
@@ -285,7 +287,14 @@ def _traffic(rates: Rates, m: Any, n: Any, k: Any, tiles: Any, together: Any, sp
     return read - warm * m * k * width
 
 
+def _leaving(rates: Rates, m: Any, n: Any, k: Any) -> Any:
+    """Share of the results that leave the L2: where all of a product fits, the next one finds its lines there."""
+    working = (m + n) * k * rates.element_bytes + m * n * rates.result_bytes
+    return np.clip((working / rates.l2_bytes - STAYS) / (GONE - STAYS), 0.0, 1.0)
+
+
 def one_row(rates: Rates, m: Any, n: Any, k: Any) -> Any:
     """Seconds of a kernel of dot products for a single row: all loads of a stretch of k are under way at once."""
     waiting = (rates.l2_latency_s + rates.miss_latency_s) * np.ceil(k / DOT_COLUMNS)
-    return rates.launch_s + waiting + np.maximum(m, n) * k * rates.element_bytes / rates.hbm_in_runs(TILE_RUN_BYTES)
+    ends = rates.block_start_s + rates.l2_latency_s
+    return rates.launch_s + ends + waiting + np.maximum(m, n) * k * rates.element_bytes / rates.hbm_in_runs(TILE_RUN_BYTES)

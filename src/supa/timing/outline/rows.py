@@ -18,7 +18,7 @@ ROW_THREADS = 1024
 ROTARY_THREADS = 512
 STAYS, GONE = 0.58, 1.25  # working sets, in L2s: up to the first all of it stays, from the second on nothing
 ROUND_TAIL = 0.4  # a round of blocks that is not full costs this much less than it would in proportion
-NEAR_MIXED = 0.6  # of what reads alone reach, where every second access is a write
+NEAR_MIXED = 0.62  # of what reads alone reach, where every second access is a write
 SMOOTH_ROUNDS = 12  # of so many rounds, the last one does not show
 
 
