@@ -21,16 +21,23 @@ def current_index() -> int:
 def index_of(device: DeviceLike = None) -> int:
     """A device's number; the current one's for None, a negative number, and a device without a number.
 
-    Raises `ValueError` for a device of another kind.
+    Raises `ValueError` for a device of another kind, `RuntimeError` for a number that there is no device of.
     """
     if device is None:
         return current_index()
     if isinstance(device, int):
-        return device if device >= 0 else current_index()
+        return _checked(device) if device >= 0 else current_index()
     found = torch.device(device)
     if found.type not in names:
         raise ValueError(f"expected a {NAME} device, found {found}")
-    return current_index() if found.index is None else found.index
+    return current_index() if found.index is None else _checked(found.index)
+
+
+def _checked(index: int) -> int:
+    if index and index >= (count := torch.accelerator.device_count()):
+        there = f"is 1 device ({NAME}:0)" if count == 1 else f"are {count} devices ({NAME}:0 to {NAME}:{count - 1})"
+        raise RuntimeError(f"invalid device {NAME}:{index}: there {there}")
+    return index
 
 
 def device_like(device: DeviceLike = None) -> torch.device:

@@ -98,9 +98,15 @@ def _asked(name: str, *args: Any, **kwargs: Any) -> Any:
 
 def _run(name: str, schema: Any, values: list[Any], tensors: list[torch.Tensor]) -> Any:
     """By the operator's kernel; where it has none for these arguments, by torch's decomposition, if there is one."""
+    from supa.frameworks.torch.ops import complexes
     from supa.frameworks.torch.recorder import Declined, Recorder
 
     implementation = implementations().get(name)
+    if any(complexes.concerns(value) for value in values) and not name.startswith("_fft"):
+        with Recorder(f"{name} of complex numbers", tensors) as recorder:  # it is made of the real one
+            returned = complexes.run(name, values)
+            recorder.finish(returned)
+        return returned
     if implementation is not None:
         try:
             with Recorder(name, tensors) as recorder:
@@ -108,12 +114,20 @@ def _run(name: str, schema: Any, values: list[Any], tensors: list[torch.Tensor])
                 recorder.finish(returned if schema.returns else ())
             return returned
         except Declined:
-            if name not in _composed_where_declined:
+            if name not in _composed_where_declined or _lies_elsewhere(values):
                 raise
+    if name not in _composed and name not in _composed_where_declined:
+        raise Declined
     with Recorder(name, tensors) as recorder:
         returned = decomposition(name, schema, values)
         recorder.finish(returned if schema.returns else ())
     return returned
+
+
+def _lies_elsewhere(values: list[Any]) -> bool:
+    """Whether a tensor that is no number lies on the host: most operators refuse it, decompositions may not."""
+    flat = [part for one in values for part in (one if isinstance(one, (list, tuple)) else (one,))]
+    return any(isinstance(one, torch.Tensor) and one.device.type != "supa" and one.dim() for one in flat)
 
 
 def _distinct(values: list[Any]) -> tuple[list[Any], list[torch.Tensor]]:

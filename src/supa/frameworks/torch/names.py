@@ -67,7 +67,8 @@ CHANCE = (
 )  # fmt: skip
 
 LAYERS = (
-    "native_batch_norm", "native_batch_norm_backward", "native_group_norm", "nll_loss_forward", "nll_loss_backward",
+    "native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit.no_stats", "_batch_norm_with_update",
+    "native_batch_norm_backward", "native_group_norm", "nll_loss_forward", "nll_loss_backward",
     "max_pool2d_with_indices", "max_pool2d_with_indices_backward", "avg_pool2d", "avg_pool2d_backward",
     "_adaptive_avg_pool2d", "_adaptive_avg_pool2d_backward", "upsample_nearest2d", "upsample_nearest2d_backward",
     "upsample_bilinear2d", "upsample_bilinear2d_backward", "_thnn_fused_lstm_cell",
@@ -106,6 +107,18 @@ VOLUMES = (
     "_upsample_bicubic2d_aa_backward", "upsample_linear1d", "upsample_linear1d_backward", "upsample_trilinear3d",
     "upsample_trilinear3d_backward",
 )  # fmt: skip
+
+COMPLEX = (
+    "angle",
+    "complex.out",
+    "polar.out",
+    "conj_physical",
+    "conj_physical.out",
+    "vdot",
+    "_fft_c2c",
+    "_fft_r2c",
+    "_fft_c2r",
+)
 
 INSIDE = ("fill_.Scalar", "_copy_from", "arange.start_out")
 """Names that Python is asked for only inside another operator; alone the extension does them."""
@@ -146,6 +159,7 @@ NAMES = tuple(
             *RANKS,
             *COMPOSED,
             *VOLUMES,
+            *COMPLEX,
         )
     )
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import triton
 import triton.language as tl
+from triton.language.extra import libdevice
 
 
 @triton.jit
@@ -22,7 +23,7 @@ def _log_sum(a, b):
     most = tl.maximum(a, b)
     least = tl.minimum(a, b)
     same = (a == b) & (tl.abs(a) == float("inf"))
-    return tl.where(same, a, most + tl.log(1.0 + tl.exp(tl.where(same, 0.0, least - most))))
+    return tl.where(same, a, most + libdevice.log1p(tl.exp(tl.where(same, 0.0, least - most))))
 
 
 @triton.jit

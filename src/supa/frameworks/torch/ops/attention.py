@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.kernels import device_op
-from supa.frameworks.torch.ops.elementwise import FLOATS
+from supa.frameworks.torch.ops.elementwise import FLOATS, broadcast
 from supa.frameworks.torch.recorder import Declined, Recorder
 from supa.libs.dnn import attention
 from supa.libs.sizes import cdiv, next_power_of_2
@@ -48,7 +48,7 @@ def _spread(recorder: Recorder, bias: Tensor | None, q: Tensor, k: Tensor) -> tu
     if bias is None:
         return q, [0, 0, 0, 0]
     shape = (q.shape[0], q.shape[1], q.shape[2], k.shape[2])
-    if torch.broadcast_shapes(bias.shape, shape) != torch.Size(shape):
+    if broadcast(bias.shape, shape) != torch.Size(shape):
         raise Declined
     spread = recorder.view(bias.expand(shape), bias)
     return spread, list(spread.stride())

@@ -11,6 +11,7 @@ import torch
 
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS
+from supa.frameworks.torch.ops.products import exact_product
 from supa.frameworks.torch.recorder import Declined, Recorder
 
 Tensor = torch.Tensor
@@ -78,22 +79,19 @@ def _adaptive_weights(size: int, out: int, x: Tensor) -> Tensor:
     return inside / (end - begin)
 
 
-def _along(x: Tensor, weights: Sequence[Tensor], back: bool) -> Tensor:
+def _along(recorder: Recorder, x: Tensor, weights: Sequence[Tensor], back: bool) -> Tensor:
     """A matrix along each of the last axes; BACK: its transpose."""
     found = x.to(_wide(x))
     for number, weight in enumerate(weights):
         axis = x.dim() - len(weights) + number
         moved = found.movedim(axis, -1)
-        product = moved.reshape(-1, moved.shape[-1]) @ (weight if back else weight.t())
-        found = product.view(*moved.shape[:-1], -1).movedim(-1, axis)
+        found = exact_product(recorder, moved, weight if back else weight.t()).movedim(-1, axis)
     return found.to(x.dtype).contiguous()
 
 
 def _check(x: Tensor, small: Sequence[int], large: Sequence[int], rank: int) -> None:
     if x.dim() not in (rank + 1, rank + 2) or len(small) != rank or len(large) != rank or 0 in (*small, *large):
         raise Declined  # the host words the error
-    if torch.get_float32_matmul_precision() != "highest":
-        raise Declined  # weights are no factors of a model's
 
 
 def _enter(name: str, rank: int, cubic: bool, smooth: bool) -> None:
@@ -110,7 +108,7 @@ def _enter(name: str, rank: int, cubic: bool, smooth: bool) -> None:
 
     @device_op(name)
     def forward(recorder: Recorder, x: Tensor, size: Sequence[int], aligned: bool, *given: float | None) -> Tensor:
-        return _along(x, weights(x, x.shape[-rank:], [int(one) for one in size], aligned, given), False)
+        return _along(recorder, x, weights(x, x.shape[-rank:], [int(one) for one in size], aligned, given), False)
 
     @device_op(f"{name}_backward")
     def backward(
@@ -118,7 +116,7 @@ def _enter(name: str, rank: int, cubic: bool, smooth: bool) -> None:
         *given: float | None,
     ) -> Tensor:  # fmt: skip
         small = [int(one) for one in in_size[-rank:]]
-        return _along(grad, weights(grad, small, [int(one) for one in out_size], aligned, given), True)
+        return _along(recorder, grad, weights(grad, small, [int(one) for one in out_size], aligned, given), True)
 
 
 for _name, _rank, _is_cubic, _is_smooth in (
@@ -129,16 +127,18 @@ for _name, _rank, _is_cubic, _is_smooth in (
     _enter(_name, _rank, _is_cubic, _is_smooth)
 
 
-def _adaptive(x: Tensor, small: Sequence[int], large: Sequence[int], rank: int, back: bool) -> Tensor:
-    _check(x, small, large, rank)
-    return _along(x, [_adaptive_weights(size, out, x) for size, out in zip(small, large, strict=True)], back)
+def adaptive_mean(recorder: Recorder, x: Tensor, small: Sequence[int], large: Sequence[int], back: bool) -> Tensor:
+    """Means of windows that divide the last axes, of sizes `small`, evenly into `large`; BACK: the gradient, from x."""
+    _check(x, small, large, len(small))
+    weights = [_adaptive_weights(size, out, x) for size, out in zip(small, large, strict=True)]
+    return _along(recorder, x, weights, back)
 
 
 @device_op("_adaptive_avg_pool3d")
 def _adaptive_mean(recorder: Recorder, x: Tensor, size: Sequence[int]) -> Tensor:
-    return _adaptive(x, x.shape[-3:], [int(one) for one in size], 3, False)
+    return adaptive_mean(recorder, x, x.shape[-3:], [int(one) for one in size], False)
 
 
 @device_op("_adaptive_avg_pool3d_backward")
 def _adaptive_mean_backward(recorder: Recorder, grad: Tensor, x: Tensor) -> Tensor:
-    return _adaptive(grad, x.shape[-3:], grad.shape[-3:], 3, True)
+    return adaptive_mean(recorder, grad, x.shape[-3:], grad.shape[-3:], True)

@@ -18,6 +18,17 @@ _WIDEST = 1 << 62
 _EXACT = {torch.float32: 24, torch.float16: 11, torch.bfloat16: 8}  # bits of whole numbers that a float holds
 
 
+def refuse_generator(generator: Any) -> None:
+    """Only the device's own generator draws in kernels. Raises `Declined` for a program's own, which the host serves,
+    and RuntimeError, as on GPUs, for another device's.
+    """
+    if generator is None:
+        return
+    if generator.device.type != "supa":
+        raise RuntimeError(f"Expected a 'supa' device type for generator but found '{generator.device.type}'")
+    raise Declined
+
+
 def _target(recorder: Recorder, x: Tensor) -> Tensor:
     return x if x.is_contiguous() else recorder.new(x.shape, x.dtype)
 
@@ -28,7 +39,8 @@ def _settled(recorder: Recorder, made: Tensor, x: Tensor) -> Tensor:
 
 def _draw(recorder: Recorder, x: Tensor, kind: str, a: float, b: float, generator: Any) -> Tensor:
     whole = kind in ("bernoulli", "geometric")
-    if generator is not None or not (x.dtype in FLOATS or (whole and x.dtype in INTEGERS)):
+    refuse_generator(generator)
+    if not (x.dtype in FLOATS or (whole and x.dtype in INTEGERS)):
         raise Declined
     if not x.numel():
         return x
@@ -94,7 +106,8 @@ def _bernoulli_of(recorder: Recorder, x: Tensor, p: Tensor, generator: Any) -> T
 
 
 def _chances(recorder: Recorder, out: Tensor, p: Tensor, generator: Any) -> Tensor:
-    if generator is not None or p.dtype not in FLOATS or out.dtype not in (*FLOATS, *INTEGERS):
+    refuse_generator(generator)
+    if p.dtype not in FLOATS or out.dtype not in (*FLOATS, *INTEGERS):
         raise Declined
     if out.numel():
         p = contiguous(recorder, p)
@@ -105,7 +118,8 @@ def _chances(recorder: Recorder, out: Tensor, p: Tensor, generator: Any) -> Tens
 
 
 def _integers(recorder: Recorder, x: Tensor, low: int, high: int, generator: Any) -> Tensor:
-    if generator is not None or x.dtype not in (*FLOATS, *INTEGERS) or not 0 < high - low < _WIDEST:
+    refuse_generator(generator)
+    if x.dtype not in (*FLOATS, *INTEGERS) or not 0 < high - low < _WIDEST:
         raise Declined
     if not x.numel():
         return x

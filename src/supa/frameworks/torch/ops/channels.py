@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -58,21 +59,22 @@ def _batch_norm(
     recorder: Recorder, x: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
     running_var: Tensor | None, training: bool, momentum: float, eps: float,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    if x.dtype == torch.float64:
+        return _batch_norm_in_fp64(recorder, x, weight, bias, running_mean, running_var, training, momentum, eps)
     images, channels, space = _shape(x)
     _check(x, weight, bias, running_mean, running_var)
     x = contiguous(recorder, x)
-    kept = torch.float32 if weight is None or weight.dtype == torch.float32 else x.dtype
-    if kept != torch.float32:
-        raise Declined
+    mixed = any(one is not None and one.dtype == torch.float32 for one in (weight, bias, running_mean))
+    kept = torch.float32 if mixed else x.dtype
     out = recorder.new(x.shape, x.dtype)
     if training:
-        mean, rstd = recorder.new((channels,), kept), recorder.new((channels,), kept)
+        mean, rstd = recorder.new((channels,), torch.float32), recorder.new((channels,), torch.float32)
         tracks = running_mean is not None and running_var is not None
         recorder.run(
             kernels.statistics, channels, mean, rstd, running_mean if tracks else mean, running_var if tracks else rstd,
             x, images, channels, space, float(momentum), float(eps), TRACKS=tracks, **_tile(images, space),
         )  # fmt: skip
-        saved = (mean, rstd)
+        saved = tuple(_typed(recorder, one, kept) for one in (mean, rstd))
     else:
         if running_mean is None or running_var is None:
             raise Declined
@@ -84,7 +86,58 @@ def _batch_norm(
         bias if bias is not None else mean, channels, space, x.numel(), SCALES=weight is not None,
         SHIFTS=bias is not None, **options,
     )  # fmt: skip
-    return out, *saved
+    return out, saved[0], saved[1]
+
+
+def _batch_norm_in_fp64(
+    recorder: Recorder, x: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
+    running_var: Tensor | None, training: bool, momentum: float, eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """The same composed of other operators."""
+    if x.dim() < 2 or not x.numel():
+        raise Declined
+    others = [0, *range(2, x.dim())]
+    if training:
+        var, mean = torch.var_mean(x, others, correction=0)
+        if running_mean is not None and running_var is not None:
+            count = x.numel() // x.shape[1]
+            running_mean.copy_(running_mean + momentum * (mean - running_mean))
+            running_var.copy_(running_var + momentum * (var * (count / max(count - 1, 1)) - running_var))
+    elif running_mean is None or running_var is None:
+        raise Declined
+    else:
+        mean, var = running_mean, running_var
+    rstd = torch.rsqrt(var + eps)
+    along = (-1, *[1] * (x.dim() - 2))
+    out = (x - mean.view(along)) * rstd.view(along)
+    out = out if weight is None else out * weight.view(along)
+    out = out if bias is None else out + bias.view(along)
+    if training:
+        return out, mean, rstd
+    return out, recorder.new((0,), x.dtype), recorder.new((0,), x.dtype)
+
+
+@device_op("_native_batch_norm_legit")
+def _with_statistics(recorder: Recorder, *values: Any) -> tuple[Tensor, Tensor, Tensor]:
+    found: tuple[Tensor, Tensor, Tensor] = _batch_norm(recorder, *values)
+    return found
+
+
+@device_op("_native_batch_norm_legit.no_stats")
+def _without_statistics(
+    recorder: Recorder, x: Tensor, weight: Tensor | None, bias: Tensor | None, *rest: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    found: tuple[Tensor, Tensor, Tensor] = _batch_norm(recorder, x, weight, bias, None, None, *rest)
+    return found
+
+
+@device_op("_batch_norm_with_update")
+def _updating(
+    recorder: Recorder, x: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor,
+    running_var: Tensor, momentum: float, eps: float,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    found = _batch_norm(recorder, x, weight, bias, running_mean, running_var, True, momentum, eps)
+    return *found, recorder.new((0,), torch.uint8)
 
 
 @device_op("native_batch_norm_backward")
@@ -118,12 +171,11 @@ def _batch_norm_backward(
             channels, space, x.numel(), images * space, SCALES=weight is not None, TRAINS=train, **options,
         )  # fmt: skip
     own = torch.float32 if weight is None else weight.dtype
-    return grad_x, _typed(recorder, along, own, mask[1]), _typed(recorder, total, own, mask[2])
+    grad_weight, grad_bias = (_typed(recorder, one, own) for one in (along, total))
+    return grad_x, grad_weight if mask[1] else None, grad_bias if mask[2] else None
 
 
-def _typed(recorder: Recorder, value: Tensor, dtype: torch.dtype, wanted: bool) -> Tensor | None:
-    if not wanted:
-        return None
+def _typed(recorder: Recorder, value: Tensor, dtype: torch.dtype) -> Tensor:
     return value if value.dtype == dtype else copy_into(recorder, value, recorder.new(value.shape, dtype))
 
 

@@ -42,6 +42,15 @@ def operand(value: object, argument: int) -> Operand:
     raise Declined
 
 
+def broadcast(*shapes: Sequence[int]) -> torch.Size:
+    """The shape that all of them are seen in. Raises `Declined` where there is none: the host words the error."""
+    try:
+        found: torch.Size = torch.broadcast_shapes(*(tuple(one) for one in shapes))
+    except RuntimeError as error:
+        raise Declined from error
+    return found
+
+
 def promoted(first: Any, *others: Any) -> torch.dtype:
     """The type that torch computes in for these tensors and numbers; they are torch's own arguments."""
     return reduce(torch.promote_types, [torch.result_type(first, other) for other in others])
@@ -68,12 +77,11 @@ def apply(
         raise Declined
     compute = _compute_type(operation.kind, dtype)
     result_dtype = torch.bool if operation.kind == "bool" else dtype
-    sizes = torch.broadcast_shapes(*(one.shape for one in tensors))
+    sizes = broadcast(*(one.shape for one in tensors))
     if out is None:
         out = recorder.new(sizes, result_dtype, _strides_like(tensors, sizes))
     elif not _fits(result_dtype, out.dtype, converts) or (
-        tuple(out.shape) != tuple(sizes)
-        and not (converts and torch.broadcast_shapes(tuple(out.shape), tuple(sizes)) == tuple(out.shape))
+        tuple(out.shape) != tuple(sizes) and not (converts and broadcast(out.shape, sizes) == tuple(out.shape))
     ):
         raise Declined
     if out.numel():

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.kernels import device_op
-from supa.frameworks.torch.ops.elementwise import FLOATS, apply, operand
+from supa.frameworks.torch.ops.elementwise import FLOATS, apply, broadcast, operand
 from supa.frameworks.torch.ops.masks import without_masks
 from supa.frameworks.torch.ops.moves import contiguous, copy_into, filled
 from supa.frameworks.torch.recorder import Declined, Recorder
@@ -275,7 +275,7 @@ class _Advanced:
             raise Declined
         if any(index.device != x.device for index in chosen):
             raise Declined
-        shape = list(torch.broadcast_shapes(*(index.shape for index in chosen)))
+        shape = list(broadcast(*(index.shape for index in chosen)))
         close = self.axes == list(range(self.axes[0], self.axes[-1] + 1))
         first = self.axes[0] if close else 0
         rest = [axis for axis in range(x.dim()) if axis not in self.axes]
@@ -327,7 +327,7 @@ def _index_put(
     found = _Advanced(recorder, x, indices)
     if values.dtype != x.dtype or values.device != x.device:
         raise Declined
-    if torch.broadcast_shapes(values.shape, torch.Size(found.sizes)) != torch.Size(found.sizes):
+    if broadcast(values.shape, found.sizes) != torch.Size(found.sizes):
         raise Declined
     spread = recorder.view(values.expand(found.sizes), values)
     return put(recorder, x, spread, found.places, found.sizes, [found.strides, spread.stride(), found.by],

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.kernels import device_op
+from supa.frameworks.torch.ops.axes import adaptive_mean
 from supa.frameworks.torch.ops.elementwise import FLOATS
 from supa.frameworks.torch.ops.indexing import put
 from supa.frameworks.torch.ops.moves import contiguous, copy_into, filled
@@ -52,15 +53,29 @@ def _options(**pairs: tuple[int, int]) -> dict[str, int]:
     return {f"{name}_{axis}": pair[at] for name, pair in pairs.items() for at, axis in enumerate("HW")}
 
 
+def _deep(values: Sequence[int], lead: int) -> list[int]:
+    """A plane's numbers for a volume of one plane."""
+    return [lead, *_pair(values)] if len(values) else []
+
+
+def _served(x: Tensor, size: Sequence[int]) -> bool:
+    """Whether the kernels for planes take it; those for volumes take fp64 and large windows."""
+    return x.dtype != torch.float64 and _pair(size)[0] * _pair(size)[1] <= _LARGEST_WINDOW
+
+
 @device_op("max_pool2d_with_indices")
 def _max_pool(
     recorder: Recorder, x: Tensor, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int],
     dilation: Sequence[int], ceil: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
+    if not _served(x, kernel):
+        options = (_deep(kernel, 1), _deep(stride, 1), _deep(padding, 0), _deep(dilation, 1), ceil)
+        found = torch.ops.aten.max_pool3d_with_indices(x.unsqueeze(-3), *options)
+        return found[0].squeeze(-3), found[1].squeeze(-3)
     _, height, width = _check(x)
     size, pad, step = _pair(kernel), _pair(padding), _pair(dilation)
     by = _pair(stride, size)
-    if size[0] * size[1] > _LARGEST_WINDOW or 2 * pad[0] > size[0] or 2 * pad[1] > size[1]:
+    if 2 * pad[0] > size[0] or 2 * pad[1] > size[1]:
         raise Declined
     rows = _out_size(height, size[0], by[0], pad[0], step[0], ceil)
     columns = _out_size(width, size[1], by[1], pad[1], step[1], ceil)
@@ -78,6 +93,11 @@ def _max_pool_backward(
     recorder: Recorder, grad: Tensor, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: Any,
     index: Tensor,
 ) -> Tensor:  # fmt: skip
+    if x.dtype == torch.float64:
+        options = (_deep(kernel, 1), _deep(stride, 1), _deep(padding, 0), _deep(dilation, 1), ceil)
+        grad, index = grad.unsqueeze(-3), index.unsqueeze(-3)
+        deep: Tensor = torch.ops.aten.max_pool3d_with_indices_backward(grad, x.unsqueeze(-3), *options, index)
+        return deep.squeeze(-3)
     planes, height, width = _check(x)
     grad, index = contiguous(recorder, grad), contiguous(recorder, index)
     out = filled(recorder, recorder.new(x.shape, x.dtype), 0)
@@ -102,6 +122,10 @@ def _avg_pool(
     recorder: Recorder, x: Tensor, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], ceil: bool,
     padded: bool, divisor: int | None,
 ) -> Tensor:  # fmt: skip
+    if x.dtype == torch.float64:
+        numbers = (_deep(kernel, 1), _deep(stride, 1), _deep(padding, 0), ceil, padded, divisor)
+        deep: Tensor = torch.ops.aten.avg_pool3d(x.unsqueeze(-3), *numbers)
+        return deep.squeeze(-3)
     _, height, width = _check(x)
     size, by, pad, options = _mean_options(kernel, stride, padding, padded)
     if divisor is not None and divisor <= 0:
@@ -121,6 +145,10 @@ def _avg_pool_backward(
     recorder: Recorder, grad: Tensor, x: Tensor, kernel: Sequence[int], stride: Sequence[int],
     padding: Sequence[int], ceil: bool, padded: bool, divisor: int | None,
 ) -> Tensor:  # fmt: skip
+    if x.dtype == torch.float64:
+        numbers = (_deep(kernel, 1), _deep(stride, 1), _deep(padding, 0), ceil, padded, divisor)
+        deep: Tensor = torch.ops.aten.avg_pool3d_backward(grad.unsqueeze(-3), x.unsqueeze(-3), *numbers)
+        return deep.squeeze(-3)
     _, height, width = _check(x)
     options = _mean_options(kernel, stride, padding, padded)[3]
     if grad.dtype != x.dtype or not grad.numel():
@@ -140,6 +168,8 @@ def _most(size: int, out: int) -> int:
 
 @device_op("_adaptive_avg_pool2d")
 def _adaptive(recorder: Recorder, x: Tensor, out_size: Sequence[int]) -> Tensor:
+    if x.dtype == torch.float64:
+        return adaptive_mean(recorder, x, x.shape[-2:], _pair(out_size), False)
     _, height, width = _check(x)
     rows, columns = _pair(out_size)
     if not rows * columns:
@@ -154,6 +184,8 @@ def _adaptive(recorder: Recorder, x: Tensor, out_size: Sequence[int]) -> Tensor:
 
 @device_op("_adaptive_avg_pool2d_backward")
 def _adaptive_backward(recorder: Recorder, grad: Tensor, x: Tensor) -> Tensor:
+    if x.dtype == torch.float64:
+        return adaptive_mean(recorder, grad, x.shape[-2:], grad.shape[-2:], True)
     _, height, width = _check(x)
     if grad.dtype != x.dtype or not grad.numel():
         raise Declined

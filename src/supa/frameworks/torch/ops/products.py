@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.kernels import device_op
-from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, strides_over, wide
+from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, broadcast, strides_over, wide
 from supa.frameworks.torch.recorder import Declined, Number, Recorder
 from supa.frameworks.torch.registration import clock
 from supa.libs.blas.plain import plain_product
@@ -27,11 +27,11 @@ _GROUP = 8
 
 def product(
     recorder: Recorder, a: Tensor, b: Tensor, out: Tensor, *, added: Tensor | None = None, alpha: float = 1.0,
-    beta: float = 1.0,
+    beta: float = 1.0, exact: bool = False,
 ) -> None:  # fmt: skip
     """out = alpha * a @ b + beta * added for a (B, M, K), b (B, K, N), out (B, M, N); `added` broadcasts to out.
 
-    fp32 is multiplied as `torch.set_float32_matmul_precision` has it.
+    fp32 is multiplied as `torch.set_float32_matmul_precision` has it, or with `exact` as fp32.
     """
     if a.dtype not in FLOATS:
         return _plain_product(recorder, a, b, out, added, alpha, beta)
@@ -41,13 +41,23 @@ def product(
     adds = added is not None and beta != 0
     d = added if added is not None and adds else out
     d_strides = strides_over(d, out.shape)
-    precision = _PRECISIONS[torch.get_float32_matmul_precision()] if a.dtype == torch.float32 else "ieee"
+    rounds = a.dtype == torch.float32 and not exact
+    precision = _PRECISIONS[torch.get_float32_matmul_precision()] if rounds else "ieee"
     grid = (cdiv(m, tile.m) * cdiv(n, tile.n), batch)
     recorder.run(
         matrix_product, grid, a, b, d, out, float(alpha), float(beta), m, n, depth, *a.stride(), *b.stride(),
         *d_strides, *out.stride(), ADDS=adds, PRECISION=precision, BLOCK_M=tile.m, BLOCK_N=tile.n, BLOCK_K=tile.k,
         GROUP_M=_GROUP, num_warps=tile.num_warps, num_stages=tile.num_stages,
     )  # fmt: skip
+
+
+def exact_product(recorder: Recorder, x: Tensor, matrix: Tensor) -> Tensor:
+    """x (.., K) @ matrix (K, N) in fp32 or fp64, whatever precision is chosen for a program's own products."""
+    rows = x.reshape(1, -1, x.shape[-1])
+    out = recorder.new((1, rows.shape[1], matrix.shape[1]), x.dtype)
+    if out.numel():
+        product(recorder, rows, matrix.unsqueeze(0), out, exact=True)
+    return out.view(*x.shape[:-1], matrix.shape[1])
 
 
 def _plain_product(
@@ -99,7 +109,7 @@ def _single(
 ) -> Tensor:  # fmt: skip
     _check(a, b, 2, *([] if added is None else [added]))
     shape = (a.shape[0], b.shape[1])
-    if added is not None and torch.broadcast_shapes(added.shape, shape) != shape:
+    if added is not None and broadcast(added.shape, shape) != shape:
         raise Declined
     target = _target(recorder, out, shape, a)
     first, second = recorder.view(a[None], a), recorder.view(b[None], b)
@@ -113,7 +123,7 @@ def _batched(
 ) -> Tensor:  # fmt: skip
     _check(a, b, 3, *([] if added is None else [added]))
     shape = (a.shape[0], a.shape[1], b.shape[2])
-    if added is not None and torch.broadcast_shapes(added.shape, shape) != shape:
+    if added is not None and broadcast(added.shape, shape) != shape:
         raise Declined
     target = _target(recorder, out, shape, a)
     product(recorder, a, b, target, added=added, alpha=alpha, beta=beta)

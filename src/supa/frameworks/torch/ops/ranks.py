@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.kernels import device_op
+from supa.frameworks.torch.ops.chance import refuse_generator
 from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS
 from supa.frameworks.torch.ops.masks import places, reads_values
 from supa.frameworks.torch.recorder import Declined, Recorder
@@ -117,7 +118,8 @@ def _consecutive(
 
 @device_op("randperm.generator_out")
 def _permutation(recorder: Recorder, n: int, generator: Any, out: Tensor) -> Tensor:
-    if generator is not None or n < 1 or out.dtype not in (*FLOATS, *INTEGERS, torch.float64):
+    refuse_generator(generator)
+    if n < 1 or out.dtype not in (*FLOATS, *INTEGERS, torch.float64):
         raise Declined
     keys = recorder.new((n,), torch.int64)
     keys.random_()
@@ -128,7 +130,8 @@ def _permutation(recorder: Recorder, n: int, generator: Any, out: Tensor) -> Ten
 def _multinomial(recorder: Recorder, chances: Tensor, count: int, replaces: bool, generator: Any) -> Tensor:
     """Drawn by thresholds in the running sum, or without replacement as the first of exponential races."""
     classes = chances.shape[-1] if chances.dim() else 0
-    known = chances.dim() in (1, 2) and chances.dtype in (*FLOATS, torch.float64) and generator is None
+    known = chances.dim() in (1, 2) and chances.dtype in (*FLOATS, torch.float64)
+    refuse_generator(generator)
     if not known or not 0 < count <= (_MOST_CLASSES if replaces else classes) or not chances.numel():
         raise Declined
     reads_values(recorder)

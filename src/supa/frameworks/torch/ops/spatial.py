@@ -102,15 +102,27 @@ def _unfold(recorder: Recorder, x: Tensor, place: tuple[int, int, int], geometry
     return columns
 
 
+def _is_whole(geometry: Geometry, bias: Tensor | None) -> bool:
+    """Whether windows are single elements with nothing to add: their columns are the result itself."""
+    return bool(geometry.is_plain) and bias is None
+
+
+def _columns_to_fold(
+    recorder: Recorder, sizes: Sequence[int], geometry: Geometry, bias: Tensor | None, dtype: torch.dtype
+) -> Tensor:
+    """Room for products that are added up: in fp32, so that a sum is rounded once."""
+    return recorder.new(sizes, dtype if _is_whole(geometry, bias) else torch.float32)
+
+
 def _fold(
     recorder: Recorder, columns: Tensor, shape: Sequence[int], place: tuple[int, int, int], geometry: Geometry,
-    bias: Tensor | None,
+    bias: Tensor | None, dtype: torch.dtype,
 ) -> Tensor:  # fmt: skip
     """What the windows of a tensor of `shape` add up to, and its channels' bias."""
     images, channels = shape[:2]
-    if geometry.is_plain and bias is None:
+    if _is_whole(geometry, bias):
         return columns.view(tuple(shape))
-    out = recorder.new(shape, columns.dtype)
+    out = recorder.new(shape, dtype)
     space = _three(shape[2:], 1)
     tiles = _tiles(*space[1:])
     blocks = cdiv(space[2], tiles["BLOCK_W"])
@@ -205,10 +217,11 @@ def _transposed(
         raise Declined
     channels = weight.shape[1] * groups
     x = contiguous(recorder, x)
-    columns = recorder.new((x.shape[0], channels * geometry.elements, place[0] * place[1] * place[2]), x.dtype)
+    sizes = (x.shape[0], channels * geometry.elements, place[0] * place[1] * place[2])
+    columns = _columns_to_fold(recorder, sizes, geometry, bias, x.dtype)
     _multiply(recorder, matrix, recorder.view(_flat(x), x), columns, groups, turned=True)
     shape = (x.shape[0], channels, *space[3 - (x.dim() - 2) :])
-    return _fold(recorder, columns, shape, place, geometry, bias)
+    return _fold(recorder, columns, shape, place, geometry, bias, x.dtype)
 
 
 @device_op("convolution_backward_overrideable")
@@ -240,9 +253,10 @@ def _plain_backward(
     matrix = recorder.view(weight.view(weight.shape[0], -1), weight)
     grad_x = grad_weight = None
     if mask[0]:
-        columns = recorder.new((x.shape[0], x.shape[1] * geometry.elements, flat.shape[2]), x.dtype)
+        sizes = (x.shape[0], x.shape[1] * geometry.elements, flat.shape[2])
+        columns = _columns_to_fold(recorder, sizes, geometry, None, x.dtype)
         _multiply(recorder, matrix, flat, columns, groups, turned=True)
-        grad_x = _fold(recorder, columns, x.shape, place, geometry, None)
+        grad_x = _fold(recorder, columns, x.shape, place, geometry, None, x.dtype)
     if mask[1]:
         grad_weight = _weight_gradient(recorder, flat, _unfold(recorder, x, place, geometry), weight, groups)
     return grad_x, grad_weight
