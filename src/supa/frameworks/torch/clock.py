@@ -11,6 +11,7 @@ import itertools
 import math
 from typing import Any
 
+from supa.frameworks.torch import ending
 from supa.frameworks.torch.extension import CALLBACKS, ClockCalls
 from supa.frameworks.torch.profiling import Profiling
 from supa.frameworks.torch.traffic import Traffic, between_cards
@@ -32,6 +33,7 @@ class TorchClock:
         self._calls = ClockCalls(*(kind(getattr(self, name)) for name, kind in CALLBACKS.items()))
         library.supa_torch_clock(ctypes.byref(self._calls))
         atexit.register(library.supa_torch_clock, None)
+        ending.install(len(devices))  # what is registered last happens first
 
     def stream(self, device: int, number: int) -> Stream:
         """The clock's stream of a number."""
