@@ -63,6 +63,25 @@ generator = torch.Generator(device="cuda").manual_seed(3)
 assert isinstance(generator, torch.Generator) and torch.rand(2, generator=generator, device="cuda").is_cuda
 assert torch.cuda.memory_allocated() > 0 and torch.cuda.max_memory_allocated() >= torch.cuda.memory_allocated()
 assert torch.cuda.get_device_properties(0).total_memory == torch.cuda.mem_get_info()[1]
+facts = torch.cuda.get_device_properties(0)
+assert (facts.is_integrated, facts.pci_bus_id) == (0, 0) and facts.shared_memory_per_block_optin <= 1 << 20
+assert facts.shared_memory_per_multiprocessor >= facts.shared_memory_per_block and str(facts.uuid)
+assert torch.cuda.current_stream().cuda_stream == 0 and side.cuda_stream != 0
+begun, ended = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+begun.record()
+torch.cuda._sleep(1_000_000)
+ended.record()
+assert abs(begun.elapsed_time(ended) - 1e6 / facts.clock_rate) < 1e-3, "a million of the chip's cycles"
+assert torch.cuda.get_sync_debug_mode() == 0 and torch.cuda.cudart().cudaProfilerStart() == 0
+assert torch.nn.DataParallel(model)(torch.ones(4, 8, device=device)).is_cuda
+torch.set_default_tensor_type(torch.cuda.FloatTensor)
+assert torch.ones(2).is_cuda
+torch.set_default_tensor_type("torch.FloatTensor")
+assert not torch.ones(2).is_cuda
+try:
+    torch.cuda.memory_snapshot()
+except AttributeError as error:
+    assert "NVIDIA's driver" in str(error) and not hasattr(torch._C, "_cuda_memorySnapshot")
 torch.cuda.nvtx.range_push("step")
 torch.cuda.nvtx.range_pop()
 with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import torch
 
@@ -142,17 +143,29 @@ class DeviceProperties:
     max_threads_per_multi_processor: int
     regs_per_multiprocessor: int
     shared_memory_per_block: int
+    shared_memory_per_multiprocessor: int
     L2_cache_size: int
     clock_rate: int  # kHz
     memory_clock_rate: int  # kHz
     memory_bus_width: int  # bits
+    pci_bus_id: int
+    uuid: str
     major: int = 9
     minor: int = 0
+    pci_device_id: int = 0
+    pci_domain_id: int = 0
+    is_integrated: int = 0
+    is_multi_gpu_board: int = 0
 
     @property
     def gcnArchName(self) -> str:  # noqa: N802
         """What torch's compiler takes a device without a CUDA version by."""
         return self.name
+
+    @property
+    def shared_memory_per_block_optin(self) -> int:
+        """What a block may ask for: the same, there is nothing to opt in to."""
+        return self.shared_memory_per_block
 
 
 def _index(device: DeviceLike = None, optional: bool = True) -> int:
@@ -252,7 +265,8 @@ def get_device_capability(device: DeviceLike = None) -> tuple[int, int]:
 
 def get_device_properties(device: DeviceLike = None) -> DeviceProperties:
     """The description of a device."""
-    description = clock.devices[index_of(device)].description
+    index = index_of(device)
+    description = clock.devices[index].description
     chip = description.chip
     return DeviceProperties(
         name=description.name,
@@ -267,6 +281,9 @@ def get_device_properties(device: DeviceLike = None) -> DeviceProperties:
         clock_rate=chip.clocks.boost_hz // 1000,
         memory_clock_rate=chip.hbm.bandwidth_bytes_per_s * 8 // (2 * chip.hbm.bus_bits) // 1000,
         memory_bus_width=chip.hbm.bus_bits,
+        shared_memory_per_multiprocessor=chip.lsc.shared_capacity_bytes * chip.cu.eu_count // chip.lsc.eu_count,
+        pci_bus_id=index,
+        uuid=str(uuid5(NAMESPACE_OID, f"{description.name} {index}")),
     )
 
 

@@ -34,7 +34,7 @@ clock = _start()
 
 def finish() -> None:
     """After the module and the kernels are in place: host forms of the rest, methods of tensors and modules."""
-    from supa.frameworks.torch import benchmarks, inductor, module, sharing
+    from supa.frameworks.torch import benchmarks, between_cards, inductor, module, sharing
     from supa.frameworks.torch.kernels import registered
 
     withdraw_promise()
@@ -47,6 +47,7 @@ def finish() -> None:
     inductor.install()
     benchmarks.install()
     sharing.install()
+    between_cards.install()
     if os.environ.get("SUPA_AS_CUDA", "") not in ("", "0"):
         from supa.frameworks.torch import as_cuda
 

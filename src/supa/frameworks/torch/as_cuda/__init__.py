@@ -21,9 +21,10 @@ def install() -> None:
             "SUPA_AS_CUDA: this torch was built with CUDA, which answers for `cuda` itself\n"
             "  use the CPU build of torch, or give the program device `supa`"
         )
-    from supa.frameworks.torch.as_cuda import arguments, compiling, loading, namespace, tensors
+    from supa.frameworks.torch.as_cuda import arguments, compiling, driver, loading, namespace, tensors
 
     namespace.install()
+    driver.install()
     arguments.install()
     tensors.install()
     loading.install()

@@ -48,6 +48,13 @@ def install() -> None:
         setattr(cuda, f"{kind}Tensor", _tensor_kind(kind))
     torch.backends.cuda.is_built = lambda: True
     _install_profiler()
+    for name in ("torch._utils", "torch.nn.parallel.data_parallel"):
+        sys.modules[name].__dict__["_get_available_device_type"] = lambda: NAME  # it asks for "cuda" first
+    stream: Any = supa.Stream
+    stream.cuda_stream = property(lambda one: one.stream_id)
+    stream.priority_range = staticmethod(lambda: (0, 0))
+    event: Any = supa.Event
+    event.cuda_event = property(lambda one: one.event_id)
 
 
 def _install_profiler() -> None:
