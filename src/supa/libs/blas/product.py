@@ -27,9 +27,9 @@ TILES = (
     Tile(m=128, n=64, k=32, num_warps=4, num_stages=3),
     Tile(m=64, n=64, k=32, num_warps=4, num_stages=3),
     Tile(m=32, n=32, k=32, num_warps=4, num_stages=3),
-    Tile(m=16, n=16, k=32, num_warps=2, num_stages=3),
+    Tile(m=16, n=16, k=128, num_warps=4, num_stages=3),
 )
-"""From the one that reuses most to the smallest."""
+"""From the one that reuses most to the smallest, which reads long runs: products of few rows wait for memory alone."""
 
 HOST_TILES = (
     Tile(m=64, n=256, k=64, num_warps=8, num_stages=3),

@@ -78,23 +78,31 @@ def _finished(result, scale, ROOT: tl.constexpr):
 
 
 @triton.jit
+def _grown_by_columns(found, places, column, step, mask, KIND: tl.constexpr, COMPUTE: tl.constexpr):
+    x = tl.load(places + (column.to(tl.int64) * step)[None, :], mask=mask, other=0).to(COMPUTE)
+    return _grown(found, x, mask, KIND, COMPUTE)
+
+
+@triton.jit
 def reduce_rows(
     out_ptr, x_ptr, rows, columns, inner, outer_stride, inner_stride, step, chunk, scale,
     KIND: tl.constexpr, ROOT: tl.constexpr, COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     """out[split, row] = scale * reduction of the row's part; elements of a row lie close. With ROOT,
-    its square root.
+    its square root. Columns count from the part's first, in 32 bits; whole blocks of them need no mask.
     """
     row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
     first = tl.program_id(1).to(tl.int64) * chunk
-    last = tl.minimum(first + chunk, columns)
-    places = x_ptr + ((row // inner) * outer_stride + (row % inner) * inner_stride)[:, None]
+    count = tl.minimum(chunk, columns - first).to(tl.int32)
+    whole = count // BLOCK_C * BLOCK_C
+    places = x_ptr + ((row // inner) * outer_stride + (row % inner) * inner_stride + first * step)[:, None]
     found = tl.zeros((BLOCK_R, BLOCK_C), COMPUTE) + _start(KIND, COMPUTE)
-    for begin in range(first, last, BLOCK_C):
-        column = begin + tl.arange(0, BLOCK_C)
-        mask = (row < rows)[:, None] & (column < last)[None, :]
-        x = tl.load(places + (column * step)[None, :], mask=mask, other=0).to(COMPUTE)
-        found = _grown(found, x, mask, KIND, COMPUTE)
+    real = (row < rows)[:, None]
+    for begin in range(0, whole, BLOCK_C):
+        found = _grown_by_columns(found, places, begin + tl.arange(0, BLOCK_C), step, real, KIND, COMPUTE)
+    if whole < count:
+        column = whole + tl.arange(0, BLOCK_C)
+        found = _grown_by_columns(found, places, column, step, real & (column < count)[None, :], KIND, COMPUTE)
     result = _finished(_closed(found, 1, KIND), scale, ROOT)
     tl.store(out_ptr + tl.program_id(1) * rows + row, result.to(out_ptr.dtype.element_ty), mask=row < rows)
 
@@ -107,13 +115,13 @@ def reduce_columns(
     """The same where neighbouring rows lie close: the tile is turned."""
     row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
     first = tl.program_id(1).to(tl.int64) * chunk
-    last = tl.minimum(first + chunk, columns)
-    places = x_ptr + ((row // inner) * outer_stride + (row % inner) * inner_stride)[None, :]
+    count = tl.minimum(chunk, columns - first).to(tl.int32)
+    places = x_ptr + ((row // inner) * outer_stride + (row % inner) * inner_stride + first * step)[None, :]
     found = tl.zeros((BLOCK_C, BLOCK_R), COMPUTE) + _start(KIND, COMPUTE)
-    for begin in range(first, last, BLOCK_C):
+    for begin in range(0, count, BLOCK_C):
         column = begin + tl.arange(0, BLOCK_C)
-        mask = (row < rows)[None, :] & (column < last)[:, None]
-        x = tl.load(places + (column * step)[:, None], mask=mask, other=0).to(COMPUTE)
+        mask = (row < rows)[None, :] & (column < count)[:, None]
+        x = tl.load(places + (column.to(tl.int64) * step)[:, None], mask=mask, other=0).to(COMPUTE)
         found = _grown(found, x, mask, KIND, COMPUTE)
     result = _finished(_closed(found, 0, KIND), scale, ROOT)
     tl.store(out_ptr + tl.program_id(1) * rows + row, result.to(out_ptr.dtype.element_ty), mask=row < rows)
