@@ -5,6 +5,7 @@ Registered when torch imports its compiler, not before. Not here: Triton's drive
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from supa.frameworks.torch.after_import import after_import
 from supa.frameworks.torch.build import cache_folder
 from supa.frameworks.torch.registration import NAME, clock
 
+_CPP = ("cpp_", "aoti_", "kernel_", "tma_")
 _ENOUGH_UNITS = 128  # what Inductor takes for a device worth tuning products on
 
 
@@ -28,6 +30,18 @@ def install() -> None:
     after_import("torch._inductor.codegen.common", _tell_inductor)
     after_import("torch._inductor.utils", lambda utils: utils.GPU_TYPES.append(NAME))
     after_import("torch._inductor.runtime.benchmarking", _tell_benchmarks)
+    after_import("torch.nn.attention.flex_attention", _tell_flex_attention)
+
+
+def _tell_flex_attention(flex: ModuleType) -> None:
+    """It takes a list of devices by name; what it compiles to is Triton's."""
+    stock = flex.__dict__["_validate_device"]
+
+    def validate(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> None:
+        if query.device.type != NAME:
+            stock(query, key, value)
+
+    flex.__dict__["_validate_device"] = validate
 
 
 def _own_up_to_triton() -> None:
@@ -116,15 +130,39 @@ class properties:  # noqa: N801
         self.gcnArchName = found.name
 
 
-def raw_stream(device: int) -> Any:
-    """What compiled programs hand Triton's launcher as the stream: a meter while something is measured, else None."""
-    from supa.jit.triton_backend.measuring import current_meter
+class _Stream:
+    """What compiled programs hand Triton's launcher as the stream. They ask for it once and launch later: whether
+    launches run or are measured is decided then.
+    """
 
-    return current_meter(device)
+    @staticmethod
+    def launch(kernel: Any, grid_x: int, grid_y: int, grid_z: int, slots: bytes) -> None:
+        from supa.jit.triton_backend.measuring import current_meter
+
+        meter = current_meter(0)
+        if meter is None:
+            kernel(grid_x, grid_y, grid_z, slots)
+        else:
+            meter.launch(kernel, grid_x, grid_y, grid_z, slots)
+
+
+_stream = _Stream()
+
+
+def raw_stream(device: int) -> Any:
+    """The stream of compiled programs."""
+    return _stream
 
 
 def _choose_stream(stream_id: int, device_index: int, device_type: int) -> None:
     supa_module.set_stream(torch.Stream(stream_id=stream_id, device_index=device_index, device_type=device_type))
+
+
+def _refuse_cpp(*_: Any, **__: Any) -> str:
+    raise NotImplementedError(
+        f"programs in C++ (AOTInductor, cpp_wrapper) are not made for {NAME}: use torch.compile, or torch.export and run "
+        "what it gives"
+    )
 
 
 def _tell_inductor(common: ModuleType) -> None:
@@ -146,6 +184,9 @@ def _tell_inductor(common: ModuleType) -> None:
         def current_stream(self) -> str:
             return "torch.supa.current_stream()"
 
+    for name in vars(common.DeviceOpOverrides):
+        if name.startswith(_CPP) and name not in vars(Overrides):
+            setattr(Overrides, name, _refuse_cpp)
     common.register_device_op_overrides(NAME, Overrides())
     os.environ.setdefault(
         "TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "inductor" / _target())
@@ -155,8 +196,18 @@ def _tell_inductor(common: ModuleType) -> None:
 
 def _tell_benchmarks(benchmarking: ModuleType) -> None:
     def benchmark(self: Any, call: Callable[[], Any], *, warmup: int = 0, rep: int = 0, **_: Any) -> float:
-        from supa.jit.triton_backend.measuring import tuning_time
-
-        return float(tuning_time(call))  # type: ignore[arg-type]
+        return device_ms(call)
 
     benchmarking.register_benchmarker(NAME, benchmark)
+
+
+def device_ms(call: Callable[[], Any]) -> float:
+    """Milliseconds of the device for what `call` does: its Triton kernels, priced and not run, and torch's operators by
+    the clock. Infinity where nothing of it has a price (torch's operators in mode execute): such a choice is not made.
+    """
+    from supa.jit.triton_backend.measuring import PS_PER_MS, metered
+
+    begun_ps = sum(device.synchronize() for device in clock.devices)
+    meter = metered(call)
+    took_ps = meter.time_ps + sum(device.synchronize() for device in clock.devices) - begun_ps
+    return took_ps / PS_PER_MS if took_ps else math.inf
