@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from supa.arch import Device, load, with_overrides
+from supa.arch.following import RULES
 from supa.base.errors import SupaError
 from supa.base.units import parse_number
 from supa.timing.outline import Estimate, Heads, Rates, attention, collective, gemm, norm, rates
@@ -53,12 +54,17 @@ def changes(device: Device, by: float = 2.0) -> Iterator[tuple[str, str, list[li
         for factor in (1 / by, by):
             text = scaled(figure.text, factor)
             try:
-                changed = with_overrides(device, {path: text or ""})
+                changed = with_overrides(device, {**_pinned(device, path), path: text or ""})
                 both.append([new / old - 1 for new, old in zip(times_us(changed), base, strict=True)])
             except (SupaError, ValueError, ZeroDivisionError):
                 both.append([])
         if any(both):
             yield path, figure.text, both
+
+
+def _pinned(device: Device, path: str) -> dict[str, str]:
+    """What would follow the figure, as it is: an assumption alone is changed."""
+    return {rule.follower: device.figures[rule.follower].text for rule in RULES if rule.leader == path}
 
 
 def joined(device: Device, by: float) -> np.ndarray:

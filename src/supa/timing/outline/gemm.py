@@ -79,9 +79,7 @@ def best(rates: Rates, m: int, n: int, k: int) -> tuple[Estimate, Candidate]:
     rows, columns, depth = (np.array([[float(size)]]) for size in (m, n, k))
     times, parts = times_of(rates, rows, columns, depth, space)
     choice = int(times[0].argmin())
-    bound = max(parts.shares, key=lambda name: float(np.broadcast_to(parts.shares[name], times.shape)[0, choice]))
-    if rates.launch_s > times[0, choice] / 2:
-        bound = "launch"
+    bound = _bound(rates, parts, choice, float(times[0, choice]))
     time, energy = float(times[0, choice]), float(np.broadcast_to(parts.energy_j, times.shape)[0, choice])
     chosen = space.candidate(choice)
     dots = float(one_row(rates, rows, columns, depth)[0, 0]) if min(m, n) == 1 else float("inf")
@@ -89,6 +87,15 @@ def best(rates: Rates, m: int, n: int, k: int) -> tuple[Estimate, Candidate]:
         time, bound, chosen = dots, "hbm", replace(chosen, dots=True)
     joules = energy + rates.static_w * time
     return Estimate(time_s=time, energy_j=joules, bound_by=bound, schedule=str(chosen)), chosen
+
+
+def _bound(rates: Rates, parts: Parts, choice: int, time: float) -> str:
+    """The launch, or the busiest resource, if it is busy for half of the time behind it."""
+    busy = {name: float(share[0, choice]) for name, share in parts.shares.items()}
+    found = max(busy, key=lambda name: busy[name])
+    if rates.launch_s > time / 2:
+        return "launch"
+    return found if busy[found] > (time - rates.launch_s) / 2 else "latency"
 
 
 @cache
@@ -197,7 +204,8 @@ def times_of(rates: Rates, m: Any, n: Any, k: Any, space: Space) -> tuple[np.nda
     adding = np.where(split, in_turn + space.parts * m * n * 16 / rates.l2_bytes_per_s, 0.0)
     times = rates.launch_s + capped(rates, body, (compute / body) ** 5, energy) + adding
     wasted = np.ceil(turns_all / turns) != space.parts
-    return np.where(wasted, np.inf, times), Parts(shares={"matrix": compute, "hbm": hbm, "l2": l2}, energy_j=energy)
+    shares = {"matrix": per_cu * turns * loads.engine(), "hbm": hbm, "l2": l2}
+    return np.where(wasted, np.inf, times), Parts(shares=shares, energy_j=energy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,13 +241,22 @@ class _Turn:
         """
         return (self.rates.l2_latency_s + self.far_s) / np.maximum(self.space.stages - 1, 1)
 
-    def _turn(self, blocks: Any, waiting: Any) -> Any:
+    def _matrix(self) -> Any:
+        """One turn's product on the matrix engine."""
+        rates, space = self.rates, self.space
+        macs = np.maximum(space.m * space.n, 512) if rates.direct else space.m * np.maximum(space.n, 8)
+        return macs * space.k / rates.cu_mac_per_s
+
+    def engine(self) -> Any:
+        """One turn of one block as far as its CU bounds it: product, shared memory, fill."""
         rates, space = self.rates, self.space
         turn_bytes = (space.m + space.n) * space.k * rates.element_bytes
-        macs = np.maximum(space.m * space.n, 512) if rates.direct else space.m * np.maximum(space.n, 8)
-        matrix = macs * space.k / rates.cu_mac_per_s
-        engine = np.maximum(matrix, (self.operand_bytes + turn_bytes) / rates.cu_lsc_bytes_per_s)
-        engine = np.maximum(engine, turn_bytes / rates.cu_fill_bytes_per_s)
+        shared = (self.operand_bytes + turn_bytes) / rates.cu_lsc_bytes_per_s
+        return np.maximum(np.maximum(self._matrix(), shared), turn_bytes / rates.cu_fill_bytes_per_s)
+
+    def _turn(self, blocks: Any, waiting: Any) -> Any:
+        rates, space = self.rates, self.space
+        matrix, engine = self._matrix(), self.engine()
         shared = self.busy * self.carried / (rates.l2_bytes_per_s * rates.l2_share)
         chain = space.k * rates.element_bytes / STEP_BYTES * rates.chain_s
         alone = np.maximum(matrix, 0 if rates.direct else chain) + rates.turn_s
@@ -297,4 +314,6 @@ def one_row(rates: Rates, m: Any, n: Any, k: Any) -> Any:
     """Seconds of a kernel of dot products for a single row: all loads of a stretch of k are under way at once."""
     waiting = (rates.l2_latency_s + rates.miss_latency_s) * np.ceil(k / DOT_COLUMNS)
     ends = rates.block_start_s + rates.l2_latency_s
-    return rates.launch_s + ends + waiting + np.maximum(m, n) * k * rates.element_bytes / rates.hbm_in_runs(TILE_RUN_BYTES)
+    return (
+        rates.launch_s + ends + waiting + np.maximum(m, n) * k * rates.element_bytes / rates.hbm_in_runs(TILE_RUN_BYTES)
+    )
