@@ -160,8 +160,8 @@ def _choose_stream(stream_id: int, device_index: int, device_type: int) -> None:
 
 def _refuse_cpp(*_: Any, **__: Any) -> str:
     raise NotImplementedError(
-        f"programs in C++ (AOTInductor, cpp_wrapper) are not made for {NAME}: use torch.compile, or torch.export and run "
-        "what it gives"
+        f"programs in C++ (AOTInductor, cpp_wrapper) are not made for {NAME}: use torch.compile, or torch.export "
+        "and run what it gives"
     )
 
 
