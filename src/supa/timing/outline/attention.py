@@ -18,6 +18,7 @@ import numpy as np
 from supa.timing.mechanisms import PARTS_AT_ONCE
 from supa.timing.outline.estimate import Estimate, capped, joined
 from supa.timing.outline.rates import Rates
+from supa.timing.outline.rows import far_share, near_bandwidth
 
 WIDTH = 2
 SOFTMAX_LANES = 12  # lane operations of a score: scale, mask, maximum, subtract, sum, rescale, convert, addresses
@@ -241,13 +242,16 @@ def best_parts(rates: Rates, shape: Heads) -> int:
 
 
 def _cache_write(rates: Rates, shape: Heads) -> float:
-    """Keys and values into the cache, a block a token: its latency by rounds, or its traffic."""
+    """Keys and values into the cache, a block a token: its latency by rounds, or its traffic and the last of them."""
     threads = min(shape.kv_heads * shape.head_dim, CACHE_THREADS)
     resident = min(rates.cu_threads // threads, 32)
     tokens = shape.batch * shape.new_tokens
     block = rates.block_start_s + CACHE_LOADS * (rates.l2_latency_s + rates.miss_latency_s)
-    moved = 4 * tokens * shape.kv_heads * shape.head_dim * WIDTH
-    return max(moved / _bandwidth(rates, shape), max(tokens / (rates.cus * resident), 1.0) * block)
+    values = 2 * tokens * shape.kv_heads * shape.head_dim * WIDTH
+    far = far_share(rates, 2 * values)
+    memory = values * far * (1 + rates.written_factor) / _bandwidth(rates, shape)
+    memory += 2 * values * (1 - far) / near_bandwidth(rates)
+    return max(max(tokens / (rates.cus * resident), 1.0) * block, memory + block)
 
 
 def _launches(rates: Rates, batch: int) -> float:

@@ -40,10 +40,10 @@ def stream(rates: Rates, elements: int, *, inputs: int, width: int = WIDTH, resu
     """Element-wise: `inputs` tensors of `elements` in, one out; `result` bytes an element where not `width`, or 0."""
     read, written = elements * inputs * width, elements * (width if result is None else result)
     moved = read + written
-    far = _far(rates, moved)
+    far = far_share(rates, moved)
     reached = far * (read + rates.written_factor * written) / rates.hbm_stream_bytes_per_s
     start = rates.block_start_s + rates.l2_latency_s + rates.hbm_latency_s * far
-    memory = reached + moved * (1 - far) / _near_bandwidth(rates)
+    memory = reached + moved * (1 - far) / near_bandwidth(rates)
     return _estimate(rates, start + memory, moved, far, memory, elements * inputs)
 
 
@@ -80,7 +80,7 @@ NORM, GATED, ROTARY = (
 def _rows(rates: Rates, kernel: RowKernel) -> Estimate:
     resident = max(rates.cu_threads // kernel.threads, 1)
     turns = -(-kernel.width // kernel.threads)
-    far = _far(rates, kernel.working_bytes)
+    far = far_share(rates, kernel.working_bytes)
     waits = kernel.far_waits * (rates.l2_latency_s + far * rates.hbm_latency_s) + kernel.near_waits * rates.l2_latency_s
     per_cu = kernel.rows / rates.cus
     together = min(max(per_cu, 1.0), resident)
@@ -90,7 +90,7 @@ def _rows(rates: Rates, kernel: RowKernel) -> Estimate:
     whole = -(-kernel.rows // (rates.cus * resident))
     shown = max(1.0, (1 - ROUND_TAIL) * whole + ROUND_TAIL * rounds if rounds < SMOOTH_ROUNDS else rounds + 0.3)
     bandwidth = float(rates.hbm_in_runs(LANE_RUN_BYTES))
-    memory = kernel.moved_bytes * (far / bandwidth + (1 - far) / _near_bandwidth(rates))
+    memory = kernel.moved_bytes * (far / bandwidth + (1 - far) / near_bandwidth(rates))
     body = float(joined(shown * block, memory))
     lanes = kernel.rows * kernel.width * kernel.instructions
     return _estimate(rates, body, kernel.moved_bytes, far, memory, lanes)
@@ -103,12 +103,12 @@ def _estimate(rates: Rates, body: float, moved: int, far: float, memory: float, 
     return Estimate(time_s=time, energy_j=energy + rates.static_w * time, bound_by=bound)
 
 
-def _far(rates: Rates, working_bytes: int) -> float:
+def far_share(rates: Rates, working_bytes: int) -> float:
     """The share of accesses that go to the HBM when a working set is walked again and again."""
     share = working_bytes / rates.l2_bytes
     return min(max((share - STAYS) / (GONE - STAYS), 0.0), 1.0)
 
 
-def _near_bandwidth(rates: Rates) -> float:
+def near_bandwidth(rates: Rates) -> float:
     """Reads and writes of the L2 mixed."""
     return rates.l2_bytes_per_s * rates.l2_share * NEAR_MIXED
