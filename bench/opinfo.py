@@ -24,7 +24,7 @@ NOT_COMPARED = (
     "rand", "dropout", "normal", "uniform", "bernoulli", "multinomial", "cauchy", "exponential", "geometric", "rrelu",
     "empty", "fractional_max_pool", "log_normal",
 )  # fmt: skip
-UNORDERED = {"sort": 1, "topk": 1, "argsort": 0}
+UNORDERED = {"sort": 1, "topk": 1, "argsort": 0, "kthvalue": 1}
 """How many results are compared: the places are free where elements are equal (ours are those of a stable order)."""
 ONLY_ELSEWHERE = ("jiterator",)
 HOST_ARGUMENTS = ("tensor_split",)

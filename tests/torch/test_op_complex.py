@@ -26,6 +26,8 @@ FORMS = {
     "numbers": lambda z, w, x: (z * 2, 2j * z, z + 1j, x * 1j, 1 / z, z / 2),
     "functions": lambda z, w, x: (z.abs(), z.angle(), z.exp(), z.log(), z.sin(), z.cos(), z.sinh(), z.cosh(), z.sgn()),
     "conjugates": lambda z, w, x: (z.conj() * w, z.conj().resolve_conj(), torch.conj_physical(z), -z, z.mH @ w),
+    "powers": lambda z, w, x: (z**2, z**3, z**0.5, 2**z, z**w, (z * 0) ** 2, (z * 0) ** 0),
+    "masks": lambda z, w, x: (z[x > 0], torch.equal(z, z), torch.count_nonzero(z), torch.linalg.vector_norm(z)),
     "in place": lambda z, w, x: (z.clone().add_(w), z.clone().mul_(2j), z.clone().div_(w)),
     "sums": lambda z, w, x: (z.sum(), z.sum(0), z.mean(1, keepdim=True), z.cumsum(1), z.any(), z.all(1)),
     "products": lambda z, w, x: (z @ w.t(), torch.vdot(z[0], w[0]), torch.addmm(z[:, :5], z, w.t(), beta=2)),

@@ -38,3 +38,17 @@ def test_dropout_keeps_what_it_says_and_scales():
     kept = out != 0
     assert abs(kept.float().mean().item() - 0.75) < 0.03
     assert torch.allclose(out[kept], torch.tensor(1 / 0.75))
+
+
+def test_draws_in_fp64_have_53_bits_and_their_moments():
+    before = torch.supa.host_operators()
+    kind = {"device": "supa", "dtype": torch.float64}
+    uniform, normal = torch.rand(50000, **kind), torch.randn(50000, **kind)
+    assert uniform.unique().numel() == 50000
+    assert uniform.min().item() >= 0 and uniform.max().item() < 1
+    assert abs(uniform.mean().item() - 0.5) < 0.01
+    assert abs(normal.mean().item()) < 0.02 and abs(normal.std().item() - 1) < 0.02
+    assert abs(torch.empty(50000, **kind).exponential_(2.0).mean().item() - 0.5) < 0.02
+    assert abs(torch.full((50000,), 0.25, **kind).bernoulli().mean().item() - 0.25) < 0.02
+    assert torch.empty(50000, **kind).uniform_(-0.1, 0.1).abs().max().item() <= 0.1
+    assert torch.supa.host_operators() == before

@@ -188,6 +188,8 @@ class Recorder:
     def run(self, kernel: Any, grid: int | tuple[int, ...], *arguments: Any, **constants: Any) -> None:
         """Launch a Triton kernel: `arguments` are its leading parameters, `constants` the constexprs and options."""
         shape = (grid,) if isinstance(grid, int) else grid
+        if any(isinstance(one, torch.Tensor) and one.dtype.is_complex for one in arguments):
+            raise Declined  # kernels know pairs of real numbers (`ops.complexes`)
         values = [_plain(one) for one in arguments]
         with torch.supa.device(self.device.index):  # type: ignore[attr-defined]
             try:

@@ -7,15 +7,21 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.kernels import device_op
-from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, apply, operand
+from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, apply, operand, wide
 from supa.frameworks.torch.ops.indexing import grid_of
 from supa.frameworks.torch.ops.moves import contiguous, copy_into
 from supa.frameworks.torch.recorder import Declined, Number, Recorder
 from supa.libs.rand import draws
 
 Tensor = torch.Tensor
+_REAL = (*FLOATS, torch.float64)
 _WIDEST = 1 << 62
-_EXACT = {torch.float32: 24, torch.float16: 11, torch.bfloat16: 8}  # bits of whole numbers that a float holds
+_EXACT = {
+    torch.float64: 53,
+    torch.float32: 24,
+    torch.float16: 11,
+    torch.bfloat16: 8,
+}  # bits of whole numbers that a float holds
 
 
 def refuse_generator(generator: Any) -> None:
@@ -40,12 +46,17 @@ def _settled(recorder: Recorder, made: Tensor, x: Tensor) -> Tensor:
 def _draw(recorder: Recorder, x: Tensor, kind: str, a: float, b: float, generator: Any) -> Tensor:
     whole = kind in ("bernoulli", "geometric")
     refuse_generator(generator)
-    if not (x.dtype in FLOATS or (whole and x.dtype in INTEGERS)):
+    if not (x.dtype in _REAL or (whole and x.dtype in INTEGERS)):
         raise Declined
     if not x.numel():
         return x
     made = _target(recorder, x)
     block, blocks = grid_of(made.numel())
+    if x.dtype == torch.float64:
+        numbers = (*wide(Number(float(a)), "f64"), *wide(Number(float(b)), "f64"))
+        recorder.run(draws.draw_wide, blocks, made, made.numel(), *numbers, recorder.seed(),
+                     recorder.offset(made.numel()), KIND=kind, BLOCK=block)  # fmt: skip
+        return _settled(recorder, made, x)
     recorder.run(draws.draw, blocks, made, made.numel(), float(a), float(b), recorder.seed(),
                  recorder.offset(made.numel()), KIND=kind, BLOCK=block)  # fmt: skip
     return _settled(recorder, made, x)
@@ -107,7 +118,7 @@ def _bernoulli_of(recorder: Recorder, x: Tensor, p: Tensor, generator: Any) -> T
 
 def _chances(recorder: Recorder, out: Tensor, p: Tensor, generator: Any) -> Tensor:
     refuse_generator(generator)
-    if p.dtype not in FLOATS or out.dtype not in (*FLOATS, *INTEGERS):
+    if p.dtype not in _REAL or out.dtype not in (*_REAL, *INTEGERS):
         raise Declined
     if out.numel():
         p = contiguous(recorder, p)
@@ -119,7 +130,7 @@ def _chances(recorder: Recorder, out: Tensor, p: Tensor, generator: Any) -> Tens
 
 def _integers(recorder: Recorder, x: Tensor, low: int, high: int, generator: Any) -> Tensor:
     refuse_generator(generator)
-    if x.dtype not in (*FLOATS, *INTEGERS) or not 0 < high - low < _WIDEST:
+    if x.dtype not in (*_REAL, *INTEGERS) or not 0 < high - low < _WIDEST:
         raise Declined
     if not x.numel():
         return x
@@ -157,7 +168,7 @@ def _random(recorder: Recorder, x: Tensor, generator: Any) -> Tensor:
 
 @device_op("native_dropout")
 def _dropout(recorder: Recorder, x: Tensor, share: float, train: bool | None) -> tuple[Tensor, Tensor]:
-    if train is False or not 0 < share < 1 or x.dtype not in FLOATS or x.numel() == 0:
+    if train is False or not 0 < share < 1 or x.dtype not in _REAL or x.numel() == 0:
         raise Declined
     x = contiguous(recorder, x)
     out, kept = recorder.new(x.shape, x.dtype), recorder.new(x.shape, torch.bool)
@@ -169,6 +180,6 @@ def _dropout(recorder: Recorder, x: Tensor, share: float, train: bool | None) ->
 
 @device_op("native_dropout_backward")
 def _dropout_backward(recorder: Recorder, grad: Tensor, kept: Tensor, scale: float) -> Tensor:
-    if grad.dtype not in FLOATS:
+    if grad.dtype not in _REAL:
         raise Declined
     return apply(recorder, "kept", [operand(grad, 0), operand(kept, 1)], [Number(scale)], dtype=grad.dtype)

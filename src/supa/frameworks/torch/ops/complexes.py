@@ -242,6 +242,30 @@ def _isnan(x: Tensor) -> Tensor:
     return torch.logical_or(a.isnan(), b.isnan())
 
 
+def _pow(x: Any, y: Any) -> Tensor:
+    """By logarithms; 0 to any power but 0 is 0."""
+    if not isinstance(y, torch.Tensor) and y == 2:
+        return _mul(x, x)
+    given = x if isinstance(x, torch.Tensor) else y
+    base = x if isinstance(x, torch.Tensor) else torch.full_like(y, x)
+    if not base.dtype.is_complex:
+        base = base.to(given.dtype if given.dtype.is_complex else given.dtype.to_complex())
+    found = _exp(_mul(y, _log(base)))
+    empty = _eq(base, 0)
+    at_zero = _eq(y, 0).to(found.dtype) if isinstance(y, torch.Tensor) else complex(y == 0)
+    whole = at_zero if isinstance(at_zero, torch.Tensor) else torch.full_like(found, at_zero)
+    return _where(empty, whole, found)
+
+
+def _vector_norm(x: Tensor, *rest: Any) -> Tensor:
+    found: Tensor = torch.linalg.vector_norm(_abs(x), *rest[:3])
+    return found
+
+
+def _logical(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return lambda *values: function(*(_ne(one, 0) for one in values))
+
+
 FORMS: dict[str, Callable[..., Tensor]] = {
     "add.Tensor": _add, "sub.Tensor": _sub, "mul.Tensor": _mul, "div.Tensor": _div, "abs": _abs, "angle": _angle,
     "exp": _exp, "log": _log, "sin": _sin, "cos": _cos, "sinh": _sinh, "cosh": _cosh, "sgn": _sgn,
@@ -253,6 +277,9 @@ FORMS: dict[str, Callable[..., Tensor]] = {
     "triu": _by_part(torch.triu), "flip": _by_part(torch.flip), "roll": _by_part(torch.roll),
     "index_select": _by_part(torch.index_select), "gather": _by_part(torch.ops.aten.gather),
     "index.Tensor": _by_part(torch.ops.aten.index), "isnan": _isnan,
+    "pow.Tensor_Scalar": _pow, "pow.Tensor_Tensor": _pow, "pow.Scalar": _pow, "linalg_vector_norm": _vector_norm,
+    "logical_and": _logical(torch.logical_and), "logical_or": _logical(torch.logical_or),
+    "logical_xor": _logical(torch.logical_xor), "logical_not": _logical(torch.logical_not),
 }  # fmt: skip
 """Torch's name -> what it does to complex tensors."""
 
@@ -345,10 +372,9 @@ def plain(value: Any) -> Any:
 
 
 def run(name: str, values: Sequence[Any]) -> Tensor:
-    """An operator of torch's with complex arguments. Raises `Declined` where it has no form here, or refuses them."""
+    """An operator of torch's with complex arguments, if it has a form. Raises `Declined` where it refuses them."""
     function = form_of(name)
-    if function is None:
-        raise Declined
+    assert function is not None
     try:
         return function(*(plain(value) for value in values))
     except (RuntimeError, TypeError, ValueError, IndexError) as error:

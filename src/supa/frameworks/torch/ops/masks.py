@@ -99,7 +99,7 @@ def _masked_scatter(recorder: Recorder, x: Tensor, mask: Tensor, source: Tensor)
 
 @device_op("equal")
 def _equal(recorder: Recorder, x: Tensor, y: Tensor) -> Any:
-    if x.dtype != y.dtype or x.dtype.is_complex:
+    if x.dtype != y.dtype:
         raise Declined
     reads_values(recorder)
     if x.shape != y.shape:
