@@ -17,8 +17,6 @@ def test_unknown_and_missing_values_keep_the_defaults():
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(KernelOptions) if field.type == "int"])
 def test_every_number_is_in_the_digest(field):
-    if field == "num_ctas":
-        return
     assert KernelOptions(**{field: 2}).hash() != KernelOptions(**{field: 16}).hash()
 
 
@@ -28,9 +26,13 @@ def test_wrong_numbers_of_warps(warps):
         KernelOptions(num_warps=warps)
 
 
-def test_clusters_and_foreign_bitcode_are_refused():
-    with pytest.raises(UnsupportedError, match="num_ctas=2"):
-        KernelOptions(num_ctas=2)
+@pytest.mark.parametrize("blocks", [0, 3, 32, "2"])
+def test_wrong_sizes_of_clusters(blocks):
+    with pytest.raises(ValueError, match=r"num_ctas must be a power of 2 from 1 to 16"):
+        KernelOptions(num_ctas=blocks)
+
+
+def test_foreign_bitcode_is_refused():
     with pytest.raises(UnsupportedError, match="libdevice"):
         parse_options({"extern_libs": {"ockl": "x.bc"}}, "chip-1", fp_fusion=True)
 

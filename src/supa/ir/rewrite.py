@@ -94,25 +94,31 @@ def replace(op: Op, values: Sequence[Value]) -> None:
 
 def clone(func: ops.Func) -> ops.Func:
     """A kernel of its own that says the same."""
-    known: dict[Value, Value] = {}
-
-    def block(source: Block) -> Block:
-        made = Block(argument.type for argument in source.args)
-        known.update(zip(source.args, made.args, strict=True))
-        for op in source.ops:
-            made.append(operation(op))
-        return made
-
-    def operation(op: Op) -> Op:
-        operands = [None if operand is None else known[operand] for operand in op.operands]
-        types = [result.type for result in op.results]
-        made = type(op)(operands, types, dict(op.attributes), [block(region) for region in op.regions], op.location)
-        known.update(zip(op.results, made.results, strict=True))
-        return made
-
-    copy = operation(func)
+    copy = _clone_operation(func, {})
     assert isinstance(copy, ops.Func)
     return copy
+
+
+def clone_block(source: Block) -> Block:
+    """A block that says the same, in no operation; what it takes from outside stays what it is."""
+    return _clone_block(source, {})
+
+
+def _clone_block(source: Block, known: dict[Value, Value]) -> Block:
+    made = Block(argument.type for argument in source.args)
+    known.update(zip(source.args, made.args, strict=True))
+    for op in source.ops:
+        made.append(_clone_operation(op, known))
+    return made
+
+
+def _clone_operation(op: Op, known: dict[Value, Value]) -> Op:
+    operands = [None if operand is None else known.get(operand, operand) for operand in op.operands]
+    types = [result.type for result in op.results]
+    regions = [_clone_block(region, known) for region in op.regions]
+    made = type(op)(operands, types, dict(op.attributes), regions, op.location)
+    known.update(zip(op.results, made.results, strict=True))
+    return made
 
 
 def apply_patterns(func: ops.Func, patterns: dict[type[Op], Sequence[Pattern]], *, limit: int = 100_000) -> int:

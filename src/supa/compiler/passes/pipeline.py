@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol
 from supa.compiler.passes.assertions import LiftAssertions
 from supa.compiler.passes.carried import PruneCarried
 from supa.compiler.passes.cleanup import EraseDead, MergeCommon
+from supa.compiler.passes.combining import SpreadCombining
 from supa.compiler.passes.descriptors import SpreadDescriptors
 from supa.compiler.passes.folding import Fold
 from supa.compiler.passes.hoisting import HoistInvariant
@@ -27,6 +28,7 @@ class Pass(Protocol):
 PIPELINE: tuple[Pass, ...] = (
     SpreadDescriptors(),
     LiftAssertions(),
+    SpreadCombining(),
     SpreadRegions(),
     Fold(),
     MergeCommon(),

@@ -22,7 +22,7 @@ class KernelOptions:
 
     num_warps: int = 4
     num_stages: int = 3
-    num_ctas: int = 1
+    num_ctas: int = 1  # blocks that share a program's tiles: answers do not depend on it, the clock takes them as one
     maxnreg: int | None = None  # cap on 32-bit registers of a thread
     warp_size: int = WARP_SIZE
     enable_fp_fusion: bool = True
@@ -50,10 +50,8 @@ class KernelOptions:
             raise OptionError(f"num_warps must be a power of 2 from 1 to 32, found {self.num_warps!r}")
         if not isinstance(self.num_stages, int) or self.num_stages < 0:
             raise OptionError(f"num_stages must be an integer not below 0, found {self.num_stages!r}")
-        if self.num_ctas != 1:
-            raise UnsupportedError(
-                f"num_ctas={self.num_ctas}: clusters of blocks are not supported", hint="launch with num_ctas=1"
-            )
+        if not isinstance(self.num_ctas, int) or not 1 <= self.num_ctas <= 16 or self.num_ctas.bit_count() != 1:
+            raise OptionError(f"num_ctas must be a power of 2 from 1 to 16, found {self.num_ctas!r}")
         others = {name: path for name, path in self.extern_libs if name != "libdevice"}  # that one is here anyway
         if others:
             raise UnsupportedError(
