@@ -76,6 +76,11 @@ def test_whole_numbers():
     check_on_device(lambda x: (x**x, x**3, 2**x, (x - 5) ** x), x)
 
 
+def test_products_of_nothing():
+    x = torch.randn(3, 4)
+    check_on_device(lambda x: (x[:0] @ x.t(), x[:, :0] @ x[:0, :].reshape(0, 5), x[None, :, :0] @ x[None, :0]), x)
+
+
 @pytest.mark.parametrize("p", [0.0, 1.0, 2.0, 3.0, float("inf")])
 def test_distances(p):
     def both(x, y):

@@ -11,6 +11,7 @@ import torch
 
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, broadcast, strides_over, wide
+from supa.frameworks.torch.ops.moves import filled
 from supa.frameworks.torch.recorder import Declined, Number, Recorder
 from supa.frameworks.torch.registration import clock
 from supa.libs.blas.plain import plain_product
@@ -91,8 +92,19 @@ def _check(a: Tensor, b: Tensor, rank: int, *more: Tensor) -> None:
         raise Declined
     if not same or a.dim() != rank or b.dim() != rank or a.shape[-1] != b.shape[-2]:
         raise Declined
-    if 0 in (*a.shape, *b.shape) or (rank == 3 and a.shape[0] != b.shape[0]):
+    if rank == 3 and a.shape[0] != b.shape[0]:
         raise Declined
+
+
+def _is_empty(recorder: Recorder, target: Tensor, depth: int, added: Tensor | None) -> bool:
+    """Whether there is nothing to multiply; what the products add up to is then written."""
+    if target.numel() and depth:
+        return False
+    if target.numel():
+        if added is not None:
+            raise Declined
+        filled(recorder, target, 0)
+    return True
 
 
 def _target(recorder: Recorder, out: Tensor | None, shape: tuple[int, ...], a: Tensor) -> Tensor:
@@ -112,6 +124,8 @@ def _single(
     if added is not None and broadcast(added.shape, shape) != shape:
         raise Declined
     target = _target(recorder, out, shape, a)
+    if _is_empty(recorder, target, a.shape[1], added):
+        return target
     first, second = recorder.view(a[None], a), recorder.view(b[None], b)
     product(recorder, first, second, recorder.view(target[None], target), added=added, alpha=alpha, beta=beta)
     return target
@@ -126,6 +140,8 @@ def _batched(
     if added is not None and broadcast(added.shape, shape) != shape:
         raise Declined
     target = _target(recorder, out, shape, a)
+    if _is_empty(recorder, target, a.shape[2], added):
+        return target
     product(recorder, a, b, target, added=added, alpha=alpha, beta=beta)
     return target
 
