@@ -40,3 +40,49 @@ def supa_session():
 
     cards()[0].synchronize()
     return cards()[0].session
+
+
+def test_max_autotune_chooses_by_the_device_s_time():
+    a, b = torch.randn(64, 96), torch.randn(96, 128)
+    torch.testing.assert_close(
+        compiled(lambda a, b: (a @ b).relu(), a, b, mode="max-autotune-no-cudagraphs"), (a @ b).relu()
+    )
+    names = [record.name for record in supa_session().records]
+    assert "triton_tem_fused_mm_relu_0" in names  # in one kernel, which two can not beat
+
+
+def test_what_is_tuned_has_a_time_though_the_stream_was_asked_for_before():
+    from supa.frameworks.torch.inductor import device_ms
+
+    x = torch.ones(1 << 16, device="supa")
+    function = torch.compile(lambda x: x * 2 + 1)
+    function(x)
+    short, long = device_ms(lambda: function(x)), device_ms(lambda: [function(x) for _ in range(3)])
+    assert 0 < short < long < 10 * short
+    assert device_ms(lambda: None) == float("inf")
+
+
+def test_recorded_graphs_are_passed_over():
+    x = torch.randn(33, 65)
+    torch.testing.assert_close(compiled(lambda x: (x * 2).tanh(), x, mode="reduce-overhead"), (x * 2).tanh())
+
+
+def test_flex_attention_compiles():
+    from torch.nn.attention.flex_attention import flex_attention
+
+    query, key, value = (torch.randn(1, 2, 64, 32) for _ in range(3))
+
+    def causal(score, batch, head, row, column):
+        return torch.where(row >= column, score, -float("inf"))
+
+    found = compiled(lambda q, k, v: flex_attention(q, k, v, score_mod=causal), query, key, value)
+    expected = nn.functional.scaled_dot_product_attention(query.double(), key.double(), value.double(), is_causal=True)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_programs_in_cpp_are_refused_in_words():
+    from torch._inductor.codegen.common import get_device_op_overrides, init_backend_registration
+
+    init_backend_registration()
+    with pytest.raises(NotImplementedError, match="AOTInductor"):
+        get_device_op_overrides("supa").cpp_device_guard()

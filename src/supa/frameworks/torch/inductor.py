@@ -31,6 +31,8 @@ def install() -> None:
     after_import("torch._inductor.utils", lambda utils: utils.GPU_TYPES.append(NAME))
     after_import("torch._inductor.runtime.benchmarking", _tell_benchmarks)
     after_import("torch.nn.attention.flex_attention", _tell_flex_attention)
+    after_import("torch._inductor.kernel.flex.flex_decoding", _tell_flex_decoding)
+    after_import("torch._inductor.template_heuristics.triton", _tell_templates)
 
 
 def _tell_flex_attention(flex: ModuleType) -> None:
@@ -42,6 +44,37 @@ def _tell_flex_attention(flex: ModuleType) -> None:
             stock(query, key, value)
 
     flex.__dict__["_validate_device"] = validate
+
+
+def _tell_flex_decoding(decoding: ModuleType) -> None:
+    """It asks CUDA how many units there are to split the keys over."""
+
+    def get_split_k(batch: int, heads: int, length: int) -> int:
+        return max(2 * supa_module.get_device_properties().multi_processor_count // max(batch * heads, 1), 1)
+
+    decoding.__dict__["get_split_k"] = get_split_k
+
+
+def _tell_templates(templates: ModuleType) -> None:
+    """With max-autotune its products in Triton are tried in the tiles of our own."""
+    from supa.libs.blas.product import TILES
+
+    class Configs(templates.BaseConfigHeuristic):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.mm_configs = [
+                templates.GemmConfig(one.m, one.n, one.k, one.num_stages, one.num_warps) for one in TILES
+            ]
+
+    class Product(templates.MMTemplateConfigMixin, Configs):  # type: ignore[misc, name-defined]
+        """Products alone."""
+
+    class SumOfProducts(templates.AddMMConfigMixin, Product):  # type: ignore[misc, name-defined]
+        """Products and what is added to them."""
+
+    for template, with_sum in ((templates.mm_template, "addmm"), (templates.bmm_template, "baddbmm")):
+        templates.register_template_heuristic(template.uid, NAME)(Product)
+        templates.register_template_heuristic(template.uid, NAME, op_name=with_sum)(SumOfProducts)
 
 
 def _own_up_to_triton() -> None:
