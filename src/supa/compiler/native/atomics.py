@@ -10,7 +10,7 @@ from supa.compiler.native.formats import from_f32, is_small, to_f32
 from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.tiles import Evaluator, Index, descriptor_access
-from supa.compiler.native.vec import Vec, uniform
+from supa.compiler.native.vec import Vec, constant, uniform
 from supa.ir import ops
 from supa.ir.types import Scalar, Tile, element_of, shape_of
 
@@ -18,6 +18,7 @@ _INSTRUCTIONS = {
     "add": "add", "fadd": "fadd", "and": "and", "or": "or", "xor": "xor", "smax": "max", "smin": "min",
     "umax": "umax", "umin": "umin", "xchg": "xchg",
 }  # fmt: skip
+_DISTANCE = 16  # elements: hides the latency of memory behind that many atomic operations
 _ORDERS = {"relaxed": "monotonic", "acquire": "acquire", "release": "release", "acq_rel": "acq_rel"}
 
 AtomicOp = ops.AtomicRmw | ops.AtomicCas | ops.DescriptorReduce
@@ -28,6 +29,7 @@ def emit_atomic(generator: Generator, op: AtomicOp) -> None:
     """One atomic operation on a scalar or on every element of a tile."""
     shape = shape_of(op.value.type)
     loops = Loops(generator.emitter, generator.environment, shape, choose_space(shape, None, 1))
+    _ask_ahead(loops, op)
     old = _emit_element(loops.evaluator, op, loops.indices[0], loops.level)
     result = op.results[0] if op.results else None
     if result is not None and isinstance(result.type, Tile) and result.uses:
@@ -39,6 +41,22 @@ def emit_atomic(generator: Generator, op: AtomicOp) -> None:
     loops.finish()
     if result is not None and not isinstance(result.type, Tile):
         generator.environment.scalars[result] = old.name
+
+
+def _ask_ahead(loops: Loops, op: AtomicOp) -> None:
+    """Ask for the line of a later element: an atomic operation waits for its own and lets no other load go on."""
+    if isinstance(op, ops.DescriptorReduce) or not loops.shape or loops.shape[-1] < 2 * _DISTANCE:
+        return
+    ev, (*outer, last) = loops.evaluator, loops.indices[0]
+    later = ev.add(last, constant("i32", _DISTANCE))
+    ev.emitter.declare("declare i32 @llvm.umin.i32(i32, i32)")
+    name = ev.emit(later.level, f"call i32 @llvm.umin.i32(i32 {later.name}, i32 {loops.shape[-1] - 1})")
+    pointer = ev.at(op.pointer, (*outer, uniform("i32", name, later.level)))
+    if pointer.level < loops.level:
+        return  # all elements of a row at one address
+    ev.emitter.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    address = ev.emit(loops.level, f"inttoptr i64 {pointer.name} to ptr")
+    ev.run(loops.level, f"call void @llvm.prefetch.p0(ptr {address}, i32 1, i32 3, i32 1)")
 
 
 def _emit_element(ev: Evaluator, op: AtomicOp, index: Index, level: int) -> Vec:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from supa.base.dtypes import BF16, F32, F64, I8, I16, I32, DType
 from supa.base.errors import UnsupportedError
 from supa.compiler.native import kernels
+from supa.compiler.native.batches import batch_of
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.finite import ProductWatch
 from supa.compiler.native.generator import Generator, emits
@@ -135,11 +136,25 @@ def _multiply(
     from_zero: bool,
 ) -> None:
     m, n, k = size
+    emitter = generator.emitter
+    batch = None if prefix or from_zero else batch_of(generator, op, spec, k)
     with generator.scope():
-        left = place_left(generator, op, spec, m, k, prefix)
-        right = place_right(generator, op, spec, n, k, prefix)
-        name = kernels.require(generator.emitter, spec, m)
-        generator.emitter.do(
+        left = place_left(generator, op, spec, m, k, prefix, batch)
+        right = place_right(generator, op, spec, n, k, prefix, batch)
+        name = kernels.require(emitter, spec, m)
+        units = k // spec.per_step
+        steps = str(units) if batch is None else emitter.op(f"mul i64 {batch.done}, {units}")
+        call = (
             f"call void {name}(ptr {left.address}, i64 {left.row_bytes}, i64 {left.step_bytes}, ptr {right},"
-            f" ptr {sums}, i64 {m}, i64 {n}, i64 {k // spec.per_step}, i1 {'true' if from_zero else 'false'})"
+            f" ptr {sums}, i64 {m}, i64 {n}, i64 {steps}, i64 {units * (batch.turns if batch else 1)},"
+            f" i1 {'true' if from_zero else 'false'})"
         )
+        if batch is None:
+            emitter.do(call)
+            return
+        now, later = emitter.fresh_label("now"), emitter.fresh_label("later")
+        emitter.do(f"br i1 {batch.is_full}, label %{now}, label %{later}")
+        emitter.label(now)
+        emitter.do(call)
+        emitter.do(f"br label %{later}")
+        emitter.label(later)

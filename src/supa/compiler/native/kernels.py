@@ -14,6 +14,10 @@ from supa.compiler.native.lanes import suffix
 _LLVM = {F32: "float", F64: "double", I32: "i32", I16: "i32", I8: "i32", BF16: "i32"}
 
 
+_MOST_PANEL_BYTES = 16 << 10  # with the sums and the rows of a register tile beside it in the nearest cache
+_MOST_TURNS = 4
+
+
 @dataclass(frozen=True, kw_only=True)
 class KernelSpec:
     """One kernel: operands of `input_type`, sums of `sum_type`, `vectors` vectors of `lanes` columns at a time."""
@@ -47,6 +51,12 @@ def specify(input_type: DType, sum_type: DType, n: int, width: int) -> KernelSpe
     return KernelSpec(
         input_type=input_type, sum_type=sum_type, lanes=lanes, vectors=2 if n >= 2 * lanes else 1, wide=wide
     )
+
+
+def turns_at_once(spec: KernelSpec, k: int) -> int:
+    """How many turns of a loop, of depth k each, one call may take: sums are then fetched and put back less often."""
+    turns = min(_MOST_TURNS, _MOST_PANEL_BYTES // (k * spec.columns * spec.input_type.bytes))
+    return 1 << (turns.bit_length() - 1) if turns > 1 else 1
 
 
 def require(emitter: Emitter, spec: KernelSpec, m: int) -> str:
@@ -103,13 +113,13 @@ def _kernel_text(emitter: Emitter, spec: KernelSpec, rows: int, name: str) -> st
     tile = [(row, part) for row in range(rows) for part in range(vectors)]
     text = [
         f"define internal void {name}(ptr noalias %a, i64 %am, i64 %ak, ptr noalias %b, ptr noalias %c, i64 %m, i64 %n,"
-        f" i64 %k, i1 %zero) noinline {{",
+        f" i64 %k, i64 %panel.steps, i1 %zero) noinline {{",
         "entry:",
         f"  %cm = mul i64 %n, {sum_bytes}",
         "  br label %panel",
         "panel:",
         "  %j = phi i64 [ 0, %entry ], [ %j.next, %panel.next ]",
-        "  %panel.start = mul i64 %j, %k",
+        "  %panel.start = mul i64 %j, %panel.steps",
         f"  %panel.at = getelementptr {unit}, ptr %b, i64 %panel.start",
         *(_excess(emitter, spec) if spec.input_type is I8 else ["  br label %ranges", "ranges:"]),
         "  br label %group",

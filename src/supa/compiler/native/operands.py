@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from supa.base.dtypes import F32, F64, I8, I32, DType
 from supa.compiler.native import kernels, panels
-from supa.compiler.native.buffers import Buffer
+from supa.compiler.native.batches import Batch
+from supa.compiler.native.buffers import Buffer, tile_bytes
 from supa.compiler.native.formats import from_f32, to_f32
 from supa.compiler.native.generator import Generator
 from supa.compiler.native.kernels import KernelSpec
@@ -18,7 +19,7 @@ from supa.compiler.native.tiles import Evaluator, Index
 from supa.compiler.native.vec import Vec, constant, vector
 from supa.ir import ops
 from supa.ir.core import Op, Value
-from supa.ir.types import element_of
+from supa.ir.types import element_of, shape_of, storage_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,21 +134,62 @@ def _direct(generator: Generator, op: ops.Dot, operand: _Operand, spec: KernelSp
     return buffer if fits and not _rounded(generator, op) else None
 
 
-def place_left(generator: Generator, op: ops.Dot, spec: KernelSpec, m: int, k: int, prefix: Index) -> Placed:
-    """The left operand, where it is or in a buffer of its own."""
+def place_left(
+    generator: Generator, op: ops.Dot, spec: KernelSpec, m: int, k: int, prefix: Index, batch: Batch | None
+) -> Placed:
+    """The left operand, where it is or in a buffer of its own; of all turns of a batch, from its first."""
     operand = replace(_peel(generator, op.left), unsigned=spec.input_type is I8)
-    if operand.swapped and spec.per_step > 1:
-        packed = generator.new_buffer((1, k // spec.per_step, m), I32)
-        _pack_units(generator, op, operand, spec, (m, k), prefix, packed, False)
-        return Placed(address=packed.address, row_bytes=4, step_bytes=4 * m)
-    size = spec.input_type.bytes
-    buffer = _direct(generator, op, operand, spec) if not prefix else None
-    shape = (k, m) if operand.swapped else (m, k)
+    size, turns = spec.input_type.bytes, batch.turns if batch is not None else 1
+    upright = not operand.swapped and _runs_down(generator, operand)  # in memory a column is contiguous, not a row
+    if (operand.swapped or upright) and spec.per_step > 1:
+        steps = k // spec.per_step
+        first, address = _room(generator, (1, steps, m), I32, batch, steps * m * 4)
+        _pack_units(generator, op, operand, spec, (m, k), prefix, Buffer(address, (1, steps, m), I32, 0, 0), upright)
+        return Placed(address=first, row_bytes=4, step_bytes=4 * m)
+    buffer = _direct(generator, op, operand, spec) if not prefix and batch is None else None
+    if operand.swapped or upright:
+        first, address = _room(generator, (k, m), spec.input_type, batch, k * m * size, buffer)
+        if buffer is None:
+            made = Buffer(address, (k, m), spec.input_type, 0, 0)
+            _store_rows(generator, op, operand, spec, made, m, prefix, 0, upright)
+        return Placed(address=first, row_bytes=size, step_bytes=m * size)
+    first, address = _room(generator, (m, k), spec.input_type, batch, k * size, buffer)
     if buffer is None:
-        buffer = _store_rows(generator, op, operand, spec, shape, prefix, 0 if operand.swapped else 1)
-    if operand.swapped:
-        return Placed(address=buffer.address, row_bytes=size, step_bytes=m * size)
-    return Placed(address=buffer.address, row_bytes=k * size, step_bytes=spec.per_step * size)
+        made = Buffer(address, (m, turns * k), spec.input_type, 0, 0)
+        _store_rows(generator, op, operand, spec, made, k, prefix, 1)
+    return Placed(address=first, row_bytes=turns * k * size, step_bytes=spec.per_step * size)
+
+
+def _runs_down(generator: Generator, operand: _Operand) -> bool:
+    """Whether a tile is loaded from addresses whose distance along its last dimension is not one element."""
+    load = operand.source.op
+    if not isinstance(load, ops.Load) or operand.source in generator.environment.buffers:
+        return False
+    *outer, columns = shape_of(load.result.type)
+    lanes = min(generator.width, columns)
+    if lanes == 1:
+        return False
+    probe = Evaluator(generator.emitter, lanes, [[]], generator.environment)  # what it emits is thrown away
+    pointer = probe.at(load.pointer, (*(constant("i32", 0) for _ in outer), Vec("linear", "i32", "0", 0, 1)))
+    return pointer.is_linear and pointer.step != storage_bytes(element_of(load.result.type))
+
+
+def _room(
+    generator: Generator,
+    shape: tuple[int, ...],
+    element: DType,
+    batch: Batch | None,
+    step: int,
+    known: Buffer | None = None,
+) -> tuple[str, str]:
+    """A tile's place: where the batch begins and, `step` bytes further for each turn before, where this turn's is."""
+    if known is not None:
+        return known.address, known.address
+    if batch is None:
+        address = generator.new_buffer(shape, element).address
+        return address, address
+    first = generator.lasting(batch.turns * tile_bytes(shape, element), clear=False)
+    return first, batch.place(generator, first, step)
 
 
 def _store_rows(
@@ -155,37 +197,53 @@ def _store_rows(
     op: ops.Dot,
     operand: _Operand,
     spec: KernelSpec,
-    shape: tuple[int, int],
+    made: Buffer,
+    columns: int,
     prefix: Index,
     along: int,
-) -> Buffer:
-    """The operand row by row, in the kernel's input format; k runs along dimension `along`."""
-    buffer = generator.new_buffer(shape, spec.input_type)
+    upright: bool = False,
+) -> None:
+    """The operand row by row, in the kernel's input format, in the first columns of `made`; k runs along `along`.
+
+    `upright`: rows of `made` are the operand's columns.
+    """
+    shape = (made.shape[0], columns)
     lanes = _operand_lanes(generator, operand) if spec.per_step > 1 else generator.width
-    loops = Loops(generator.emitter, generator.environment, shape, choose_space(shape, None, lanes))
+    space = choose_space(shape, None, lanes)
+    loops = Loops(generator.emitter, generator.environment, shape, columns_first(space) if upright else space)
     ev, index = loops.evaluator, loops.indices[0]
-    value = _device_form(generator, ev, op, _read(ev, op, operand, (*prefix, *index), spec))
+    at = (*prefix, *(index[::-1] if upright else index))
+    value = _device_form(generator, ev, op, _read(ev, op, operand, at, spec))
     if operand.unsigned:
         value = _as_unsigned(ev, value)
-    _fetch_ahead(ev, operand, (*prefix, *index), len(prefix) + along, shape[along])
-    ev.write_buffer(buffer, index, value, loops.level)
+    _fetch_ahead(ev, operand, at, len(prefix) + (1 - along if upright else along), shape[along])
+    ev.write_buffer(made, index, value, loops.level)
     loops.finish()
-    return buffer
 
 
-def place_right(generator: Generator, op: ops.Dot, spec: KernelSpec, n: int, k: int, prefix: Index) -> str:
-    """The right operand in panels of `spec.columns` columns: [panel][k step][column]."""
+def place_right(
+    generator: Generator, op: ops.Dot, spec: KernelSpec, n: int, k: int, prefix: Index, batch: Batch | None
+) -> str:
+    """The right operand in panels of `spec.columns` columns: [panel][k step][column]; a batch's turns one panel."""
     operand = _peel(generator, op.right)
-    load, address = operand.source.op, None
+    turns = batch.turns if batch is not None else 1
+    element = I32 if spec.per_step > 1 else spec.input_type
+    shape = (n // spec.columns, k // spec.per_step, spec.columns)
+    step = shape[1] * shape[2] * element.bytes
+
+    def pack(target: str) -> None:
+        with generator.scope():
+            made = Buffer(target, (shape[0], turns * shape[1], shape[2]), element, 0, 0)
+            _pack_right(generator, op, operand, spec, (n, k), prefix, made)
+
+    load = operand.source.op
     if isinstance(load, ops.Load) and operand.source not in generator.environment.buffers and not prefix:
-        size = n * k * spec.input_type.bytes
-
-        def pack(target: str) -> None:
-            with generator.scope():
-                _pack_right(generator, op, operand, spec, (n, k), prefix, target)
-
-        address = panels.place(generator, op, load, size, pack)
-    return address or _pack_right(generator, op, operand, spec, (n, k), prefix, None)
+        address = panels.place(generator, op, load, tile_bytes(shape, element), pack, batch, step)
+        if address is not None:
+            return address
+    first, address = _room(generator, shape, element, batch, step)
+    pack(address)
+    return first
 
 
 def _pack_right(
@@ -195,24 +253,22 @@ def _pack_right(
     spec: KernelSpec,
     size: tuple[int, int],
     prefix: Index,
-    target: str | None,
-) -> str:
-    """Panels at `target`, or in a buffer of their own."""
+    made: Buffer,
+) -> None:
+    """Write the panels into `made`, which may have more steps than these."""
     n, k = size
     units = k // spec.per_step
-    element = I32 if spec.per_step > 1 else spec.input_type
-    shape = (n // spec.columns, units, spec.columns)
-    made = Buffer(target, shape, element, 0, 0) if target is not None else generator.new_buffer(shape, element)
     block = kernels.transpose_block(spec, n, units)
     if operand.swapped and block:
         rows = _direct(generator, op, operand, spec) if not prefix else None
-        rows = rows or _store_rows(generator, op, operand, spec, (n, k), prefix, 1)
+        if rows is None:
+            rows = generator.new_buffer((n, k), spec.input_type)
+            _store_rows(generator, op, operand, spec, rows, k, prefix, 1)
         _transpose_into_panels(generator, spec, rows, made, n, units, block)
     elif spec.per_step > 1:
         _pack_units(generator, op, operand, spec, (n, k), prefix, made, operand.swapped)
     else:
         _pack_plain(generator, op, operand, spec, (n, k), prefix, made)
-    return made.address
 
 
 def _pack_plain(
@@ -331,7 +387,7 @@ def _transpose_into_panels(
         source = emitter.op(f"getelementptr i32, ptr {rows.address}, i64 {emitter.op(f'add i64 {start}, {unit}')}")
         panel = emitter.op(f"udiv i64 {row}, {spec.columns}")
         inside = emitter.op(f"urem i64 {row}, {spec.columns}")
-        base = emitter.op(f"mul i64 {panel}, {units * spec.columns}")
+        base = emitter.op(f"mul i64 {panel}, {made.shape[1] * spec.columns}")
         along = emitter.op(f"mul i64 {unit}, {spec.columns}")
         offset = emitter.op(f"add i64 {emitter.op(f'add i64 {base}, {along}')}, {inside}")
         target = emitter.op(f"getelementptr i32, ptr {made.address}, i64 {offset}")

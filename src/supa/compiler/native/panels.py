@@ -11,34 +11,48 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from supa.compiler.native.batches import Batch, at_most, turn_of, turns_of
 from supa.compiler.native.emitter import llvm_bits, register_type
 from supa.compiler.native.generator import Generator
 from supa.compiler.native.sharing import is_shared, leaves
 from supa.ir import ops
-from supa.ir.core import Value
-from supa.ir.types import element_of
+from supa.ir.core import Block, Value
+from supa.ir.types import element_of, shape_of
 
 BUDGET_BYTES = 2 << 20
 """What a thread keeps for one kernel, all its operands together."""
 
-_MOST_SLOTS = 64
+_MOST_SLOTS = 256
 
 
-def place(generator: Generator, op: ops.Dot, load: ops.Load, size: int, pack: Callable[[str], None]) -> str | None:
-    """Where the packed tile of `size` bytes is; `pack` writes it if it is not there yet. None: it is not shared."""
+def place(
+    generator: Generator,
+    op: ops.Dot,
+    load: ops.Load,
+    size: int,
+    pack: Callable[[str], None],
+    batch: Batch | None,
+    step: int,
+) -> str | None:
+    """Where the packed tile of `size` bytes is; `pack` writes it if it is not there yet. None: it is not shared.
+
+    With a batch it lies `step` bytes behind the turn before, and the address is that of the batch's first.
+    """
     planner = generator.planner
     if generator.environment.checks is not None or not planner.shared or not is_shared(load):
         return None
-    count = min(_MOST_SLOTS, BUDGET_BYTES // planner.shared // size)
+    turns = batch.turns if batch is not None else 1
+    count = min(_MOST_SLOTS, BUDGET_BYTES // planner.shared // size) // turns * turns
     scalars = leaves(load)
     if count < 2 or scalars is None:
         return None
     emitter, words = generator.emitter, 1 + len(scalars)
     tags = generator.lasting(count * words * 8, clear=True)
     slots = generator.lasting(count * size, clear=False)
-    slot = _slot(generator, op, count)
+    slot = _slot(generator, op, scalars, count, shape_of(op.right.type)[-1], turns)
     tag = emitter.op(f"getelementptr i64, ptr {tags}, i64 {emitter.op(f'mul i64 {slot}, {words}')}")
-    address = emitter.op(f"getelementptr i8, ptr {slots}, i64 {emitter.op(f'mul i64 {slot}, {size}')}")
+    first = slot if batch is None else emitter.op(f"sub i64 {slot}, {batch.phase}")
+    address = emitter.op(f"getelementptr i8, ptr {slots}, i64 {emitter.op(f'mul i64 {first}, {size}')}")
     key = ["1", *(_bits(generator, value) for value in scalars)]
     places = [emitter.op(f"getelementptr i64, ptr {tag}, i64 {number}") for number in range(words)]
     same = "true"
@@ -48,7 +62,7 @@ def place(generator: Generator, op: ops.Dot, load: ops.Load, size: int, pack: Ca
     miss, ready = emitter.fresh_label("miss"), emitter.fresh_label("packed")
     emitter.do(f"br i1 {same}, label %{ready}, label %{miss}")
     emitter.label(miss)
-    pack(address)
+    pack(address if batch is None else batch.place(generator, address, step))
     for word, at in zip(key, places, strict=True):
         emitter.do(f"store i64 {word}, ptr {at}")
     emitter.do(f"br label %{ready}")
@@ -56,19 +70,41 @@ def place(generator: Generator, op: ops.Dot, load: ops.Load, size: int, pack: Ca
     return address
 
 
-def _slot(generator: Generator, op: ops.Dot, count: int) -> str:
-    """The number of the loop's turn; all turns beyond the slots share the last one."""
+def _slot(generator: Generator, op: ops.Dot, scalars: list[Value], count: int, columns: int, turns: int) -> str:
+    """The number of a slot, from the loop's turn; a batch of `turns` has neighbouring ones.
+
+    A loop that takes fewer turns than there are slots begins elsewhere for other columns; where it takes more, all
+    batches beyond the slots share the last ones.
+    """
     loop = op.parent.parent if op.parent is not None else None
     if not isinstance(loop, ops.For):
         return "0"
     emitter = generator.emitter
-    at = generator.environment.scalars[loop.regions[0].args[0]]
-    lower, step = generator.scalar(loop.lower), generator.scalar(loop.step)
-    passed = emitter.op(f"sub {step.type} {at}, {lower.name}")
-    turn = emitter.op(f"udiv {step.type} {passed}, {step.name}")
-    wide = turn if step.type == "i64" else emitter.op(f"zext {step.type} {turn} to i64")
-    emitter.declare("declare i64 @llvm.umin.i64(i64, i64)")
-    return emitter.op(f"call i64 @llvm.umin.i64(i64 {wide}, i64 {count - 1})")
+    turn, all_turns = turn_of(generator, loop), turns_of(generator, loop)
+    batch = emitter.op(f"udiv i64 {turn}, {turns}")
+    batches = emitter.op(f"udiv i64 {emitter.op(f'add i64 {all_turns}, {turns - 1}')}, {turns}")
+    blocks = "0"
+    for value in scalars:
+        if not _is_inside(value, loop):
+            block = emitter.op(f"lshr i64 {_bits(generator, value)}, {columns.bit_length() - 1}")
+            blocks = emitter.op(f"add i64 {blocks}, {block}")
+    spread = emitter.op(f"add i64 {batch}, {emitter.op(f'mul i64 {blocks}, {batches}')}")
+    place = emitter.op(f"urem i64 {spread}, {count // turns}")
+    few = emitter.op(f"icmp ult i64 {batches}, {count // turns}")
+    chosen = emitter.op(f"select i1 {few}, i64 {place}, i64 {at_most(generator, batch, count // turns - 1)}")
+    first = emitter.op(f"mul i64 {chosen}, {turns}")
+    phase = emitter.op(f"sub i64 {turn}, {emitter.op(f'mul i64 {batch}, {turns}')}")
+    return emitter.op(f"add i64 {first}, {phase}")
+
+
+def _is_inside(value: Value, loop: ops.For) -> bool:
+    """Whether a scalar is made anew in every turn of the loop."""
+    block = value.owner if isinstance(value.owner, Block) else value.op.parent if value.op is not None else None
+    while block is not None:
+        if block.parent is loop:
+            return True
+        block = block.parent.parent if block.parent is not None else None
+    return False
 
 
 def _bits(generator: Generator, value: Value) -> str:
