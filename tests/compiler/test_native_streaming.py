@@ -1,6 +1,7 @@
 """Which kernels have stores past the caches: none that tells other blocks of what it wrote before its end."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -53,3 +54,16 @@ def test_kernels_without_them(more):
 
 def test_hosts_without_wide_vectors_have_none():
     assert "nontemporal" not in text_of("", bits=128)
+
+
+def test_each_store_past_the_caches_asks_for_its_own_size():
+    """Where vectors of 32 bytes asked for addresses that fit 64, every other one went through the caches instead."""
+    text = text_of("""    %20 = cast %2 {kind="trunc"} : (tile<64xi32>) -> tile<64xi16>
+    %21 = cast %1 {kind="bitcast"} : (ptr<i32>) -> ptr<i16>
+    %22 = splat %21 : (ptr<i16>) -> tile<64xptr<i16>>
+    %23 = addptr %22, %2 : (tile<64xptr<i16>>, tile<64xi32>) -> tile<64xptr<i16>>
+    store %23, %20, _ : (tile<64xptr<i16>>, tile<64xi16>) -> ()
+""")
+    asked = re.findall(r"or i64 %\w+, (\d+)", text)
+    stored = re.findall(r"store <16 x (i\d+)>.*!nontemporal", text)
+    assert stored == ["i32", "i16"] and asked == ["63", "31"]

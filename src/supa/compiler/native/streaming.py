@@ -31,7 +31,7 @@ def stream_bits(generator: Generator, nest: Nest) -> str:
     written = emitter.op(f"mul i64 {generator.turns[-1]}, {prod(nest.shape) * sum(sizes)}")
     large = emitter.op(f"icmp sgt i64 {written}, {generator.host.cache_bytes // 4}")
     generator.streams = True
-    return emitter.op(f"select i1 {large}, i64 {max(sizes) * generator.width - 1}, i64 -1")
+    return emitter.op(f"select i1 {large}, i64 0, i64 -1")
 
 
 def enter_loop(generator: Generator, op: ops.For, lower: str, upper: str, step: str) -> None:
