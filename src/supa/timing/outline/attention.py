@@ -17,6 +17,7 @@ import numpy as np
 
 from supa.timing.mechanisms import PARTS_AT_ONCE
 from supa.timing.outline.estimate import Estimate, capped, joined
+from supa.timing.outline.gemm import fetches_ahead
 from supa.timing.outline.rates import Rates
 from supa.timing.outline.rows import far_share, near_bandwidth
 
@@ -130,10 +131,12 @@ def _alone_s(rates: Rates, shape: Heads, tile: Tile) -> float:
     """The same for a block that has its CU for itself.
 
     Where shared memory holds one tile of keys and one of values, values travel during the first product and keys
-    during the rest, and what is missing then is waited for. Producers of the third generation are a tile ahead.
+    during the rest, and what is missing then is waited for. Producers of the third generation are a tile ahead, where
+    there is room for two of each or tiles are asked for into the L2 first.
     """
     step = _step_s(rates, shape, tile)
-    if rates.direct:
+    two_of_each = (tile.rows + 4 * tile.keys) * shape.head_dim * WIDTH
+    if rates.direct and (two_of_each <= rates.shared_per_block_bytes or fetches_ahead(rates)):
         return step
     first = tile.rows * tile.keys * shape.head_dim / rates.cu_mac_per_s
     loading = rates.l2_latency_s + rates.miss_latency_s
@@ -174,8 +177,9 @@ def _walk(rates: Rates, shape: Heads, tile: Tile, packed: bool) -> tuple[float, 
     steps = np.ceil(last / tile.keys)
     grid = shape.batch * (shape.kv_heads if packed else shape.heads)
     step, start = _step_s(rates, shape, tile), _ends_s(rates, shape, tile, min(rows, tile.rows))
-    longest = float(steps[-1]) * _alone_s(rates, shape, tile) + start
-    total = grid * (float(steps.sum()) * step + blocks * start / _resident(rates))
+    alone, resident = _alone_s(rates, shape, tile), _resident(rates)
+    longest = float(steps[-1]) * alone + start
+    total = grid * (float(steps.sum()) * max(step, alone / resident) + blocks * start / resident)
     tail = PLANNED_TAIL if rates.direct else TAIL
     compute = longest if grid * blocks <= rates.cus else max(longest, total / rates.cus + tail * longest)
     macs = grid * float(steps.sum()) * 2 * tile.rows * tile.keys * shape.head_dim

@@ -128,7 +128,7 @@ def _depths(rates: Rates) -> tuple[int, ...]:
     return (deep,) if rates.direct and rates.shared_per_block_bytes > SMALL_SHARED else (deep // 2, deep)
 
 
-def _fetches_ahead(rates: Rates) -> bool:
+def fetches_ahead(rates: Rates) -> bool:
     """With little shared memory a good library asks for tiles into the L2 first: stages hide its latency alone."""
     return rates.multicast and rates.shared_per_block_bytes < SMALL_SHARED
 
@@ -181,7 +181,7 @@ def times_of(rates: Rates, m: Any, n: Any, k: Any, space: Space) -> tuple[np.nda
         space=space,
         operand_bytes=operand_bytes,
         carried=carried,
-        far_s=0.0 if _fetches_ahead(rates) else rates.miss_latency_s,
+        far_s=0.0 if fetches_ahead(rates) else rates.miss_latency_s,
         busy=np.minimum(tiles, rates.cus),
     )
     compute = rounds * loads.group(turns, together) + (left > 0) * loads.group(turns, np.maximum(left, 1))
