@@ -137,3 +137,17 @@ def test_draws_follow_their_chances():
     with pytest.raises(RuntimeError, match="probability tensor contains"):
         (chances - 1).multinomial(1)
     assert "aten::multinomial" not in {name for name, count in torch.supa.host_operators().items() if count > 1}
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean"])
+@pytest.mark.parametrize("padding", [None, 2])
+def test_embeddings_in_bags(mode, padding):
+    def of_table(table, indices, begins):
+        table = table.detach().requires_grad_()
+        factors = torch.arange(1, 9, device=table.device).to(table.dtype) if mode == "sum" else None
+        found = torch.nn.functional.embedding_bag(indices, table, begins, mode=mode, padding_idx=padding,
+                                                  per_sample_weights=factors)  # fmt: skip
+        return found, torch.autograd.grad(found.square().sum(), table)[0]
+
+    begins = torch.tensor([0, 3, 3, 5])  # the second bag is empty
+    check_on_device(of_table, torch.randn(6, 4), torch.tensor([1, 2, 2, 5, 0, 1, 3, 2]), begins, tolerance=1e-4)

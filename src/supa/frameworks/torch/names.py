@@ -95,6 +95,13 @@ RANKS = (
     "_cummax_helper", "_cummin_helper",
 )  # fmt: skip
 
+BAGS = (
+    "_embedding_bag",
+    "_embedding_bag_forward_only",
+    "_embedding_bag_backward",
+    "_embedding_bag_per_sample_weights_backward",
+)
+
 COMPOSED = (
     "roll", "masked_fill_.Tensor", "linspace.out", "logspace.out", "histc", "bincount", "_cdist_forward",
     "_cdist_backward", "addmv", "addmv_", "addmv.out", "addbmm", "addbmm_", "addbmm.out",
@@ -157,6 +164,7 @@ NAMES = tuple(
             *ALONG,
             *VALUES,
             *RANKS,
+            *BAGS,
             *COMPOSED,
             *VOLUMES,
             *COMPLEX,
