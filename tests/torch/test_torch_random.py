@@ -52,3 +52,20 @@ def test_draws_in_fp64_have_53_bits_and_their_moments():
     assert abs(torch.full((50000,), 0.25, **kind).bernoulli().mean().item() - 0.25) < 0.02
     assert torch.empty(50000, **kind).uniform_(-0.1, 0.1).abs().max().item() <= 0.1
     assert torch.supa.host_operators() == before
+
+
+def test_a_program_s_own_generator_draws_on_the_device():
+    before = torch.supa.host_operators()
+    generator = torch.Generator("supa").manual_seed(3)
+    kind = {"device": "supa", "generator": generator}
+
+    def draws():
+        return [torch.randn(5, **kind), torch.rand(5, **kind), torch.randint(9, (5,), **kind),
+                torch.randperm(5, **kind), torch.ones(5, device="supa").multinomial(3, generator=generator)]  # fmt: skip
+
+    first, later = draws(), draws()
+    generator.manual_seed(3)
+    for one, again in zip(first, draws(), strict=True):
+        assert torch.equal(one, again)
+    assert not torch.equal(first[0], later[0])
+    assert torch.supa.host_operators() == before

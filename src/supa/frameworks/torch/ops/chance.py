@@ -1,7 +1,8 @@
-"""Operators that draw random numbers from the device's own generator. Not here: its state (`random`, `csrc`)."""
+"""Operators that draw random numbers from a generator of the device. Not here: its state (`random`, `csrc`)."""
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, apply, operand, wide
 from supa.frameworks.torch.ops.indexing import grid_of
 from supa.frameworks.torch.ops.moves import contiguous, copy_into
-from supa.frameworks.torch.recorder import Declined, Number, Recorder
+from supa.frameworks.torch.recorder import Declined, Number, Offset, Recorder, Seed
 from supa.libs.rand import draws
 
 Tensor = torch.Tensor
@@ -24,15 +25,22 @@ _EXACT = {
 }  # bits of whole numbers that a float holds
 
 
-def refuse_generator(generator: Any) -> None:
-    """Only the device's own generator draws in kernels. Raises `Declined` for a program's own, which the host serves,
-    and RuntimeError, as on GPUs, for another device's.
-    """
-    if generator is None:
-        return
-    if generator.device.type != "supa":
+def check_generator(generator: Any) -> None:
+    """Raises RuntimeError, as on GPUs, for another device's generator."""
+    if generator is not None and generator.device.type != "supa":
         raise RuntimeError(f"Expected a 'supa' device type for generator but found '{generator.device.type}'")
-    raise Declined
+
+
+def _drawn(recorder: Recorder, generator: Any, count: int) -> tuple[Seed | int, Offset | int]:
+    """Seed and offset for `count` numbers, of the device's generator or of one of the program's own."""
+    check_generator(generator)
+    if generator is None:
+        return recorder.seed(), recorder.offset(count)
+    recorder.never()  # a recipe knows the device's generator only
+    seed, offset = struct.unpack("<QQ", generator.get_state().numpy().tobytes())
+    after = struct.pack("<QQ", seed, offset + -(-count // 4) * 4)
+    generator.set_state(torch.frombuffer(bytearray(after), dtype=torch.uint8))
+    return seed, offset
 
 
 def _target(recorder: Recorder, x: Tensor) -> Tensor:
@@ -45,7 +53,6 @@ def _settled(recorder: Recorder, made: Tensor, x: Tensor) -> Tensor:
 
 def _draw(recorder: Recorder, x: Tensor, kind: str, a: float, b: float, generator: Any) -> Tensor:
     whole = kind in ("bernoulli", "geometric")
-    refuse_generator(generator)
     if not (x.dtype in _REAL or (whole and x.dtype in INTEGERS)):
         raise Declined
     if not x.numel():
@@ -54,11 +61,11 @@ def _draw(recorder: Recorder, x: Tensor, kind: str, a: float, b: float, generato
     block, blocks = grid_of(made.numel())
     if x.dtype == torch.float64:
         numbers = (*wide(Number(float(a)), "f64"), *wide(Number(float(b)), "f64"))
-        recorder.run(draws.draw_wide, blocks, made, made.numel(), *numbers, recorder.seed(),
-                     recorder.offset(made.numel()), KIND=kind, BLOCK=block)  # fmt: skip
+        recorder.run(draws.draw_wide, blocks, made, made.numel(), *numbers,
+                     *_drawn(recorder, generator, made.numel()), KIND=kind, BLOCK=block)  # fmt: skip
         return _settled(recorder, made, x)
-    recorder.run(draws.draw, blocks, made, made.numel(), float(a), float(b), recorder.seed(),
-                 recorder.offset(made.numel()), KIND=kind, BLOCK=block)  # fmt: skip
+    recorder.run(draws.draw, blocks, made, made.numel(), float(a), float(b),
+                 *_drawn(recorder, generator, made.numel()), KIND=kind, BLOCK=block)  # fmt: skip
     return _settled(recorder, made, x)
 
 
@@ -117,27 +124,25 @@ def _bernoulli_of(recorder: Recorder, x: Tensor, p: Tensor, generator: Any) -> T
 
 
 def _chances(recorder: Recorder, out: Tensor, p: Tensor, generator: Any) -> Tensor:
-    refuse_generator(generator)
     if p.dtype not in _REAL or out.dtype not in (*_REAL, *INTEGERS):
         raise Declined
     if out.numel():
         p = contiguous(recorder, p)
         block, blocks = grid_of(out.numel())
-        recorder.run(draws.chances, blocks, out, p, out.numel(), recorder.seed(), recorder.offset(out.numel()),
+        recorder.run(draws.chances, blocks, out, p, out.numel(), *_drawn(recorder, generator, out.numel()),
                      BLOCK=block)  # fmt: skip
     return out
 
 
 def _integers(recorder: Recorder, x: Tensor, low: int, high: int, generator: Any) -> Tensor:
-    refuse_generator(generator)
     if x.dtype not in (*_REAL, *INTEGERS) or not 0 < high - low < _WIDEST:
         raise Declined
     if not x.numel():
         return x
     made = _target(recorder, x)
     block, blocks = grid_of(made.numel())
-    recorder.run(draws.integers, blocks, made, made.numel(), low, high - low, recorder.seed(),
-                 recorder.offset(made.numel()), BLOCK=block)  # fmt: skip
+    recorder.run(draws.integers, blocks, made, made.numel(), low, high - low,
+                 *_drawn(recorder, generator, made.numel()), BLOCK=block)  # fmt: skip
     return _settled(recorder, made, x)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.kernels import device_op
-from supa.frameworks.torch.ops.chance import refuse_generator
+from supa.frameworks.torch.ops.chance import check_generator
 from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS
 from supa.frameworks.torch.ops.masks import places, reads_values
 from supa.frameworks.torch.recorder import Declined, Recorder
@@ -118,11 +118,11 @@ def _consecutive(
 
 @device_op("randperm.generator_out")
 def _permutation(recorder: Recorder, n: int, generator: Any, out: Tensor) -> Tensor:
-    refuse_generator(generator)
+    check_generator(generator)
     if n < 1 or out.dtype not in (*FLOATS, *INTEGERS, torch.float64):
         raise Declined
     keys = recorder.new((n,), torch.int64)
-    keys.random_()
+    keys.random_(generator=generator)
     return _settled(keys.argsort(stable=True).to(out.dtype), out)
 
 
@@ -131,7 +131,7 @@ def _multinomial(recorder: Recorder, chances: Tensor, count: int, replaces: bool
     """Drawn by thresholds in the running sum, or without replacement as the first of exponential races."""
     classes = chances.shape[-1] if chances.dim() else 0
     known = chances.dim() in (1, 2) and chances.dtype in (*FLOATS, torch.float64)
-    refuse_generator(generator)
+    check_generator(generator)
     if not known or not 0 < count <= (_MOST_CLASSES if replaces else classes) or not chances.numel():
         raise Declined
     reads_values(recorder)
@@ -141,8 +141,11 @@ def _multinomial(recorder: Recorder, chances: Tensor, count: int, replaces: bool
         raise Declined  # the host words the error
     wide = chances.to(torch.float64 if chances.dtype == torch.float64 else torch.float32)
     if not replaces:
-        races = torch.empty_like(wide).exponential_()
+        races = torch.empty_like(wide).exponential_(generator=generator)
         return (wide / races).topk(count, dim=-1).indices
     ends = wide.cumsum(-1)
-    drawn = torch.rand(*chances.shape[:-1], count, dtype=wide.dtype, device=chances.device) * ends[..., -1:]
+    drawn = (
+        torch.rand(*chances.shape[:-1], count, dtype=wide.dtype, device=chances.device, generator=generator)
+        * ends[..., -1:]
+    )
     return torch.searchsorted(ends, drawn, right=True).clamp_max(classes - 1)
