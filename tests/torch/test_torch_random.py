@@ -61,7 +61,8 @@ def test_a_program_s_own_generator_draws_on_the_device():
 
     def draws():
         return [torch.randn(5, **kind), torch.rand(5, **kind), torch.randint(9, (5,), **kind),
-                torch.randperm(5, **kind), torch.ones(5, device="supa").multinomial(3, generator=generator)]  # fmt: skip
+                torch.randperm(5, **kind),
+                torch.ones(5, device="supa").multinomial(3, generator=generator)]  # fmt: skip
 
     first, later = draws(), draws()
     generator.manual_seed(3)
