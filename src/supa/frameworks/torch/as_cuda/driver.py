@@ -27,7 +27,7 @@ def install() -> None:
     cuda.get_allocator_backend = cuda.memory.get_allocator_backend = lambda: "native"
     core: Any = torch._C
     core.__getattr__ = _missing
-    torch.set_default_tensor_type = set_default_tensor_type  # type: ignore[assignment]
+    torch.set_default_tensor_type = set_default_tensor_type
 
 
 def _missing(name: str) -> Any:
