@@ -164,7 +164,7 @@ def test_conversions():
     [
         "mov.u32 $0, %tid.x;",
         "mov.u32 $0, $1; bra there;",
-        "again: mov.b32 $0, $1; bra again;",
+        "a: mov.b32 $0, $1; b: @p bra a; nanosleep 1; bra b;",
         "@p mov.b32 $0, $1;",
         "shfl.sync.bfly.b32 $0, $1, 16, 31, 0xffffffff;",
         "cvt.rn.satfinite.e3m2x2.f32 $0, $1, $1;",

@@ -151,7 +151,10 @@ assembly("PTX that is no instruction", "mov.b32 $0, [;")
 assembly("a PTX instruction that is not known", "cp.async.wait_all.b32 $0;")
 assembly("a PTX instruction across threads", "shfl.sync.bfly.b32 $0, $1, 1, 31, 0xffffffff;")
 assembly("a PTX branch without a label", "mov.b32 $0, $1; bra there;")
-assembly("a PTX loop", "again: mov.b32 $0, $1; bra again;")
+assembly(
+    "a PTX branch into a loop",
+    ".reg .pred p; setp.eq.u32 p, $1, 0; a: mov.b32 $0, $1; b: @p bra a; nanosleep 1; @p bra b;",
+)
 assembly("a PTX register that was not written", "mov.b32 $0, x;")
 assembly("a PTX register of threads", "mov.u32 $0, %tid.x;")
 assembly("a word as a PTX predicate", "selp.b32 $0, $1, $1, $1;")

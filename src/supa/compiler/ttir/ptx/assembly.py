@@ -1,6 +1,6 @@
 """The rule of inline assembly: PTX on elements becomes the tile operations that compute the same; the rest is refused.
 
-Read is what runs forward: arithmetic, logic, conversions, global memory, under predicates and past branches. Several
+Read are arithmetic, logic, conversions, global memory, under predicates, branches and loops. Several
 elements at a time are packed into registers and taken out again (`packs`). `.approx` and `.ftz` allow the device its
 own functions and its subnormal numbers.
 """

@@ -12,6 +12,7 @@ from supa.base.dtypes import F32, F64, I1, I64, DType
 from supa.compiler.ttir.conversion import Conversion
 from supa.compiler.ttir.elementwise import Elementwise, dtype_of
 from supa.compiler.ttir.ptx import places
+from supa.compiler.ttir.ptx.loops import emit_loop, last_branch
 from supa.compiler.ttir.ptx.packs import INTEGERS, Packs
 from supa.compiler.ttir.ptx.reader import Instruction, Label, listed, literal
 from supa.compiler.ttir.ptx.table import EFFECTS, RULES
@@ -20,6 +21,7 @@ from supa.ir import ops
 from supa.ir.core import Value
 from supa.ir.types import Pointer, Tile, element_of, shape_of, with_element
 
+_NESTED = "let loops stand in one another or side by side, or write them in triton.language"
 HINT = "write it with triton.language; docs/assembly.md lists the PTX that is known"
 _THREADS = "the threads of a program are not told apart: use tl.arange, tl.reduce, tl.gather"
 _THREAD_WORDS = ("shfl", "vote", "redux", "match", "activemask", "elect", "movmatrix", "ldmatrix", "stmatrix", "mma")
@@ -32,25 +34,40 @@ class Registers(Elementwise):
         super().__init__(conversion, op, packs.register_type)
         self.packs, self.values = packs, values
         self.has_effect = False  # an instruction without a destination ran: results may be left unwritten
-        self._running: Value | None = None  # the elements that no branch has left out; None: all
+        self.base: Value | None = None  # the elements that this turn of the innermost loop is for; None: all
+        self.running: Value | None = None  # those of them that no branch has left out; None: all
         self._guard: Value | None = None
-        self._jumped: dict[str, Value] = {}  # label -> the elements that wait there
-        self._passed: set[str] = set()
+        self.jumped: dict[str, Value] = {}  # label -> the elements that wait there
+        self.passed: set[str] = set()
+        self.loops: list[str] = []  # the labels of the loops around, outermost first
 
     def run(self, instructions: list[Instruction | Label]) -> None:
         """Translate all instructions."""
-        for instruction in instructions:
+        self.translate(instructions)
+        if self.jumped:
+            self.refuse(f"a branch to {next(iter(self.jumped))}, which no line has as its label, or one inside a loop")
+
+    def translate(self, instructions: list[Instruction | Label]) -> None:
+        """Translate some of the instructions, loops as a whole."""
+        place = 0
+        while place < len(instructions):
+            instruction = instructions[place]
             if isinstance(instruction, Label):
                 self._arrive(instruction.name)
+                last = last_branch(instructions, place)
+                if last is not None:
+                    self.loops.append(instruction.name)
+                    emit_loop(self, instruction.name, instructions[place + 1 : last + 1])
+                    self.loops.pop()
+                    place = last
             else:
                 self._step(instruction)
-        if self._jumped:
-            self.refuse(f"a branch to {next(iter(self._jumped))}, which no line has as its label")
+            place += 1
 
     @property
     def active(self) -> Value | None:
         """The elements that run this instruction; None: all."""
-        return self._both(self._running, self._guard)
+        return self._both(self.running, self._guard)
 
     # ---- instructions ----------------------------------------------------------------------------------------
 
@@ -108,22 +125,26 @@ class Registers(Elementwise):
 
     def _branch(self, instruction: Instruction) -> None:
         label = instruction.operands[0]
-        if label in self._passed:
-            self.refuse(f"the branch back to {label} is not supported", "write the loop in triton.language")
+        if label in self.passed and label not in self.loops:
+            self.refuse(f"the branch back to {label} from outside its loop is not supported", _NESTED)
         leaving = self.active
         if leaving is None:
             leaving = self.constant(True, I1)
-        before = self._jumped.get(label)
-        self._jumped[label] = leaving if before is None else self.map("or", before, leaving)
+        self.wait_at(label, leaving)
         staying = self.negated(leaving)
-        self._running = staying if self._running is None else self.map("and", self._running, staying)
+        self.running = staying if self.running is None else self.map("and", self.running, staying)
 
     def _arrive(self, label: str) -> None:
-        self._passed.add(label)
-        waiting = self._jumped.pop(label, None)
-        if waiting is None or self._running is None:
+        self.passed.add(label)
+        waiting = self.jumped.pop(label, None)
+        if waiting is None or self.running is None:
             return
-        self._running = self.map("or", self._running, waiting) if self._jumped else None
+        self.running = self.map("or", self.running, waiting) if self.jumped else self.base
+
+    def wait_at(self, label: str, elements: Value) -> None:
+        """These elements go on at `label`."""
+        before = self.jumped.get(label)
+        self.jumped[label] = elements if before is None else self.map("or", before, elements)
 
     # ---- operands --------------------------------------------------------------------------------------------
 
