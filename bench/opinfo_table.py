@@ -22,7 +22,8 @@ some part ran on the host, counted and priced as the round trip that it would be
 no such type for it. What only the gradient does on the host stands in the last column behind a slash.
 
 A number passes within a fixed tolerance of the host's result in float64 for the same inputs, or of the host's own
-result in the same type: relative and absolute {tolerances}.
+result in the same type, relative and absolute:
+{tolerances}.
 Whole numbers and conditions are equal. Random results are compared by shape and type only.
 """
 

@@ -151,3 +151,18 @@ def test_embeddings_in_bags(mode, padding):
 
     begins = torch.tensor([0, 3, 3, 5])  # the second bag is empty
     check_on_device(of_table, torch.randn(6, 4), torch.tensor([1, 2, 2, 5, 0, 1, 3, 2]), begins, tolerance=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64], ids=str)
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("kind", ["sum", "mean", "amax", "amin"])
+def test_what_is_scattered_is_reduced(kind, own, dtype):
+    if dtype == torch.int64 and kind in ("amax", "amin") and not own:
+        pytest.skip("runs on the host")
+
+    def both(x, index, source):
+        return (x.scatter_reduce(0, index, source, kind, include_self=own),
+                x.clone().scatter_reduce_(1, index, source, kind, include_self=own))  # fmt: skip
+
+    x, source = torch.randint(-9, 9, (4, 5)).to(dtype), torch.randint(-9, 9, (3, 5)).to(dtype)
+    check_on_device(both, x, torch.randint(0, 4, (3, 5)), source)

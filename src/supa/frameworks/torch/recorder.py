@@ -157,7 +157,8 @@ class Recorder:
 
     def view(self, view: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
         """`view`, remembered as one of `base`: other tensors of the operator may share its memory."""
-        self._views.append((view, base))
+        if view is not base:
+            self._views.append((view, base))
         return view
 
     def seed(self) -> Seed:

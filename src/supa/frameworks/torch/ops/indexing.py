@@ -198,12 +198,57 @@ def cloned(recorder: Recorder, x: Tensor) -> Tensor:
     return copy_into(recorder, x, recorder.new(x.shape, x.dtype)) if x.numel() else recorder.new(x.shape, x.dtype)
 
 
+def _reduced(
+    recorder: Recorder, x: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, with_own: bool
+) -> Tensor:
+    """x with what is scattered to each element reduced into it, or instead of it without its own."""
+    if reduce not in ("sum", "mean", "amax", "amin") or x.dtype.is_complex or x.dtype == torch.bool:
+        raise Declined
+    wide = torch.float32 if x.dtype in FLOATS else x.dtype  # exact counts
+    counts = torch.ones_like(x, dtype=wide) if with_own else torch.zeros_like(x, dtype=wide)
+    counts = _scatter(recorder, counts, dim, index, 1, "add")
+    base = x
+    if not with_own:
+        base = torch.where(counts > 0, _neutral(x.dtype, reduce), x)
+    found = _scatter(recorder, cloned(recorder, base), dim, index, source, "sum" if reduce == "mean" else reduce)
+    if reduce != "mean":
+        return found
+    if x.is_floating_point():
+        return (found / counts.clamp_min(1)).to(x.dtype)
+    return torch.div(found, counts.clamp_min(1), rounding_mode="floor")
+
+
+def _neutral(dtype: torch.dtype, reduce: str) -> float:
+    if reduce in ("sum", "mean"):
+        return 0
+    if not dtype.is_floating_point:
+        raise Declined  # the largest whole number is no argument of a kernel
+    return -math.inf if reduce == "amax" else math.inf
+
+
+@device_op("scatter_reduce.two")
+def _scatter_reduce(
+    recorder: Recorder, x: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, with_own: bool
+) -> Tensor:
+    if with_own and reduce in _KINDS:
+        return _scatter(recorder, cloned(recorder, x), dim, index, source, reduce)
+    return _reduced(recorder, x, dim, index, source, reduce, with_own)
+
+
+@device_op("scatter_reduce_.two")
+def _scatter_reduce_in_place(
+    recorder: Recorder, x: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, with_own: bool
+) -> Tensor:
+    if with_own and reduce in _KINDS:
+        return _scatter(recorder, x, dim, index, source, reduce)
+    x.copy_(_reduced(recorder, x, dim, index, source, reduce, with_own))
+    return x
+
+
 def _enter_scatter(name: str, overload: str, reduce: str | None) -> None:
     def fixed(options: tuple[Any, ...]) -> str | None:
         if overload in ("reduce", "value_reduce"):
             return str(options[0]) if options[0] == "add" else "declined"
-        if overload == "two":
-            return str(options[0]) if options[1] else "declined"
         return reduce
 
     suffix = f".{overload}" if overload else ""
@@ -219,7 +264,7 @@ def _enter_scatter(name: str, overload: str, reduce: str | None) -> None:
 
 for _name, _overload, _reduce in (
     ("scatter", "src", None), ("scatter", "value", None), ("scatter", "reduce", None), ("scatter_add", "", "add"),
-    ("scatter", "value_reduce", None), ("scatter_reduce", "two", None),
+    ("scatter", "value_reduce", None),
 ):  # fmt: skip
     _enter_scatter(_name, _overload, _reduce)
 
