@@ -25,6 +25,7 @@ WEIGHTS = {"gemm_bf16": 1 / 6, "attention_prefill_bf16": 1 / 8, "attention_decod
 FREE = {
     "launch_s": 1, "notice_s": 1, "gap_s": 1, "l2_share": 1, "block_start_s": 1, "cu_sums_bytes_per_s": 1e12,
     "turn_s": 1, "miss_latency_s": 1, "handover_s": 1, "kept": 1, "mac_j": 1, "overlap": 1, "response_s": 1,
+    "opening_bytes": 1e3,
 }  # fmt: skip
 """Figure -> its upper bound."""
 
