@@ -50,6 +50,11 @@ def test_kernels_of_fixed_seeds(batch, report):
         check(program_of(seed), seed, Setting.of(seed), report, reduce=True)
 
 
+@pytest.mark.parametrize("seed", [60002220, 60003190, 60005953])
+def test_kernels_that_fetched_ahead_what_a_nest_does_not_index(seed, report):
+    check(program_of(seed), seed, Setting.of(seed), report)
+
+
 def test_seeds_reach_every_way_to_compile():
     seen = {(setting.vector_bits, setting.passes, setting.optimised) for setting in map(Setting.of, range(200))}
     assert len(seen) == len(set(WIDTHS)) * 2 * 2

@@ -474,3 +474,16 @@ def test_a_scalar_store_under_one_bit_of_what_was_loaded(value, bits, monkeypatc
 """
     found, _ = agree(text, (1,), np.array([-3], np.int16), np.array([value], np.int32), host=detect.__wrapped__())
     assert found.tolist() == [7 if value & 1 else -3]
+
+
+@pytest.mark.parametrize("vector_bits", [128, 512])
+@pytest.mark.parametrize(("kind", "infinite"), [("sitofp", "fptosi"), ("uitofp", "fptoui")])
+def test_integers_beyond_f16_come_back_from_infinity(kind, infinite, vector_bits, monkeypatch):
+    tile = "tile<64xi32>"
+    body = f"""    %5 = constant {{value=1048576}} : () -> {tile}
+    %6 = map %2, %5 {{function="mul"}} : ({tile}, {tile}) -> {tile}
+    %7 = cast %6 {{kind="{kind}"}} : ({tile}) -> tile<64xf16>
+    %99 = cast %7 {{kind="{infinite}"}} : (tile<64xf16>) -> tile<64xi64>"""
+    monkeypatch.setenv("SUPA_HOST_VECTOR_BITS", str(vector_bits))
+    (found,) = agree(elementwise(body, "i64", 64), (1,), np.zeros(64, np.int64), 0, host=detect.__wrapped__())
+    assert found[0] == 0 and (found[1:] == (2**63 - 1 if infinite == "fptosi" else -1)).all()

@@ -7,6 +7,7 @@ as far as the previous block's first access was from this one's. Hardware does t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 from supa.compiler.native.generator import Generator
@@ -28,7 +29,9 @@ def distances(generator: Generator, nest: Nest) -> dict[Op, str]:
         return {}
     if sum(extent > 1 for extent in nest.shape) != 1:
         return {}
-    loads = [op for op in dict.fromkeys(nest.accesses) if isinstance(op, ops.Load) and _is_suited(generator, op)]
+    loads = [
+        op for op in dict.fromkeys(nest.accesses) if isinstance(op, ops.Load) and _is_suited(generator, op, nest.shape)
+    ]
     again = [load for load in loads if _is_read_again(generator, load)]
     chosen = loads if generator.planner.is_busy(nest) else again
     return {load: _distance(generator, load) for load in chosen}
@@ -49,10 +52,14 @@ def fetch(loops: Loops, found: dict[Op, str]) -> None:
             evaluator.run(pointer.level, f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
 
 
-def _is_suited(generator: Generator, load: ops.Load) -> bool:
+def _is_suited(generator: Generator, load: ops.Load, shape: Sequence[int]) -> bool:
     size = storage_bytes(element_of(load.result.type))
     bytes_ = prod(shape_of(load.result.type)) * size
-    if generator.width * size < _LINE_BYTES // 2 or not 4 * _LINE_BYTES <= bytes_ <= _MOST_BYTES:
+    if (
+        shape_of(load.result.type) != tuple(shape)
+        or generator.width * size < _LINE_BYTES // 2
+        or not 4 * _LINE_BYTES <= bytes_ <= _MOST_BYTES
+    ):
         return False
     return _is_plain(generator, load.pointer)
 
