@@ -86,3 +86,16 @@ def test_programs_in_cpp_are_refused_in_words():
     init_backend_registration()
     with pytest.raises(NotImplementedError, match="AOTInductor"):
         get_device_op_overrides("supa").cpp_device_guard()
+
+
+def test_attention_of_turned_views_trains_compiled():
+    x = torch.randn(2, 33, 3 * 2 * 16)
+
+    def attend(x):
+        query, key, value = (part.unflatten(-1, (2, 16)).transpose(1, 2) for part in x.chunk(3, -1))
+        return nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+
+    host, ours = x.double().requires_grad_(), x.to("supa").requires_grad_()
+    attend(host).square().sum().backward()
+    torch.compile(attend)(ours).square().sum().backward()
+    torch.testing.assert_close(ours.grad.cpu().double(), host.grad, rtol=1e-4, atol=1e-4)

@@ -103,10 +103,10 @@ def row_products(out_ptr, grad_ptr, o_ptr, rows, queries, heads, width, g_b, g_h
 def backward_queries(
     dq_ptr, grad_ptr, q_ptr, k_ptr, v_ptr, bias_ptr, sums_ptr, along_ptr, seed_ptr, offset_ptr, scale, share, heads,
     group, queries, keys, width, g_b, g_h, g_m, g_d, q_b, q_h, q_m, q_d, k_b, k_h, k_n, k_d, v_b, v_h, v_n, v_d,
-    b_b, b_h, b_m, b_n, CAUSAL: tl.constexpr, BIASED: tl.constexpr, DROPS: tl.constexpr, PRECISION: tl.constexpr,
-    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr,
+    b_b, b_h, b_m, b_n, o_b, o_h, o_m, o_d, CAUSAL: tl.constexpr, BIASED: tl.constexpr,
+    DROPS: tl.constexpr, PRECISION: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr,
 ):  # fmt: skip
-    """The gradient of q, (batch, heads, queries, width), contiguous."""
+    """The gradient of q, (batch, heads, queries, width), with strides o."""
     pair = tl.program_id(1)
     image, head = (pair // heads).to(tl.int64), (pair % heads).to(tl.int64)
     row = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
@@ -138,7 +138,7 @@ def backward_queries(
             inner = tl.where(_kept(seed, offset, pair, row, column, queries, keys, share), inner / (1.0 - share), 0.0)
         change = power * (inner - along[:, None])
         result = tl.dot(change.to(k.dtype), k, result, input_precision=PRECISION)
-    at = dq_ptr + rows[:, None] * width + across[None, :]
+    at = dq_ptr + image * o_b + head * o_h + row[:, None] * o_m + across[None, :] * o_d
     tl.store(at, (result * scale).to(dq_ptr.dtype.element_ty), mask=mask)
 
 
@@ -146,10 +146,10 @@ def backward_queries(
 def backward_keys(
     dk_ptr, dv_ptr, grad_ptr, q_ptr, k_ptr, v_ptr, bias_ptr, sums_ptr, along_ptr, seed_ptr, offset_ptr, scale, share,
     heads, group, queries, keys, width, g_b, g_h, g_m, g_d, q_b, q_h, q_m, q_d, k_b, k_h, k_n, k_d, v_b, v_h, v_n, v_d,
-    b_b, b_h, b_m, b_n, CAUSAL: tl.constexpr, BIASED: tl.constexpr, DROPS: tl.constexpr, PRECISION: tl.constexpr,
-    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr,
+    b_b, b_h, b_m, b_n, x_b, x_h, x_n, x_d, y_b, y_h, y_n, y_d, CAUSAL: tl.constexpr, BIASED: tl.constexpr,
+    DROPS: tl.constexpr, PRECISION: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr,
 ):  # fmt: skip
-    """The gradients of k and v, (batch, groups of heads, keys, width), contiguous."""
+    """The gradients of k and v, (batch, groups of heads, keys, width), with strides x and y."""
     number = tl.program_id(1)
     groups = heads // group
     image, own = (number // groups).to(tl.int64), (number % groups).to(tl.int64)
@@ -186,6 +186,7 @@ def backward_keys(
             dv = tl.dot(tl.trans(dropped).to(grad.dtype), grad, dv, input_precision=PRECISION)
             change = power * (inner - along[:, None])
             dk = tl.dot(tl.trans(change).to(q.dtype), q, dk, input_precision=PRECISION)
-    at = (number.to(tl.int64) * keys + column[:, None]) * width + across[None, :]
-    tl.store(dk_ptr + at, (dk * scale).to(dk_ptr.dtype.element_ty), mask=there)
-    tl.store(dv_ptr + at, dv.to(dv_ptr.dtype.element_ty), mask=there)
+    x_at = dk_ptr + image * x_b + own * x_h + column[:, None] * x_n + across[None, :] * x_d
+    y_at = dv_ptr + image * y_b + own * y_h + column[:, None] * y_n + across[None, :] * y_d
+    tl.store(x_at, (dk * scale).to(dk_ptr.dtype.element_ty), mask=there)
+    tl.store(y_at, dv.to(dv_ptr.dtype.element_ty), mask=there)

@@ -104,9 +104,14 @@ def _backward(
     given = (grad, q, k, v, held, sums, along, seed, offset, *_numbers(q, k, scale, share), *grad.stride(), *q.stride(),
              *k.stride(), *v.stride(), *strides)  # fmt: skip
     options = {"CAUSAL": causal, "BIASED": bias is not None, "DROPS": share > 0, **blocks}
-    dq = recorder.new(q.shape, q.dtype)
-    dk, dv = recorder.new(k.shape, k.dtype), recorder.new(v.shape, v.dtype)
-    recorder.run(attention.backward_queries, (cdiv(queries, blocks["BLOCK_M"]), batch * heads), dq, *given, **options)
+    dq, dk, dv = (_like(recorder, one) for one in (q, k, v))
+    recorder.run(attention.backward_queries, (cdiv(queries, blocks["BLOCK_M"]), batch * heads), dq, *given,
+                 *dq.stride(), **options)  # fmt: skip
     recorder.run(attention.backward_keys, (cdiv(k.shape[2], blocks["BLOCK_N"]), batch * k.shape[1]), dk, dv, *given,
-                 **options)  # fmt: skip
+                 *dk.stride(), *dv.stride(), **options)  # fmt: skip
     return dq, dk, dv, None
+
+
+def _like(recorder: Recorder, tensor: Tensor) -> Tensor:
+    """A tensor's gradient, laid out as `empty_like` does: torch's compiler counts on it."""
+    return recorder.new(tensor.shape, tensor.dtype, torch.empty_like(tensor, device="meta").stride())
