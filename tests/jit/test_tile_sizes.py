@@ -1,4 +1,4 @@
-"""Code and scratch of a kernel: code does not grow with its tiles, scratch holds the live tiles and what blocks share."""
+"""Code and scratch: code does not grow with a kernel's tiles, scratch holds the live tiles and what blocks share."""
 
 import tile_size_kernels as kernels
 import torch
