@@ -115,6 +115,8 @@ VOLUMES = (
     "upsample_trilinear3d_backward",
 )  # fmt: skip
 
+SCALING = ("_amp_foreach_non_finite_check_and_unscale_", "_amp_update_scale_")
+
 COMPLEX = (
     "angle",
     "complex.out",
@@ -167,6 +169,7 @@ NAMES = tuple(
             *BAGS,
             *COMPOSED,
             *VOLUMES,
+            *SCALING,
             *COMPLEX,
         )
     )
