@@ -1,7 +1,9 @@
 """Repeated launches: always the kernel that Triton's own way would choose, and everything that it does besides."""
 
+import ast
 import random
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -228,3 +230,24 @@ def test_zeros_of_both_signs_are_two_constants(stock_launches):
         kernels.times_constant[(1,)](out, one, value)
         assert out.item() == value
     assert len(stock_launches) == 3  # as many as Triton compiles, though its constants lose the sign
+
+
+def test_threads_parse_one_at_a_time(monkeypatch):
+    inside, most = [], []
+
+    def parse(source):
+        inside.append(source)
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.pop()
+        return whole(source)
+
+    whole = ast.parse
+    monkeypatch.setattr(ast, "parse", parse)
+    function = kernels.times_constant
+    threads = [threading.Thread(target=function.parse) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1, 1]

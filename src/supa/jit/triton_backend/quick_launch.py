@@ -10,6 +10,7 @@ what a launch does (`runtime`), the slots (`packing`).
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from triton import knobs
 from triton.compiler.compiler import CompiledKernel
 from triton.runtime.driver import driver
-from triton.runtime.jit import JITFunction, KernelInterface, compute_cache_key
+from triton.runtime.jit import JITCallable, JITFunction, KernelInterface, compute_cache_key
 
 from supa.jit.triton_backend.guards import Unguarded, Variant, variant_of
 from supa.jit.triton_backend.measuring import current_meter
@@ -31,6 +32,8 @@ MOST_ATTEMPTS = 32
 
 _ATTRIBUTE = "_supa_quick"
 _stock_run = JITFunction.run
+_stock_parse = JITCallable.parse
+_parsing = threading.Lock()
 
 
 def install(driver_class: type) -> None:
@@ -50,6 +53,14 @@ def install(driver_class: type) -> None:
 
     JITFunction.run = run
     JITFunction.__getitem__ = launcher
+    JITCallable.parse = _parse
+
+
+def _parse(self: Any) -> Any:
+    """A kernel's source, by one thread at a time: Python 3.11 counts the depth of all threads' trees together, and
+    fails ("AST constructor recursion depth mismatch") where one is interrupted by another."""
+    with _parsing:
+        return _stock_parse(self)
 
 
 def _quick(function: Any, driver_class: type) -> Callable[..., Any]:
