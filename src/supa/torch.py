@@ -3,7 +3,9 @@
 Not here: how (`frameworks.torch`). The first import on a machine builds a small extension and says so.
 """
 
-from supa.frameworks.torch import registration
+from supa.frameworks.torch.installation import install
 from supa.frameworks.torch.module import *  # noqa: F403
 
-registration.finish()
+install()
+
+del install
