@@ -6,11 +6,13 @@ from supa.arch import Device, catalogue, load, load_server
 
 TERA = 10**12
 GIGA = 10**9
+GIB = 2**30 / 10**9
 
 
 def test_catalogue() -> None:
     assert catalogue() == (
-        "a100-sxm-40", "a100-sxm-80", "bili100", "bili104", "br100", "br104", "h100-sxm", "hearten",
+        "a100-pcie-40", "a100-pcie-80", "a100-sxm-40", "a100-sxm-80", "a800-sxm-80", "bili100", "bili104", "br100",
+        "br104", "dgx-a100", "dgx-h100", "h100-pcie", "h100-sxm", "h20-sxm", "h200-sxm", "hearten",
     )  # fmt: skip
 
 
@@ -40,7 +42,7 @@ def test_peaks_of_the_measured_chips_round_to_the_printed(name: str, tensor_form
     assert peak == pytest.approx(teraflops, rel=5e-4)
 
 
-@pytest.mark.parametrize("name", [name for name in catalogue() if name != "hearten"])
+@pytest.mark.parametrize("name", [name for name in catalogue() if name not in {"hearten", "dgx-a100", "dgx-h100"}])
 def test_derived_peaks_agree_with_the_printed_table(name: str) -> None:
     device = load(name)
     printed = {key.removeprefix("printed."): key for key in device.figures if key.startswith("printed.")}
@@ -140,6 +142,34 @@ def test_measured_chips(
     assert device.power_cap_w == watts
     assert chip.clocks.boost_hz == clock_mhz * 10**6
     assert (chip.registers_bytes_per_cu, chip.max_threads_per_cu) == (65536 * 4, 2048)
+
+
+@pytest.mark.parametrize(
+    ("name", "cus", "hbm_gb", "bandwidth_gb_s", "links_gb_s", "watts", "bf16_teraflops"),
+    [
+        ("a100-pcie-40", 108, 40 * GIB, 1555, 600, 250, 312), ("a100-pcie-80", 108, 80 * GIB, 1935, 600, 300, 312),
+        ("a800-sxm-80", 108, 80 * GIB, 2039, 400, 400, 312), ("h100-pcie", 114, 80 * GIB, 2039, 600, 350, 756.5),
+        ("h20-sxm", 78, 96, 4000, 900, 400, 148), ("h200-sxm", 132, 141, 4800, 900, 700, 989.4),
+    ],
+)  # fmt: skip
+def test_chips_by_their_datasheets(
+    name: str, cus: int, hbm_gb: float, bandwidth_gb_s: int, links_gb_s: int, watts: int, bf16_teraflops: float
+) -> None:
+    device = load(name)
+    assert device.chip.cu_count == cus
+    assert device.hbm_capacity_bytes == pytest.approx(hbm_gb * GIGA)
+    assert device.hbm_bandwidth_bytes_per_s == bandwidth_gb_s * GIGA
+    assert 2 * device.chip.links.bandwidth_bytes_per_s == links_gb_s * GIGA
+    assert device.power_cap_w == watts
+    assert device.peak_flops("bf16") / TERA == pytest.approx(bf16_teraflops, rel=1e-3)
+
+
+@pytest.mark.parametrize(("name", "petaflops", "watts"), [("dgx-a100", 2.5, 6500), ("dgx-h100", 7.9, 10200)])
+def test_servers_behind_switches(name: str, petaflops: float, watts: int) -> None:
+    server = load_server(name)
+    assert (server.layout.device_count, server.layout.topology) == (8, "switch")
+    assert server.peak_flops("bf16") / 10**15 == pytest.approx(petaflops, rel=0.005)
+    assert server.devices_power_cap_w + server.layout.power_besides_devices_w == watts
 
 
 def test_shared_memory_of_the_measured_chips() -> None:

@@ -58,6 +58,16 @@ def test_a_lower_cap_slows_large_products(tmp_path: Path) -> None:
     assert 1.1 < capped.gemm(8192, 8192, 8192).time_s / base.gemm(8192, 8192, 8192).time_s < 1.8
 
 
+@pytest.mark.parametrize("name", ["a100-pcie-40", "a100-pcie-80", "h100-pcie", "h20-sxm", "h200-sxm"])
+def test_no_entry_of_the_catalogue_beats_its_peaks(name: str) -> None:
+    device = load(name)
+    outline = Outline(rates=rates(device))
+    assert 4096**3 / outline.gemm(4096, 4096, 4096).time_s <= device.peak_flops("bf16") / 2 * 1.05
+    read = TOKEN.batch * (TOKEN.past_tokens + 1) * TOKEN.kv_heads * TOKEN.head_dim * 2 * 2
+    reached = read / outline.attention(TOKEN).time_s / device.hbm_bandwidth_bytes_per_s
+    assert 0.4 < reached <= 1  # an H20's matrix engine is the bound: four query heads fill a sixteenth of its tiles
+
+
 @pytest.mark.parametrize("case", [("h100-sxm", H200), ("h100-sxm", H20), ("a100-sxm-40", CARD), ("a100-sxm-80", SMALL)])
 def test_both_models_price_it_alike(tmp_path: Path, case: tuple[str, dict[str, dict[str, object]]]) -> None:
     device = described(tmp_path, *case)

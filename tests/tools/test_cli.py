@@ -138,7 +138,7 @@ def test_modules_run_too(folder):
     ("line", "told"),
     [
         (["run", "--device", "bili10", "x.py"], "did you mean 'bili10"),
-        (["run", "--device", "nothing-like-it", "x.py"], "known: a100-sxm-40, "),
+        (["run", "--device", "nothing-like-it", "x.py"], "known: a100-pcie-40, "),
         (["run", "--devices", "bili100,,h100-sxm", "x.py"], "names with commas"),
         (["run", "--cards", "65", "x.py"], "expected 1 to 64 cards of bili100"),
         (["run", "--mode", "fast", "x.py"], "--mode: expected execute, both or time, found 'fast'"),
