@@ -170,6 +170,17 @@ def test_sums_and_hashes_of_indices_wrap_before_they_are_widened(function, value
     agree(elementwise(body, "i64"), (1,), np.zeros(256, np.int64), value)
 
 
+@pytest.mark.parametrize("order", ["ugt", "slt"])
+def test_wrapped_products_of_indices_are_compared_as_they_are(order):
+    body = f"""    %5 = splat %1 : (i32) -> tile<256xi32>
+    %6 = map %2, %5 {{function="mul"}} : (tile<256xi32>, tile<256xi32>) -> tile<256xi32>
+    %7 = cast %6 {{kind="sext"}} : (tile<256xi32>) -> tile<256xi64>
+    %8 = constant {{value=-1000}} : () -> tile<256xi64>
+    %99 = map %7, %8 {{function="icmp_{order}"}} : (tile<256xi64>, tile<256xi64>) -> tile<256xi1>"""
+    (found,) = agree(elementwise(body, "i1"), (1,), np.zeros(256, bool), 2147483640)
+    assert 0 < found.sum() < 256
+
+
 @pytest.mark.parametrize(("element", "bins"), [("i8", 128), ("i8", 256), ("i8", 512), ("i1", 2), ("i64", 64)])
 def test_histograms_of_narrow_tiles(element, bins):
     text = f"""func {{sym_name="k"}} {{

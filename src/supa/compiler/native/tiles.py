@@ -397,17 +397,32 @@ def _cast(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
 
 
 def _is_only_an_index(value: Value) -> bool:
-    """Whether addresses and comparisons alone are made from `value`: of these none leaves its range in a vector."""
-    return all(_keeps_index(user) for user in value.uses)
+    """Whether addresses, and comparisons beside them, alone are made from `value`: then none leaves its range in a
+    vector. A comparison without an address tells nothing of the range.
+    """
+    return all(_keeps_index(user) for user in value.uses) and _makes_an_address(value)
 
 
 def _keeps_index(user: Op) -> bool:
     if isinstance(user, ops.AddPtr) or (isinstance(user, ops.Map) and user.function.startswith("icmp")):
         return True
-    if isinstance(user, ops.Map):
-        return user.function in ("add", "sub", "mul") and _is_only_an_index(user.result)
+    onward = _onward(user)
+    return onward is not None and all(_keeps_index(other) for other in onward.uses)
+
+
+def _makes_an_address(value: Value) -> bool:
+    onward = (_onward(user) for user in value.uses)
+    return any(isinstance(user, ops.AddPtr) for user in value.uses) or any(
+        _makes_an_address(other) for other in onward if other is not None
+    )
+
+
+def _onward(user: Op) -> Value | None:
+    """The index that `user` makes of an index."""
     shapes = (ops.Broadcast, ops.ExpandDims, ops.Reshape, ops.Transpose)
-    return isinstance(user, shapes) and _is_only_an_index(user.result)
+    if isinstance(user, shapes) or (isinstance(user, ops.Map) and user.function in ("add", "sub", "mul")):
+        return user.result
+    return None
 
 
 @rule(ops.AddPtr)
