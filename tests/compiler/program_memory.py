@@ -28,8 +28,7 @@ class MemoryWriter(TileWriter):
         value = self.value(self.type(), self.most_depth - 1)
         element = element_of(value.type)
         if self.choose.chance(10):
-            with self._foreign(element) as base:
-                self._store_to(base, value)
+            self._store_to(self.foreign(element), value)
         elif element.is_int and element is not I1 and self.choose.chance(10):
             self._store_to(self._viewed(element, self.shared), value)
         else:
@@ -41,7 +40,8 @@ class MemoryWriter(TileWriter):
         if shape and self.choose.chance(5):
             pointer = self.map("select", self.mask(shape), pointer, self.pointers(base, shape, False))
         mask = self.mask(shape) if self.choose.chance(35) else None
-        self.builder.create(ops.Store, [pointer, value, mask])
+        with self.apart(base):
+            self.builder.create(ops.Store, [pointer, value, mask])
 
     def atomic(self) -> None:
         """A read-modify-write of a scalar or a small tile."""

@@ -289,16 +289,23 @@ class ValueWriter:
             table[element] = self.area(element, AREA_ELEMENTS + SPARE_ELEMENTS)
         return table[element]
 
-    @contextmanager
-    def _foreign(self, element: DType) -> Iterator[Value]:
-        """The shared memory by another argument, with a barrier before and after: elements of two arguments that meet
-        are a race without it.
-        """
+    def foreign(self, element: DType) -> Value:
+        """The shared memory by another argument: accesses by it stand `apart`."""
         if element not in self.others:
             self.others[element] = self.alias(self._base(self.shared, element))
-        self.builder.create(ops.Barrier)
-        yield self.others[element]
-        self.builder.create(ops.Barrier)
+        return self.others[element]
+
+    @contextmanager
+    def apart(self, base: Value) -> Iterator[None]:
+        """Around one access by `base`, and nothing else: a barrier before and after where it is foreign. Elements of
+        two arguments that meet are a race without it.
+        """
+        foreign = base in self.others.values()
+        if foreign:
+            self.builder.create(ops.Barrier)
+        yield
+        if foreign:
+            self.builder.create(ops.Barrier)
 
     def _viewed(self, element: DType, table: dict[DType, Value]) -> Value:
         """A pointer to memory of a wider (or as wide) type, as one to this: inputs, or shared integers."""
@@ -310,8 +317,7 @@ class ValueWriter:
     def _load(self, type_: Any) -> Value:
         element = element_of(type_)
         if self.choose.chance(4):
-            with self._foreign(element) as base:
-                return self._load_from(base, type_)
+            return self._load_from(self.foreign(element), type_)
         if element is not I1 and self.choose.chance(5):
             table = self.shared if element.is_int and self.choose.chance(50) else self.inputs
             return self._load_from(self._viewed(element, table), type_)
@@ -322,7 +328,9 @@ class ValueWriter:
         pointer = self.pointers(base, shape, self.choose.chance(15))
         mask = self.mask(shape) if self.choose.chance(35) else None
         other = self.value(type_, 0) if mask is not None and self.choose.chance(50) else None
-        return self.builder.value(ops.Load, [pointer, mask, other], volatile=self.choose.chance(3))
+        volatile = self.choose.chance(3)
+        with self.apart(base):
+            return self.builder.value(ops.Load, [pointer, mask, other], volatile=volatile)
 
     def _operand(self, function: str, type_: Any, position: int, depth: int) -> Value:
         value = self.value(type_, depth)
