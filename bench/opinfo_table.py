@@ -9,10 +9,7 @@ from typing import Any
 from bench.opinfo_rule import TYPES
 
 EXPECTED = {
-    "sparse_sampled_addmm": "no sparse tensors on the device",
-    "sparse_mm_reduce": "no sparse tensors on the device",
     "logcumsumexp": "the gradient's formula subtracts running sums of up to 1e4: the host's own is off by 2.8e-3",
-    "to_sparse": "no sparse tensors on the device",
 }
 HEAD = """# PyTorch operators on the device
 

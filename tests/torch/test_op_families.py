@@ -259,6 +259,20 @@ def test_recurrent_networks(cell):
     check(run, torch.randn(4, 6, 5))
 
 
+@pytest.mark.parametrize("cell", [torch.nn.LSTMCell, torch.nn.GRUCell])
+@pytest.mark.parametrize("rows", [0, 3])
+def test_recurrent_cells_in_fp64_and_without_rows(cell, rows):
+    net = cell(5, 7).double()
+
+    def run(x):
+        own = copy.deepcopy(net).to(x.device)
+        state = own(x)
+        out = state[0] if isinstance(state, tuple) else state
+        return out, *torch.autograd.grad(out.square().sum(), list(own.parameters()), retain_graph=True)
+
+    check(run, torch.randn(rows, 5, dtype=torch.float64))
+
+
 @pytest.mark.parametrize("way", ["foreach", "fused", "neither"])
 @pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
 def test_optimizers(name, way):

@@ -21,8 +21,6 @@ MOST_SAMPLES = 3
 CLOSE = {torch.float32: 1e-4, torch.bfloat16: 2e-2, torch.float16: 5e-3}
 
 KNOWN = {
-    "sparse.sampled_addmm": "no sparse tensors on the device",
-    "sparse.mm": "no sparse tensors on the device",
     "as_strided": "its samples are views of larger tensors; a copy to the device has no such parent",
     "tensor_split": "torch wants the indices on the host for every device",
 }

@@ -11,6 +11,12 @@ import triton.language as tl
 from triton.language.extra import libdevice
 
 
+@triton.constexpr_function
+def _computing(dtype):
+    """What a cell computes in: fp64 for fp64, fp32 for the others."""
+    return dtype if dtype == tl.float64 else tl.float32
+
+
 @triton.jit
 def _sigmoid(x):
     return 1.0 / (1.0 + tl.exp(-x))
@@ -21,12 +27,13 @@ def _gate(
     a_ptr, b_ptr, a_bias_ptr, b_bias_ptr, row, column, number, width, GATES: tl.constexpr, BIASED: tl.constexpr, mask
 ):
     """What comes from the input and from the hidden state for a gate."""
+    wide: tl.constexpr = _computing(a_ptr.dtype.element_ty)
     at = row * (GATES * width) + number * width + column
-    a = tl.load(a_ptr + at, mask=mask, other=0.0).to(tl.float32)
-    b = tl.load(b_ptr + at, mask=mask, other=0.0).to(tl.float32)
+    a = tl.load(a_ptr + at, mask=mask, other=0.0).to(wide)
+    b = tl.load(b_ptr + at, mask=mask, other=0.0).to(wide)
     if BIASED:
-        a += tl.load(a_bias_ptr + number * width + column, mask=mask, other=0.0).to(tl.float32)
-        b += tl.load(b_bias_ptr + number * width + column, mask=mask, other=0.0).to(tl.float32)
+        a += tl.load(a_bias_ptr + number * width + column, mask=mask, other=0.0).to(wide)
+        b += tl.load(b_bias_ptr + number * width + column, mask=mask, other=0.0).to(wide)
     return a, b
 
 
@@ -36,6 +43,7 @@ def lstm(
     BLOCK: tl.constexpr,
 ):  # fmt: skip
     """New state h and c (rows, width) from the old c; kept: the gates after their functions, (rows, 4 * width)."""
+    wide: tl.constexpr = _computing(kept_ptr.dtype.element_ty)
     index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mask = index < n
     row, column = index // width, index % width
@@ -47,7 +55,7 @@ def lstm(
     fresh = libdevice.tanh(a + b)
     a, b = _gate(a_ptr, b_ptr, a_bias_ptr, b_bias_ptr, row, column, 3, width, 4, BIASED, mask)
     leaves = _sigmoid(a + b)
-    c = forgets * tl.load(before_ptr + index, mask=mask, other=0.0).to(tl.float32) + enters * fresh
+    c = forgets * tl.load(before_ptr + index, mask=mask, other=0.0).to(wide) + enters * fresh
     h = leaves * libdevice.tanh(c)
     tl.store(c_ptr + index, c.to(c_ptr.dtype.element_ty), mask=mask)
     tl.store(h_ptr + index, h.to(h_ptr.dtype.element_ty), mask=mask)
@@ -64,22 +72,21 @@ def lstm_backward(
     HAS_C: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Gradients of the gates before their functions, and of the old c, from those of h and c."""
+    wide: tl.constexpr = _computing(kept_ptr.dtype.element_ty)
     index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mask = index < n
     row, column = index // width, index % width
     at = row * (4 * width) + column
-    enters = tl.load(kept_ptr + at, mask=mask, other=0.0).to(tl.float32)
-    forgets = tl.load(kept_ptr + at + width, mask=mask, other=0.0).to(tl.float32)
-    fresh = tl.load(kept_ptr + at + 2 * width, mask=mask, other=0.0).to(tl.float32)
-    leaves = tl.load(kept_ptr + at + 3 * width, mask=mask, other=0.0).to(tl.float32)
-    before = tl.load(before_ptr + index, mask=mask, other=0.0).to(tl.float32)
-    bent = libdevice.tanh(tl.load(c_ptr + index, mask=mask, other=0.0).to(tl.float32))
-    h_grad = (
-        tl.load(h_grad_ptr + index, mask=mask, other=0.0).to(tl.float32) if HAS_H else tl.zeros((BLOCK,), tl.float32)
-    )
+    enters = tl.load(kept_ptr + at, mask=mask, other=0.0).to(wide)
+    forgets = tl.load(kept_ptr + at + width, mask=mask, other=0.0).to(wide)
+    fresh = tl.load(kept_ptr + at + 2 * width, mask=mask, other=0.0).to(wide)
+    leaves = tl.load(kept_ptr + at + 3 * width, mask=mask, other=0.0).to(wide)
+    before = tl.load(before_ptr + index, mask=mask, other=0.0).to(wide)
+    bent = libdevice.tanh(tl.load(c_ptr + index, mask=mask, other=0.0).to(wide))
+    h_grad = tl.load(h_grad_ptr + index, mask=mask, other=0.0).to(wide) if HAS_H else tl.zeros((BLOCK,), wide)
     total = h_grad * leaves * (1.0 - bent * bent)
     if HAS_C:
-        total += tl.load(c_grad_ptr + index, mask=mask, other=0.0).to(tl.float32)
+        total += tl.load(c_grad_ptr + index, mask=mask, other=0.0).to(wide)
     kind = gates_ptr.dtype.element_ty
     tl.store(gates_ptr + at, (total * fresh * enters * (1.0 - enters)).to(kind), mask=mask)
     tl.store(gates_ptr + at + width, (total * before * forgets * (1.0 - forgets)).to(kind), mask=mask)
@@ -94,6 +101,7 @@ def gru(
     BLOCK: tl.constexpr,
 ):  # fmt: skip
     """New state h (rows, width); kept (rows, 5 * width): reset, input, new, the old state, the hidden part of new."""
+    wide: tl.constexpr = _computing(kept_ptr.dtype.element_ty)
     index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mask = index < n
     row, column = index // width, index % width
@@ -103,7 +111,7 @@ def gru(
     keeps = _sigmoid(a + b)
     a, b = _gate(a_ptr, b_ptr, a_bias_ptr, b_bias_ptr, row, column, 2, width, 3, BIASED, mask)
     fresh = libdevice.tanh(a + resets * b)
-    before = tl.load(before_ptr + index, mask=mask, other=0.0).to(tl.float32)
+    before = tl.load(before_ptr + index, mask=mask, other=0.0).to(wide)
     h = fresh + keeps * (before - fresh)
     tl.store(h_ptr + index, h.to(h_ptr.dtype.element_ty), mask=mask)
     at = kept_ptr + row * (5 * width) + column
@@ -118,16 +126,17 @@ def gru(
 @triton.jit
 def gru_backward(a_grad_ptr, b_grad_ptr, before_grad_ptr, h_grad_ptr, kept_ptr, n, width, BLOCK: tl.constexpr):
     """Gradients of both gates' parts before their functions, and of the old state, from that of h."""
+    wide: tl.constexpr = _computing(kept_ptr.dtype.element_ty)
     index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mask = index < n
     row, column = index // width, index % width
     at = kept_ptr + row * (5 * width) + column
-    resets = tl.load(at, mask=mask, other=0.0).to(tl.float32)
-    keeps = tl.load(at + width, mask=mask, other=0.0).to(tl.float32)
-    fresh = tl.load(at + 2 * width, mask=mask, other=0.0).to(tl.float32)
-    before = tl.load(at + 3 * width, mask=mask, other=0.0).to(tl.float32)
-    hidden = tl.load(at + 4 * width, mask=mask, other=0.0).to(tl.float32)
-    grad = tl.load(h_grad_ptr + index, mask=mask, other=0.0).to(tl.float32)
+    resets = tl.load(at, mask=mask, other=0.0).to(wide)
+    keeps = tl.load(at + width, mask=mask, other=0.0).to(wide)
+    fresh = tl.load(at + 2 * width, mask=mask, other=0.0).to(wide)
+    before = tl.load(at + 3 * width, mask=mask, other=0.0).to(wide)
+    hidden = tl.load(at + 4 * width, mask=mask, other=0.0).to(wide)
+    grad = tl.load(h_grad_ptr + index, mask=mask, other=0.0).to(wide)
     of_fresh = grad * (1.0 - keeps) * (1.0 - fresh * fresh)
     of_keeps = grad * (before - fresh) * keeps * (1.0 - keeps)
     of_resets = of_fresh * hidden * resets * (1.0 - resets)

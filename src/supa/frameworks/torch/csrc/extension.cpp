@@ -30,6 +30,8 @@ void on_device_boxed(const c10::OperatorHandle &op, torch::jit::Stack *stack) { 
 void on_host_boxed(const c10::OperatorHandle &op, torch::jit::Stack *stack) { run_on_host(op, stack); }
 
 TORCH_LIBRARY_IMPL(_, PrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&on_host_boxed>()); }
+TORCH_LIBRARY_IMPL(_, SparsePrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&on_host_boxed>()); }
+TORCH_LIBRARY_IMPL(_, SparseCsrPrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&on_host_boxed>()); }
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("empty.memory_format", TORCH_FN(empty));
@@ -78,6 +80,10 @@ void register_operators(const std::set<std::string> &with_device_kernel, const s
     return *kept.back();
   };
   torch::Library &device = library(c10::DispatchKey::PrivateUse1), &declined = library(c10::DispatchKey::PrivateUse3);
+  constexpr std::pair<c10::DispatchKey, c10::DispatchKey> kSparse[] = {
+      {c10::DispatchKey::SparseCPU, c10::DispatchKey::SparsePrivateUse1},
+      {c10::DispatchKey::SparseCsrCPU, c10::DispatchKey::SparseCsrPrivateUse1}};
+  torch::Library *sparse[] = {&library(kSparse[0].second), &library(kSparse[1].second)};
   for (const c10::OperatorName &name : c10::Dispatcher::singleton().getAllOpNames()) {
     if (name.name.rfind("aten::", 0) != 0 || name.name.find("mkldnn") != std::string::npos) continue;
     const auto op = c10::Dispatcher::singleton().findSchema(name);
@@ -86,6 +92,10 @@ void register_operators(const std::set<std::string> &with_device_kernel, const s
     const char *short_name = text.c_str();
     const bool composite = op->hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd) &&
                            !op->hasKernelForDispatchKey(c10::DispatchKey::CPU);
+    for (size_t layout = 0; layout < std::size(kSparse); ++layout) {
+      if (op->hasKernelForDispatchKey(kSparse[layout].first) && !op->hasKernelForDispatchKey(kSparse[layout].second))
+        sparse[layout]->impl(short_name, torch::CppFunction::makeFromBoxedFunction<&on_host_boxed>());
+    }
     if (with_device_kernel.count(text) != 0 && !composite && !op->hasKernelForDispatchKey(c10::DispatchKey::PrivateUse1)) {
       if (!op->hasKernelForDispatchKey(c10::DispatchKey::PrivateUse3))
         declined.impl(short_name, torch::CppFunction::makeFromBoxedFunction<&on_host_boxed>());

@@ -13,6 +13,7 @@
 #include "asked.h"
 #include "generator.h"
 #include "ledger.h"
+#include "sparse.h"
 
 namespace supa_torch {
 
@@ -76,23 +77,21 @@ class HostCall {
       if (tensor.device().is_cpu() && !host_is_fine && (tensor.dim() > 0 || written)) stranger_ = tensor;
       return state.compute || !tensor.device().is_cpu() ? tensor : tensor.to(at::kMeta);
     }
+    if (tensor.layout() != at::kStrided) return take_sparse(tensor, written);
     if (index_ >= 0 && tensor.device().index() != index_ && first_.defined()) refuse_devices(first_, tensor, op_.text);
     if (!first_.defined()) {
       first_ = tensor;
       index_ = tensor.device().index();
     }
-    for (const Pair &pair : pairs_) {
-      if (pair.device.is_same(tensor)) return pair.host;
-    }
+    if (const Pair *pair = taken_before(tensor, written)) return pair->host;
     down_bytes_ += size_bytes(tensor);
     const auto type = state.compute ? c10::DeviceType::CPU : c10::DeviceType::Meta;
     c10::Storage storage;
     for (const Pair &pair : pairs_) {  // views of one memory stay views of one memory
-      if (pair.device.storage().is_alias_of(tensor.storage())) storage = pair.host.storage();
+      if (pair.device.has_storage() && pair.device.storage().is_alias_of(tensor.storage())) storage = pair.host.storage();
     }
     if (!storage) storage = host_storage(tensor, type);
-    pairs_.push_back({tensor, alias_on(std::move(storage), tensor), written});
-    return pairs_.back().host;
+    return keep(tensor, alias_on(std::move(storage), tensor), written);
   }
 
   void check() const {
@@ -105,9 +104,11 @@ class HostCall {
     for (const Pair &pair : pairs_) {
       if (pair.host.is_same(host)) return pair.device;
     }
-    if (!host.has_storage() || host.device().type() == kDevice) return host;
+    if (host.device().type() == kDevice) return host;
+    if (host.layout() != at::kStrided) return rebuilt(host, [this](const at::Tensor &part) { return give(part); });
+    if (!host.has_storage()) return host;
     for (const Pair &pair : pairs_) {
-      if (pair.host.storage().is_alias_of(host.storage())) return device_tensor(pair.device.storage(), host);
+      if (pair.host.has_storage() && pair.host.storage().is_alias_of(host.storage())) return device_tensor(pair.device.storage(), host);
     }
     for (const auto &[from, to] : made_) {
       if (from.is_alias_of(host.storage())) return device_tensor(to, host);
@@ -121,6 +122,10 @@ class HostCall {
   void settle_written() {
     for (const Pair &pair : pairs_) {
       if (!pair.written) continue;
+      if (pair.device.layout() != at::kStrided) {
+        take_over(pair.device, rebuilt(pair.host, [this](const at::Tensor &part) { return give(part); }));
+        continue;
+      }
       up_bytes_ += size_bytes(pair.host);
       c10::StorageImpl *own = pair.device.storage().unsafeGetStorageImpl();
       const c10::Storage &changed = pair.host.storage();
@@ -136,6 +141,9 @@ class HostCall {
     }
   }
 
+  // Whether an argument is sparse: its host form is not at the key of dense ones.
+  bool sparse() const { return sparse_; }
+
   void note(int64_t host_ns) const { note_host_operator(index_, op_.name, down_bytes_, up_bytes_, host_ns); }
 
  private:
@@ -143,12 +151,39 @@ class HostCall {
     at::Tensor device, host;
     bool written;
   };
+
+  // An argument that is another one too: written if either is.
+  const Pair *taken_before(const at::Tensor &tensor, bool written) {
+    for (Pair &pair : pairs_) {
+      if (!pair.device.is_same(tensor)) continue;
+      pair.written |= written;
+      return &pair;
+    }
+    return nullptr;
+  }
+
+  at::Tensor take_sparse(const at::Tensor &tensor, bool written) {
+    TORCH_CHECK_NOT_IMPLEMENTED(state.compute, "In mode time there are no values, and the work on sparse tensors depends on "
+                                "them (", op_.text, "). Run the program in mode both.");
+    sparse_ = true;
+    if (const Pair *pair = taken_before(tensor, written)) return pair->host;
+    return keep(tensor, rebuilt(tensor, [this](const at::Tensor &part) { return take(part, false, true); }), written);
+  }
+
+  // Some host kernels ask whether what they save will be needed.
+  at::Tensor keep(const at::Tensor &tensor, at::Tensor host, bool written) {
+    if (tensor.requires_grad()) host.set_requires_grad(true);
+    pairs_.push_back({tensor, std::move(host), written});
+    return pairs_.back().host;
+  }
+
   const HostOperator &op_;
   c10::DeviceIndex index_ = -1;
   at::Tensor first_, stranger_;
   c10::SmallVector<Pair, 6> pairs_;
   c10::SmallVector<std::pair<c10::Storage, c10::Storage>, 2> made_;
   int64_t down_bytes_ = 0, up_bytes_ = 0;
+  bool sparse_ = false;
 };
 
 inline void refuse_strictly(const HostOperator &op) {
@@ -202,6 +237,17 @@ inline c10::IValue given(HostCall &call, const c10::IValue &value) {
   return value;
 }
 
+// The tensors among an operator's arguments, for an error.
+inline std::string described(const torch::jit::Stack &stack, size_t first, size_t count) {
+  std::ostringstream text;
+  for (size_t index = first; index < first + count; ++index) {
+    if (!stack[index].isTensor() || !stack[index].toTensor().defined()) continue;
+    const at::Tensor &tensor = stack[index].toTensor();
+    text << (text.tellp() > 0 ? ", " : "") << tensor.scalar_type() << tensor.sizes();
+  }
+  return text.str();
+}
+
 inline void run_on_host(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
   const HostOperator &facts = known(op);
   refuse_strictly(facts);
@@ -219,6 +265,9 @@ inline void run_on_host(const c10::OperatorHandle &op, torch::jit::Stack *stack)
   }
   call.check();
   call.work_for(chosen.device);
+  TORCH_CHECK_NOT_IMPLEMENTED(call.sparse() || op.hasComputedKernelForDispatchKey(c10::DispatchKey::CPU), facts.text,
+                              " has no device kernel for these arguments, and the host has none for it at all: ",
+                              described(*stack, first, count));
   const c10::DispatchKey key = state.compute ? c10::DispatchKey::CPU : c10::DispatchKey::Meta;
   if (generator >= 0 && state.compute) {
     c10::IValue &place = (*stack)[generator];
@@ -234,7 +283,8 @@ inline void run_on_host(const c10::OperatorHandle &op, torch::jit::Stack *stack)
     std::optional<BorrowedSeed> seed;
     if (facts.draws && state.compute) seed.emplace(call.index());
     start = now_ns();
-    op.redispatchBoxed(c10::DispatchKeySet(key), stack);
+    if (call.sparse()) op.callBoxed(stack);
+    else op.redispatchBoxed(c10::DispatchKeySet(key), stack);
   }
   const int64_t took_ns = now_ns() - start;
   call.settle_written();

@@ -15,11 +15,12 @@ from supa.frameworks.torch.recorder import Declined, Recorder
 from supa.libs.dnn import cells
 
 Tensor = torch.Tensor
+_KINDS = (*FLOATS, torch.float64)
 
 
 def _check(*tensors: Tensor | None) -> None:
     given = [one for one in tensors if one is not None]
-    if any(one.dtype not in FLOATS or one.dtype != given[0].dtype for one in given) or not given[0].numel():
+    if any(one.dtype not in _KINDS or one.dtype != given[0].dtype for one in given):
         raise Declined
 
 
@@ -40,7 +41,7 @@ def _lstm(
     a, b, before = (contiguous(recorder, one) for one in (a, b, before))
     h, c = recorder.new(before.shape, a.dtype), recorder.new(before.shape, a.dtype)
     kept = recorder.new(a.shape, a.dtype)
-    block, blocks = grid_of(before.numel())
+    block, blocks = grid_of(max(before.numel(), 1))
     recorder.run(cells.lstm, blocks, h, c, kept, a, b, before, first, second, before.numel(), before.shape[-1],
                  BIASED=biased, BLOCK=block)  # fmt: skip
     return h, c, kept
@@ -56,7 +57,7 @@ def _lstm_backward(
     h_given = before if h_grad is None else contiguous(recorder, h_grad)
     c_given = before if c_grad is None else contiguous(recorder, c_grad)
     gates, of_before = recorder.new(kept.shape, kept.dtype), recorder.new(before.shape, before.dtype)
-    block, blocks = grid_of(before.numel())
+    block, blocks = grid_of(max(before.numel(), 1))
     recorder.run(
         cells.lstm_backward, blocks, gates, of_before, h_given, c_given, before, c, kept, before.numel(),
         before.shape[-1], HAS_H=h_grad is not None, HAS_C=c_grad is not None, BLOCK=block,
@@ -73,7 +74,7 @@ def _gru(
     a, b, before = (contiguous(recorder, one) for one in (a, b, before))
     h = recorder.new(before.shape, a.dtype)
     kept = recorder.new((before.shape[0], 5 * before.shape[1]), a.dtype)
-    block, blocks = grid_of(before.numel())
+    block, blocks = grid_of(max(before.numel(), 1))
     recorder.run(cells.gru, blocks, h, kept, a, b, before, first, second, before.numel(), before.shape[-1],
                  BIASED=biased, BLOCK=block)  # fmt: skip
     return h, kept
@@ -86,7 +87,7 @@ def _gru_backward(recorder: Recorder, h_grad: Tensor, kept: Tensor, has_bias: bo
     rows, width = h_grad.shape
     of_a, of_b = recorder.new((rows, 3 * width), kept.dtype), recorder.new((rows, 3 * width), kept.dtype)
     of_before = recorder.new(h_grad.shape, kept.dtype)
-    block, blocks = grid_of(h_grad.numel())
+    block, blocks = grid_of(max(h_grad.numel(), 1))
     recorder.run(cells.gru_backward, blocks, of_a, of_b, of_before, h_grad, kept, h_grad.numel(), width, BLOCK=block)
     if not has_bias:
         return of_a, of_b, of_before, None, None
