@@ -1,8 +1,8 @@
 """One seed is one random kernel and one way to compile it; both ways of running must leave the same memory. Not tests.
 
 The oracle runs the kernel as it was generated, native code after the passes too. A seed also chooses the width of
-the host and how hard LLVM optimises: as in the product, or little, which is a different and much faster check of the
-same text.
+the host, whether its tiles are turned, and how hard LLVM optimises: as in the product, or little, which is a different
+and much faster check of the same text.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from program_values import Program
 
 from supa.compiler.native.half import CONVERSIONS
 from supa.compiler.native.host import Host, detect
+from supa.compiler.native.turned import with_turned_tiles
 from supa.compiler.passes.descriptors import SpreadDescriptors
 from supa.compiler.passes.pipeline import PIPELINE, simplify
 from supa.compiler.passes.regions import SpreadRegions
@@ -47,6 +48,7 @@ class Setting:
     optimised: bool
     statements: int
     depth: int = 3
+    turned: bool = False  # every tile that can be
 
     @staticmethod
     def of(seed: int) -> Setting:
@@ -59,6 +61,7 @@ class Setting:
             optimised=choose.random() * 100 < PERCENT_OPTIMISED,
             statements=statements,
             depth=depth,
+            turned=choose.random() < 0.25,
         )
 
 
@@ -111,6 +114,9 @@ def difference_of(func: ops.Func, target: ops.Func, program: Program, seed: int,
     if setting.optimised:
         check_work(target)
     to_object = build_as_shipped if setting.optimised else build_quickly
+    if setting.turned:
+        target = with_turned_tiles(target, least=-(1 << 60))
+        verify(target)
     native = Native(target, host_of(setting.vector_bits), to_object=to_object)
     return compare(func, native, program.grid, program.areas(seed))
 

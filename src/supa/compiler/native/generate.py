@@ -13,6 +13,7 @@ from supa.compiler.native.generator import Generator, Rounding
 from supa.compiler.native.host import Host
 from supa.compiler.native.plan import Planner
 from supa.compiler.native.single_turns import with_single_turns
+from supa.compiler.native.turned import with_turned_tiles
 from supa.ir import ops
 from supa.ir.core import Value
 from supa.ir.types import Tile, element_of
@@ -33,7 +34,7 @@ class NativeModule:
 
 def generate(func: ops.Func, host: Host, rounding: Rounding, sanitize: tuple[str, ...] = ()) -> NativeModule:
     """The LLVM module of `func`; its entry is `program.abi`'s. `sanitize`: checks in the code, `memory` and `nan`."""
-    func = with_butterflies(func if sanitize else with_single_turns(func))
+    func = with_butterflies(func if sanitize else with_turned_tiles(with_single_turns(func)))
     generator = Generator(host, rounding, Planner(func, host.lanes))
     checks = generator.environment.checks = Checks(func, sanitize) if sanitize else None
     emitter, body = generator.emitter, func.regions[0]
