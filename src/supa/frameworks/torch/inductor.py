@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch import module as supa_module
+from supa.frameworks.torch import recorded_graphs
 from supa.frameworks.torch.after_import import after_import
 from supa.frameworks.torch.build import cache_folder
 from supa.frameworks.torch.registration import NAME, clock
@@ -26,6 +27,7 @@ _ENOUGH_UNITS = 128  # what Inductor takes for a device worth tuning products on
 def install() -> None:
     """Let both halves of the compiler know the device as soon as they are imported."""
     _own_up_to_triton()
+    recorded_graphs.install()
     after_import("torch._dynamo.device_interface", _tell_dynamo)
     after_import("torch._inductor.codegen.common", _tell_inductor)
     after_import("torch._inductor.utils", lambda utils: utils.GPU_TYPES.append(NAME))

@@ -1,0 +1,162 @@
+"""torch.compile on the device: optimizers, flex_attention's gradients, dynamic shapes, modes, autocast, graph breaks,
+export. Against eager on the host.
+"""
+
+import copy
+import warnings
+
+import pytest
+import torch
+import torch._dynamo.testing
+from torch import nn
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch's compiler warns about itself
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+def small_model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(19, 33), nn.GELU(), nn.LayerNorm(33), nn.Linear(33, 5))
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (torch.optim.AdamW, {"foreach": True, "lr": 1e-2}),
+        (torch.optim.AdamW, {"fused": True, "lr": 1e-2}),
+        (torch.optim.SGD, {"foreach": True, "lr": 1e-2, "momentum": 0.9, "nesterov": True}),
+    ],
+)
+def test_a_compiled_optimizer_s_steps_are_the_host_s(make, options):
+    host = small_model()
+    ours = copy.deepcopy(host).to("supa")
+    x = torch.randn(7, 19)
+    host_options = {**options, "fused": False} if "fused" in options else options
+    theirs, own = make(host.parameters(), **host_options), make(ours.parameters(), **options)
+    own.step = torch.compile(own.step)
+    for _ in range(3):
+        for model, data, optimizer in ((host, x, theirs), (ours, x.to("supa"), own)):
+            optimizer.zero_grad()
+            model(data).square().mean().backward()
+            optimizer.step()
+    for expected, found in zip(host.parameters(), ours.parameters(), strict=True):
+        torch.testing.assert_close(found.cpu(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_flex_attention_trains_with_a_score_function_and_a_block_mask():
+    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+    torch.manual_seed(1)
+    host = [torch.randn(1, 2, 128, 32, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    ours = [one.detach().float().to("supa").requires_grad_() for one in host]
+
+    def causal(batch, head, row, column):
+        return row >= column
+
+    def tilted(score, batch, head, row, column):
+        return score - 0.01 * (row - column)
+
+    mask = create_block_mask(causal, 1, 1, 128, 128, device="supa")
+    found = torch.compile(flex_attention)(*ours, score_mod=tilted, block_mask=mask)
+    rows, columns = torch.arange(128)[:, None], torch.arange(128)
+    bias = (-0.01 * (rows - columns).double()).masked_fill(rows < columns, -float("inf"))
+    expected = nn.functional.scaled_dot_product_attention(*host, attn_mask=bias)
+    weights = torch.randn(1, 2, 128, 32, dtype=torch.float64)
+    (expected * weights).sum().backward()
+    (found * weights.float().to("supa")).sum().backward()
+    torch.testing.assert_close(found.detach().cpu().double(), expected.detach(), rtol=1e-4, atol=1e-4)
+    for theirs, own in zip(host, ours, strict=True):
+        torch.testing.assert_close(own.grad.cpu().double(), theirs.grad, rtol=1e-3, atol=1e-4)
+
+
+def test_two_compiled_programs_at_most_serve_every_length():
+    counter = torch._dynamo.testing.CompileCounterWithBackend("inductor")
+    model = small_model()
+    function = torch.compile(copy.deepcopy(model).to("supa"), dynamic=True, backend=counter)
+    for length in (3, 17, 64, 129):
+        x = torch.randn(length, 19)
+        torch.testing.assert_close(function(x.to("supa")).cpu(), model(x), rtol=1e-4, atol=1e-5)
+    assert counter.frame_count <= 2  # the first length, and any
+
+
+def test_reduced_overhead_runs_without_recorded_graphs_and_says_so_once():
+    from supa.frameworks.torch import recorded_graphs
+
+    recorded_graphs._say.cache_clear()
+    x = torch.randn(33, 65)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for scale in (2.0, 3.0):
+            found = torch.compile(lambda x, scale=scale: (x * scale).tanh(), mode="reduce-overhead")(x.to("supa"))
+            torch.testing.assert_close(found.cpu(), (x * scale).tanh())
+    assert [str(one.message) for one in said].count(recorded_graphs.REASON) == 1
+
+
+def test_the_backend_of_recorded_graphs_runs_without_them():
+    x = torch.randn(33, 65)
+    found = torch.compile(lambda x: (x * 2).tanh(), backend="cudagraphs")(x.to("supa"))
+    torch.testing.assert_close(found.cpu(), (x * 2).tanh())
+
+
+def test_autocast_around_and_inside_of_compiled_modules():
+    model = small_model()
+    ours, x = copy.deepcopy(model).to("supa"), torch.randn(7, 19)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        expected = model(x)
+    with torch.autocast("supa", dtype=torch.bfloat16):
+        found = torch.compile(ours)(x.to("supa"))
+
+    @torch.compile
+    def inside(x):
+        with torch.autocast("supa", dtype=torch.bfloat16):
+            return ours(x)
+
+    for one in (found, inside(x.to("supa"))):
+        assert one.dtype == torch.bfloat16
+        torch.testing.assert_close(one.detach().cpu().float(), expected.detach().float(), rtol=2e-2, atol=2e-2)
+
+
+def test_a_graph_break_s_two_halves_agree_with_eager():
+    def function(x):
+        y = x.sin()
+        torch._dynamo.graph_break()
+        if y.sum().item() > 0:  # a second one, by the value
+            return y * 2
+        return y - 1
+
+    for x in (torch.full((5, 7), 0.5), torch.full((5, 7), -0.5)):
+        torch.testing.assert_close(torch.compile(function)(x.to("supa")).cpu(), function(x))
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager", "aot_eager_decomp_partition"])
+def test_backends_without_code_generation_train(backend):
+    host = small_model()
+    ours, x = copy.deepcopy(host).to("supa"), torch.randn(7, 19)
+    host(x).square().sum().backward()
+    torch.compile(ours, backend=backend)(x.to("supa")).square().sum().backward()
+    for expected, found in zip(host.parameters(), ours.parameters(), strict=True):
+        torch.testing.assert_close(found.grad.cpu(), expected.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_max_autotune_trains_a_model():
+    host = small_model()
+    ours, x = copy.deepcopy(host).to("supa"), torch.randn(7, 19)
+    host(x).square().sum().backward()
+    torch.compile(ours, mode="max-autotune")(x.to("supa")).square().sum().backward()
+    for expected, found in zip(host.parameters(), ours.parameters(), strict=True):
+        torch.testing.assert_close(found.grad.cpu(), expected.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_an_exported_program_runs_and_aot_inductor_refuses_it_in_words():
+    model, x = small_model(), torch.randn(7, 19)
+    ours = copy.deepcopy(model).to("supa")
+    exported = torch.export.export(ours, (x.to("supa"),))
+    torch.testing.assert_close(exported.module()(x.to("supa")).cpu(), model(x), rtol=1e-4, atol=1e-5)
+    with pytest.raises(Exception, match=r"AOTInductor.*not made for supa"):
+        torch._inductor.aoti_compile_and_package(exported)
