@@ -1,7 +1,8 @@
-"""`python -m bench.host [--threads 1 2] [--full] [--json FILE]`: the functional plane against PyTorch's CPU build.
+"""`python -m bench.host [--threads 1 2] [--full] [--only TEXT ...] [--rounds N] [--json FILE]`: beside PyTorch's CPU.
 
 Each row is torch time / our time, medians of interleaved calls with the same number of threads; larger is better. The
-host's own limits (copy bandwidth, multiply-add rate) come first. Not the device's clock.
+host's own limits (copy bandwidth, multiply-add rate) come first, unless `--only` chooses rows by parts of their names.
+Not the device's clock.
 """
 
 import argparse
@@ -36,8 +37,8 @@ def limits(threads: int) -> dict[str, float]:
     return found
 
 
-def measure(threads: int, full: bool) -> dict[str, object]:
-    """All rows with this number of threads, in this process."""
+def measure(threads: int, full: bool, only: list[str], rounds: int) -> dict[str, object]:
+    """All rows with this number of threads, in this process; with `only`, those whose names hold one of its texts."""
     import torch
 
     from bench.clock import side_by_side
@@ -46,11 +47,14 @@ def measure(threads: int, full: bool) -> dict[str, object]:
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    record: dict[str, object] = {"threads": threads, "limits": limits(threads)}
-    print(f"{threads} thread(s); host limits: " + ", ".join(f"{k} {v:.4g}" for k, v in record["limits"].items()))  # type: ignore[attr-defined]
+    found = {} if only else limits(threads)
+    record: dict[str, object] = {"threads": threads, "limits": found}
+    print(f"{threads} thread(s); host limits: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
     lines = []
     for kind, name, work, (ours, theirs) in cases(full):
-        medians = side_by_side({"ours": ours, "torch": theirs}, rounds=9)
+        if only and not any(text in name for text in only):
+            continue
+        medians = side_by_side({"ours": ours, "torch": theirs}, rounds=rounds)
         ratio = medians["torch"] / medians["ours"]
         lines.append(
             {"kind": kind, "name": name, "ratio": ratio, "bar": BARS[kind], **{f"{k}_s": v for k, v in medians.items()}}
@@ -69,13 +73,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.host", description=__doc__)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--full", action="store_true", help="all sizes of the table: minutes")
+    parser.add_argument("--only", nargs="+", default=[], metavar="TEXT", help="rows whose names hold one of these")
+    parser.add_argument("--rounds", type=int, default=21, help="calls of each, in bursts of 7")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument(
         "--here", action="store_true", help=argparse.SUPPRESS
     )  # measure in this process, print JSON last
     arguments = parser.parse_args()
     if arguments.here:
-        print(json.dumps(measure(arguments.threads[0], arguments.full)))
+        print(json.dumps(measure(arguments.threads[0], arguments.full, arguments.only, arguments.rounds)))
         return 0
     records = []
     for threads in arguments.threads:  # a process each: thread pools keep their size
@@ -87,6 +93,9 @@ def main() -> int:
             "--threads",
             str(threads),
             *(["--full"] if arguments.full else []),
+            *(["--only", *arguments.only] if arguments.only else []),
+            "--rounds",
+            str(arguments.rounds),
         ]
         environment = {
             **os.environ,

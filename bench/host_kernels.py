@@ -135,3 +135,26 @@ def int8_matmul_kernel(a, b, c, m, n, depth, BLOCK_M: tl.constexpr, BLOCK_N: tl.
         right = tl.load(b + p[:, None] * n + j[None, :], mask=(p[:, None] < depth) & (j[None, :] < n), other=0)
         total = tl.dot(left, right, total, out_dtype=tl.int32)
     tl.store(c + i[:, None] * n + j[None, :], total, mask=(i[:, None] < m) & (j[None, :] < n))
+
+
+@triton.jit
+def strided_copy_kernel(x, out, rows, columns, stride_r, stride_c, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    j = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = (i[:, None] < rows) & (j[None, :] < columns)
+    v = tl.load(x + i[:, None] * stride_r + j[None, :] * stride_c, mask=inside)
+    tl.store(out + i[:, None] * columns + j[None, :], v, mask=inside)
+
+
+@triton.jit
+def one_softmax_kernel(x, out, n, BLOCK: tl.constexpr):
+    i = tl.arange(0, BLOCK)
+    v = tl.load(x + i, mask=i < n, other=-float("inf"))
+    e = tl.exp(v - tl.max(v, 0))
+    tl.store(out + i, e / tl.sum(e, 0), mask=i < n)
+
+
+@triton.jit
+def one_cumsum_kernel(x, out, n, BLOCK: tl.constexpr):
+    i = tl.arange(0, BLOCK)
+    tl.store(out + i, tl.cumsum(tl.load(x + i, mask=i < n, other=0.0), 0), mask=i < n)

@@ -33,6 +33,7 @@ def cases(full: bool) -> Iterator[Case]:
     yield from products(full)
     yield from attention(full)
     yield from indexing()
+    yield from shapes(full)
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -59,7 +60,7 @@ def elementwise(full: bool) -> Iterator[Case]:
 
 def row_wise(full: bool) -> Iterator[Case]:
     """A program a row; columns in stripes of 128."""
-    for columns in (128, 1024, 8192, 65536) if full else (1024, 16384):
+    for columns in (128, 1000, 1024, 8192, 16385, 65536) if full else (1024, 16384):
         count = 4 * MILLION // columns
         x = torch.randn(count, columns)
         weight, bias, out = torch.randn(columns), torch.randn(columns), torch.empty(count, columns)
@@ -82,7 +83,7 @@ def row_wise(full: bool) -> Iterator[Case]:
 
 def scans(full: bool) -> Iterator[Case]:
     """Cumulative sums over either axis."""
-    for columns in (128, 1024, 8192) if full else (1024,):
+    for columns in (128, 1000, 1024, 8192, 16385) if full else (1024,):
         count = 4 * MILLION // columns
         x = torch.randn(count, columns)
         out, stripes = torch.empty_like(x), (triton.cdiv(columns, 128),)
@@ -173,3 +174,47 @@ def indexing() -> Iterator[Case]:
     ]  # fmt: skip
     for name, work, pair in made:
         yield "index", name, work, pair
+
+
+def shapes(full: bool) -> Iterator[Case]:
+    """Grids and operands that nobody tuned: views with strides, many small programs, one program for everything."""
+    n = MILLION
+    wide, out = torch.randn(1024, 2048), torch.empty(1024, 1024)
+    grid = (triton.cdiv(1024, 32), triton.cdiv(1024, 32))
+    small, sums = torch.randn(100_000, 16), torch.empty(100_000, 16)
+    x, y, total = torch.randn(n), torch.randn(n), torch.empty(n)
+    few, ends = torch.randn(n // 16), torch.empty(n // 16)
+    every = (
+        lambda: k.strided_copy_kernel[grid](wide, out, 1024, 1024, 2048, 2, BLOCK=32),
+        lambda: out.copy_(wide[:, ::2]),
+    )
+    turned = (
+        lambda: k.strided_copy_kernel[grid](wide, out, 1024, 1024, 1, 2048, BLOCK=32),
+        lambda: out.copy_(wide[:, :1024].T),
+    )
+    programs = (
+        lambda: k.add_kernel[(100_000,)](small, small, sums, small.numel(), BLOCK=16),
+        lambda: torch.add(small, small, out=sums),
+    )
+    yield "elementwise", "every second column 1024x1024 fp32", 12.0 * n, every
+    yield "elementwise", "transposed copy 1024x1024 fp32", 8.0 * n, turned
+    yield "elementwise", "100,000 programs of 16, add fp32", 12.0 * small.numel(), programs
+    if full:
+        yield (
+            "elementwise",
+            "one program, add 1M fp32",
+            12.0 * n,
+            (lambda: k.add_kernel[(1,)](x, y, total, n, BLOCK=n), lambda: torch.add(x, y, out=total)),
+        )
+        yield (
+            "norm",
+            "one program, softmax of 1M fp32",
+            8.0 * n,
+            (lambda: k.one_softmax_kernel[(1,)](x, total, n, BLOCK=n), lambda: torch.softmax(x, 0)),
+        )
+        yield (
+            "reduction",
+            "one program, cumsum of 64k fp32",
+            8.0 * few.numel(),
+            (lambda: k.one_cumsum_kernel[(1,)](few, ends, few.numel(), BLOCK=few.numel()), lambda: few.cumsum(0)),
+        )

@@ -1,4 +1,7 @@
-"""Which kernels have stores past the caches: none that tells other blocks of what it wrote before its end."""
+"""Which kernels have stores past the caches: none that tells other blocks of what it wrote before its end.
+
+And which are read by vectors of half the width: those that move 32-bit elements side by side and do little else.
+"""
 
 import dataclasses
 import re
@@ -67,3 +70,34 @@ def test_each_store_past_the_caches_asks_for_its_own_size():
     asked = re.findall(r"or i64 %\w+, (\d+)", text)
     stored = re.findall(r"store <16 x (i\d+)>.*!nontemporal", text)
     assert stored == ["i32", "i16"] and asked == ["63", "31"]
+
+
+def moving(kind, function, host):
+    """A kernel that stores `function` of what it loads, elements at distance 1 or, with `kind` "apart", at 2."""
+    distance = "    %6 = addptr %3, %2 : (tile<64xptr<f32>>, tile<64xi32>) -> tile<64xptr<f32>>\n"
+    if kind == "apart":
+        distance = """    %20 = map %2, %2 {function="add"} : (tile<64xi32>, tile<64xi32>) -> tile<64xi32>
+    %6 = addptr %3, %20 : (tile<64xptr<f32>>, tile<64xi32>) -> tile<64xptr<f32>>
+"""
+    kernel = f"""func {{sym_name="k"}} {{
+  body(%0: ptr<f32>, %1: ptr<f32>):
+    %2 = range {{start=0, end=64}} : () -> tile<64xi32>
+    %3 = splat %0 : (ptr<f32>) -> tile<64xptr<f32>>
+    %4 = splat %1 : (ptr<f32>) -> tile<64xptr<f32>>
+    %5 = addptr %4, %2 : (tile<64xptr<f32>>, tile<64xi32>) -> tile<64xptr<f32>>
+{distance}    %7 = load %6, _, _ : (tile<64xptr<f32>>) -> tile<64xf32>
+    %8 = map %7 {{function="{function}"}} : (tile<64xf32>) -> tile<64xf32>
+    store %5, %8, _ : (tile<64xptr<f32>>, tile<64xf32>) -> ()
+    return
+}}
+"""
+    return generate(parse_function(kernel), host, Rounding()).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "function", "prefers", "lanes"),
+    [("near", "fneg", True, 8), ("near", "fneg", False, 16), ("near", "exp", True, 16), ("apart", "fneg", True, 16)],
+)
+def test_streams_are_read_in_halves_where_the_host_prefers_it(kind, function, prefers, lanes):
+    host = dataclasses.replace(detect(), vector_bits=512, halves_streams=prefers)
+    assert f"store <{lanes} x float>" in moving(kind, function, host)

@@ -20,7 +20,8 @@ A loop in which a block may wait for another one calls `launch.yield_(launch)`, 
 other blocks of the grid run meanwhile. A program with such a loop says so (`Program.waits`).
 
 `launch.read(launch, what)`, unless it is null, gives what a kernel may ask of the device: 0 nanoseconds of a clock that
-never falls, 1 the same clock's cycles, 2 the number of the host thread that runs the block, 3 how many there are.
+never falls, 1 the same clock's cycles, 2 the number of the host thread that runs the block, 3 how many there are, 4
+whether no other thread runs kernels until the entry returns: 1 where atomic operations need not be atomic.
 
 A kernel compiled with checks (`Program.sites`) asks `launch.sanitizer`, unless it is null. It points to functions::
 
@@ -53,6 +54,9 @@ import ctypes
 
 FRESH = 0xFFF9FDE7
 """What fresh memory is filled with under the sanitizer, word by word: reading it is reading what was never written."""
+
+READ_ALONE = 4
+"""What `launch.read` is asked for to learn whether the launch has the process's kernels to itself."""
 
 REPORT = ctypes.CFUNCTYPE(
     None,

@@ -172,6 +172,17 @@ def threads() -> int:
 
 def set_threads(count: int) -> None:
     """Limit launches to `count` host threads (1 to 4096); by default `SUPA_NUM_THREADS`, else as many as
-    `OMP_NUM_THREADS` grants other libraries, else all cores (of the process, of its container)."""
+    `OMP_NUM_THREADS` grants other libraries, else all cores (of the process, of its container), and never more than
+    torch takes, where it is loaded."""
+    global _chosen
     _check_threads(str(count))
+    _chosen = True
     core.supa_set_threads(count)
+
+
+def threads_are_chosen() -> bool:
+    """Whether somebody has said how many threads a launch may use: `SUPA_NUM_THREADS`, or a call of `set_threads`."""
+    return _chosen or bool(os.environ.get("SUPA_NUM_THREADS"))
+
+
+_chosen = False

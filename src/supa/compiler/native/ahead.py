@@ -3,6 +3,9 @@
 A row kernel reads its row, then works on it in the caches, while the memory waits. Where a nest reads what an earlier
 nest of the block has read already, or computes much for each element, it asks for the same place one block further on:
 as far as the previous block's first access was from this one's. Hardware does the same within a page; rows end there.
+
+Of a tile of several rows each is too short for the hardware to follow: the first nest that reads it asks for the tile
+that its next run will read, in a loop's next turn or in the next block, as far away as the one before was.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from math import prod
 from supa.compiler.native.generator import Generator
 from supa.compiler.native.loops import Loops
 from supa.compiler.native.plan import Nest
+from supa.compiler.native.steps import step_of
 from supa.compiler.native.tiles import ZERO
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
@@ -27,14 +31,16 @@ def distances(generator: Generator, nest: Nest) -> dict[Op, str]:
     """For each load of a nest that fetches ahead, the name of an i64: the bytes to what the next block will read."""
     if generator.planner.multiplies or generator.environment.checks is not None:
         return {}
-    if sum(extent > 1 for extent in nest.shape) != 1:
-        return {}
     loads = [
         op for op in dict.fromkeys(nest.accesses) if isinstance(op, ops.Load) and _is_suited(generator, op, nest.shape)
     ]
-    again = [load for load in loads if _is_read_again(generator, load)]
+    readers = _count_readers(generator, loads)
+    if sum(extent > 1 for extent in nest.shape) != 1:
+        first = [load for load in loads if readers[load] == 1 and step_of(load.pointer) == 1]
+        return {load: _distance_of_runs(generator, load) for load in first}
+    again = [load for load in loads if readers[load] == 2]
     chosen = loads if generator.planner.is_busy(nest) else again
-    return {load: _distance(generator, load) for load in chosen}
+    return {load: _distance_of_blocks(generator, load) for load in chosen}
 
 
 def fetch(loops: Loops, found: dict[Op, str]) -> None:
@@ -73,20 +79,42 @@ def _is_plain(generator: Generator, value: Value) -> bool:
     return all(_is_plain(generator, operand) for operand in value.op.operands if operand is not None)
 
 
-def _is_read_again(generator: Generator, load: ops.Load) -> bool:
-    """Whether this is the second nest that reads from the load's pointers, on the way that the block takes."""
+def _count_readers(generator: Generator, loads: list[ops.Load]) -> dict[ops.Load, int]:
+    """Which nest this is, from 1 on, of those that read from each load's pointers on the way that the block takes."""
+    keys = {load: (_way(load), generator.planner.aliasing.bases(load.pointer)) for load in loads}
+    for key in dict.fromkeys(keys.values()):
+        generator.reads[key] = generator.reads.get(key, 0) + 1
+    return {load: generator.reads[key] for load, key in keys.items()}
+
+
+def _way(load: ops.Load) -> Block | None:
+    """The branch, or the kernel, that a load is in."""
     way: Block | None = load.parent
     while way is not None and way.parent is not None and not isinstance(way.parent, ops.If | ops.Func):
         way = way.parent.parent
-    key = (way, generator.planner.aliasing.bases(load.pointer))
-    generator.reads[key] = generator.reads.get(key, 0) + 1
-    return generator.reads[key] == 2
+    return way
 
 
-def _distance(generator: Generator, load: ops.Load) -> str:
+def _start(generator: Generator, load: ops.Load) -> str:
+    """The address of the tile's first element."""
+    return generator.evaluator().at(load.pointer, tuple(ZERO for _ in shape_of(load.result.type))).name
+
+
+def _distance_of_runs(generator: Generator, load: ops.Load) -> str:
+    """From where the tile began that the nest read when it last ran to where this one begins."""
+    emitter, here = generator.emitter, _start(generator, load)
+    last = emitter.alloca("i64")
+    emitter.entry.append(f"  store i64 0, ptr {last}")
+    before = emitter.op(f"load i64, ptr {last}")
+    emitter.do(f"store i64 {here}, ptr {last}")
+    distance = emitter.op(f"sub i64 {here}, {before}")
+    is_first = emitter.op(f"icmp eq i64 {before}, 0")
+    return emitter.op(f"select i1 {is_first}, i64 0, i64 {distance}")
+
+
+def _distance_of_blocks(generator: Generator, load: ops.Load) -> str:
     """From where the block before this one began to where this one begins."""
-    emitter = generator.emitter
-    here = generator.evaluator().at(load.pointer, tuple(ZERO for _ in shape_of(load.result.type))).name
+    emitter, here = generator.emitter, _start(generator, load)
     first, before = emitter.alloca("i64"), emitter.alloca("i64")
     emitter.entry.append(f"  store i64 0, ptr {first}")
     known = emitter.fresh()

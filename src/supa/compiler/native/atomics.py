@@ -1,10 +1,17 @@
-"""Atomic operations, element by element: true atomicity among all threads that run blocks."""
+"""Atomic operations, element by element: true atomicity among all threads that run blocks.
+
+On tiles the common ones are emitted twice: a launch that has the process's kernels to itself (`program.abi`) loads,
+combines and stores, which costs a fraction. Operations at system scope stay atomic.
+"""
 
 from __future__ import annotations
+
+from math import prod
 
 from supa.base.dtypes import DType
 from supa.base.errors import UnsupportedError
 from supa.compiler.native import checks
+from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.emitter import llvm_bytes, register_type
 from supa.compiler.native.formats import from_f32, is_small, to_f32
 from supa.compiler.native.generator import Generator, emits
@@ -13,11 +20,18 @@ from supa.compiler.native.tiles import Evaluator, Index, descriptor_access
 from supa.compiler.native.vec import Vec, constant, uniform
 from supa.ir import ops
 from supa.ir.types import Scalar, Tile, element_of, shape_of
+from supa.program.abi import READ_ALONE
 
 _INSTRUCTIONS = {
     "add": "add", "fadd": "fadd", "and": "and", "or": "or", "xor": "xor", "smax": "max", "smin": "min",
     "umax": "umax", "umin": "umin", "xchg": "xchg",
 }  # fmt: skip
+_PLAIN = {
+    "add": "add {t} {0}, {1}", "and": "and {t} {0}, {1}", "or": "or {t} {0}, {1}", "xor": "xor {t} {0}, {1}",
+    "smax": "smax", "smin": "smin", "umax": "umax", "umin": "umin",
+}  # fmt: skip
+_PLAIN_FLOATS = ("fadd", "fmin", "fmax")
+_LEAST_ALONE = 16  # elements of a tile that is worth a second loop
 _DISTANCE = 16  # elements: hides the latency of memory behind that many atomic operations
 _ORDERS = {"relaxed": "monotonic", "acquire": "acquire", "release": "release", "acq_rel": "acq_rel"}
 
@@ -27,20 +41,68 @@ AtomicOp = ops.AtomicRmw | ops.AtomicCas | ops.DescriptorReduce
 @emits(ops.AtomicRmw, ops.AtomicCas, ops.DescriptorReduce)
 def emit_atomic(generator: Generator, op: AtomicOp) -> None:
     """One atomic operation on a scalar or on every element of a tile."""
+    shape, result = shape_of(op.value.type), op.results[0] if op.results else None
+    buffer = None
+    if result is not None and isinstance(result.type, Tile) and result.uses:
+        buffer = generator.environment.buffers[result] = generator.new_buffer(shape, element_of(result.type))
+    if not _may_be_alone(generator, op):
+        old = _emit_elements(generator, op, buffer, is_alone=False)
+        if result is not None and not isinstance(result.type, Tile):
+            generator.environment.scalars[result] = old.name
+        return
+    emitter = generator.emitter
+    labels = [emitter.fresh_label(hint) for hint in ("alone", "among", "done")]
+    emitter.do(f"br i1 {_alone(generator)}, label %{labels[0]}, label %{labels[1]}")
+    for label, is_alone in ((labels[0], True), (labels[1], False)):
+        emitter.label(label)
+        _emit_elements(generator, op, buffer, is_alone=is_alone)
+        emitter.do(f"br label %{labels[2]}")
+    emitter.label(labels[2])
+
+
+def _emit_elements(generator: Generator, op: AtomicOp, buffer: Buffer | None, *, is_alone: bool) -> Vec:
+    """The loops over all elements; old values go to `buffer`. Gives that of the innermost body."""
     shape = shape_of(op.value.type)
     loops = Loops(generator.emitter, generator.environment, shape, choose_space(shape, None, 1))
-    _ask_ahead(loops, op)
-    old = _emit_element(loops.evaluator, op, loops.indices[0], loops.level)
-    result = op.results[0] if op.results else None
-    if result is not None and isinstance(result.type, Tile) and result.uses:
-        buffer = generator.new_buffer(shape, element_of(result.type))
+    if not is_alone:
+        _ask_ahead(loops, op)
+    old = _emit_element(loops.evaluator, op, loops.indices[0], loops.level, is_alone=is_alone)
+    if buffer is not None:
         loops.evaluator.write_buffer(buffer, loops.indices[0], old, loops.level)
-        loops.finish()
-        generator.environment.buffers[result] = buffer
-        return
     loops.finish()
-    if result is not None and not isinstance(result.type, Tile):
-        generator.environment.scalars[result] = old.name
+    return old
+
+
+def _may_be_alone(generator: Generator, op: AtomicOp) -> bool:
+    if not isinstance(op, ops.AtomicRmw) or op.scope == "sys" or generator.environment.checks is not None:
+        return False
+    element, shape = element_of(op.value.type), shape_of(op.value.type)
+    known = _PLAIN_FLOATS if isinstance(element, DType) and element.is_float else _PLAIN
+    return op.kind in known and prod(shape) >= _LEAST_ALONE
+
+
+def _alone(generator: Generator) -> str:
+    """The name of an i1: whether the launch is alone. Asked once in a call of the entry."""
+    emitter = generator.emitter
+    if "@supa.alone" not in emitter.definitions:
+        emitter.definitions["@supa.alone"] = _ASK_ALONE
+        emitter.entry.append("  %alone = call i1 @supa.alone(ptr %launch)")
+    return "%alone"
+
+
+_ASK_ALONE = f"""define internal i1 @supa.alone(ptr %launch) {{
+  %at = getelementptr i8, ptr %launch, i64 40
+  %read = load ptr, ptr %at
+  %none = icmp eq ptr %read, null
+  br i1 %none, label %no, label %ask
+ask:
+  %said = call i64 %read(ptr %launch, i32 {READ_ALONE})
+  %flag = icmp ne i64 %said, 0
+  ret i1 %flag
+no:
+  ret i1 false
+}}
+"""
 
 
 def _ask_ahead(loops: Loops, op: AtomicOp) -> None:
@@ -59,7 +121,7 @@ def _ask_ahead(loops: Loops, op: AtomicOp) -> None:
     ev.run(loops.level, f"call void @llvm.prefetch.p0(ptr {address}, i32 1, i32 3, i32 1)")
 
 
-def _emit_element(ev: Evaluator, op: AtomicOp, index: Index, level: int) -> Vec:
+def _emit_element(ev: Evaluator, op: AtomicOp, index: Index, level: int, *, is_alone: bool) -> Vec:
     mask: Vec | None = None
     if isinstance(op, ops.DescriptorReduce):
         pointer, mask = descriptor_access(ev, op, op.descriptor, op.indices, index)
@@ -77,12 +139,31 @@ def _emit_element(ev: Evaluator, op: AtomicOp, index: Index, level: int) -> Vec:
     ev.run(level, f"br i1 {mask.name if mask is not None else 'true'}, label %{go}, label %{done}")
     ev.sinks[level].append(f"{go}:")
     address = ev.emit(level, f"inttoptr i64 {pointer.name} to ptr")
-    old = _perform(ev, op, address, value, expected, element, level)
+    if is_alone:
+        old = _perform_alone(ev, str(op.kind), address, value, element, level)  # type: ignore[union-attr]
+    else:
+        old = _perform(ev, op, address, value, expected, element, level)
     ev.run(level, f"store {value.type} {old}, ptr {slot}")
     ev.run(level, f"br label %{done}")
     ev.sinks[level].append(f"{done}:")
     checks.performed(ev, op, pointer, level)
     return uniform(value.type, ev.emit(level, f"load {value.type}, ptr {slot}"), level)
+
+
+def _perform_alone(ev: Evaluator, kind: str, address: str, value: Vec, element: Scalar, level: int) -> str:
+    """Load, combine, store."""
+    type_ = register_type(element)
+    size = llvm_bytes(type_)
+    old = uniform(type_, ev.emit(level, f"load {type_}, ptr {address}, align {size}"), level)
+    if kind in _PLAIN_FLOATS:
+        assert isinstance(element, DType)
+        new = _combine(ev, kind, old, value, element, level)
+    elif kind[0] in "su":
+        new = ev.intrinsic(_PLAIN[kind], (old, value.at_level(level))).name
+    else:
+        new = ev.apply(_PLAIN[kind], (old, value.at_level(level)), type_).name
+    ev.run(level, f"store {type_} {new}, ptr {address}, align {size}")
+    return old.name
 
 
 def _perform(

@@ -11,6 +11,7 @@ from supa.compiler.native.checks import Checks
 from supa.compiler.native.emitter import register_type
 from supa.compiler.native.generator import Generator, Rounding
 from supa.compiler.native.host import Host
+from supa.compiler.native.joined_turns import with_joined_turns
 from supa.compiler.native.plan import Planner
 from supa.compiler.native.single_turns import with_single_turns
 from supa.compiler.native.turned import with_turned_tiles
@@ -34,7 +35,9 @@ class NativeModule:
 
 def generate(func: ops.Func, host: Host, rounding: Rounding, sanitize: tuple[str, ...] = ()) -> NativeModule:
     """The LLVM module of `func`; its entry is `program.abi`'s. `sanitize`: checks in the code, `memory` and `nan`."""
-    func = with_butterflies(func if sanitize else with_turned_tiles(with_single_turns(func)))
+    if not sanitize:
+        func = with_turned_tiles(with_joined_turns(with_single_turns(func)))
+    func = with_butterflies(func)
     generator = Generator(host, rounding, Planner(func, host.lanes))
     checks = generator.environment.checks = Checks(func, sanitize) if sanitize else None
     emitter, body = generator.emitter, func.regions[0]

@@ -41,6 +41,10 @@ def _load_memory(lanes: Lanes, pointer: Vec, mask: Vec | None, other: Vec | None
             return vector(type_, lanes.emit(level, f"load {vector_type}, ptr {address}, align {size}"), level)
         call = masked_load(lanes.emitter, vector_type, f"ptr {address}", size, lanes.widen(mask), other_name)
         return vector(type_, lanes.emit(level, call), level)
+    if pointer.is_linear and mask is None:
+        name = _strided_load(lanes.emitter, type_, lanes.count)
+        call = f"call {vector_type} {name}(i64 {pointer.name}, i64 {pointer.step})"
+        return vector(type_, lanes.emit(level, call), level)
     if pointer.parts is not None and pointer.parts[1].level < level:
         return _load_split(lanes, pointer, mask, other_name, type_, level)
     name = _gather(lanes.emitter, type_, lanes.count)
@@ -108,6 +112,13 @@ def store(
                 level,
                 masked_store(lanes.emitter, vector_type, lanes.widen(value), f"ptr {address}", size, lanes.widen(mask)),
             )
+        return
+    if pointer.is_linear and mask is None:
+        name = _strided_store(lanes.emitter, memory, lanes.count)
+        lanes.run(
+            level,
+            f"call void {name}({vector_type} {lanes.widen(value)}, i64 {pointer.name}, i64 {pointer.step})",
+        )
         return
     name = _scatter(lanes.emitter, memory, lanes.count)
     mask_name = lanes.widen(mask) if mask is not None else "splat (i1 true)"
@@ -235,6 +246,58 @@ def _gather(emitter: Emitter, type_: str, count: int) -> str:
             + f"  %slow = {far}\n  ret {vector_type} %slow\n}}\n"
         )
     return name
+
+
+# Lanes at equal distances are loads and stores of their own: beside them a gather that waits for memory holds up all
+# others, and the processor's own prefetching knows nothing of it.
+
+
+def _strided_load(emitter: Emitter, type_: str, count: int) -> str:
+    name = f"@supa.strided.load.{suffix(type_)}.v{count}"
+    if name not in emitter.definitions:
+        of, size = f"<{count} x {type_}>", llvm_bytes(type_)
+        lines, made = [], "poison"
+        for lane in range(count):
+            lines.append(
+                f"  %a{lane} = inttoptr i64 %p{lane} to ptr\n  %x{lane} = load {type_}, ptr %a{lane}, align {size}"
+            )
+            lines.append(f"  %v{lane} = insertelement {of} {made}, {type_} %x{lane}, i64 {lane}")
+            made = f"%v{lane}"
+        body = "\n".join(lines)
+        emitter.definitions[name] = (
+            f"define internal {of} {name}(i64 %p0, i64 %step) {{\n{_near_or_each(size)}"
+            f"  %quick = load {of}, ptr %address, align {size}\n  ret {of} %quick\n"
+            f"each:\n{_places(count)}{body}\n  ret {of} {made}\n}}\n"
+        )
+    return name
+
+
+def _strided_store(emitter: Emitter, type_: str, count: int) -> str:
+    name = f"@supa.strided.store.{suffix(type_)}.v{count}"
+    if name not in emitter.definitions:
+        of, size = f"<{count} x {type_}>", llvm_bytes(type_)
+        body = "".join(
+            f"  %a{lane} = inttoptr i64 %p{lane} to ptr\n  %x{lane} = extractelement {of} %v, i64 {lane}\n"
+            f"  store {type_} %x{lane}, ptr %a{lane}, align {size}\n"
+            for lane in range(count)
+        )
+        emitter.definitions[name] = (
+            f"define internal void {name}({of} %v, i64 %p0, i64 %step) {{\n{_near_or_each(size)}"
+            f"  store {of} %v, ptr %address, align {size}\n  ret void\neach:\n{_places(count)}{body}  ret void\n}}\n"
+        )
+    return name
+
+
+def _near_or_each(size: int) -> str:
+    """Text of a function body's start: on to `near` where the lanes from %p0 by %step lie side by side, else `each`."""
+    return (
+        f"  %side = icmp eq i64 %step, {size}\n  br i1 %side, label %near, label %each\nnear:\n"
+        "  %address = inttoptr i64 %p0 to ptr\n"
+    )
+
+
+def _places(count: int) -> str:
+    return "".join(f"  %p{lane} = add i64 %p{lane - 1}, %step\n" for lane in range(1, count))
 
 
 def _near_or_gather(emitter: Emitter, type_: str, count: int) -> str:

@@ -13,6 +13,7 @@ from supa.compiler.native.inside import Limit, assume, emit_versions, limits_of_
 from supa.compiler.native.loops import Loops, Space, choose_space
 from supa.compiler.native.plan import Nest, Root
 from supa.compiler.native.reduction import Place, Reduction, places_of, publish
+from supa.compiler.native.steps import step_of
 from supa.compiler.native.streaming import stream_bits
 from supa.compiler.native.tiles import (
     Evaluator,
@@ -24,17 +25,19 @@ from supa.compiler.native.tiles import (
 from supa.compiler.native.vec import Vec
 from supa.ir import ops
 from supa.ir.core import Op, Value
-from supa.ir.types import element_of
+from supa.ir.types import element_of, storage_bytes
 
 # Independent accumulators hide the combining instruction's latency; along columns they make longer runs of memory.
 _REDUCTION_COPIES = 4
+_HALVED_BYTES = 4  # of the elements whose full vectors are wider than what memory likes
 _BUSY_COPIES = 2  # where a body has work enough to hide the latency, and copies would only be code
 
 
 @emits(Nest)
 def emit_nest(generator: Generator, nest: Nest) -> None:
     """Emit the loops of `nest` and everything its roots do; short bodies twice, without masks where none is needed."""
-    space = choose_space(nest.shape, nest.axis, generator.width)
+    halved = _streams_in_halves(generator, nest)
+    space = choose_space(nest.shape, nest.axis, generator.width // 2 if halved else generator.width)
     buffers = {root: _destination(generator, nest, root) for root in nest.roots if root.kind == "keep"}
     places = {root: places_of(generator, root.op) for root in nest.roots if isinstance(root.op, ops.Reduce)}
     limits = _limits(generator, nest, space)
@@ -53,6 +56,23 @@ def emit_nest(generator: Generator, nest: Nest) -> None:
         assert isinstance(root.op, ops.Reduce)
         publish(generator, root.op, found)
     watch_reductions(generator, nest)
+
+
+def _streams_in_halves(generator: Generator, nest: Nest) -> bool:
+    """Whether a nest does little more than move 32-bit elements through memory, on a host that prefers halves."""
+    loads = [op for op in nest.accesses if isinstance(op, ops.Load)]
+    stores = [root.op for root in nest.roots if isinstance(root.op, ops.Store)]
+    if not generator.host.halves_streams or nest.axis is not None or not loads or not stores:
+        return False
+    moved = [element_of(op.result.type) for op in loads] + [element_of(op.value.type) for op in stores]
+    return (
+        nest.shape[-1] % generator.width == 0
+        and nest.shape[-1] > generator.width
+        and all(storage_bytes(element) == _HALVED_BYTES for element in moved)
+        and all(step_of(op.pointer) == 1 for op in (*loads, *stores))
+        and not generator.planner.exchanged
+        and not generator.planner.is_busy(nest)
+    )
 
 
 def _limits(generator: Generator, nest: Nest, space: Space) -> list[Limit]:
@@ -74,7 +94,7 @@ def _emit_loops(
 ) -> None:
     """One version of the loops, in which the masks of `true` are; `stream`: see `memory.store`."""
     in_order = any(isinstance(root.op, ops.Reduce) and not is_commutative(root.op) for root in nest.roots)
-    copies = 1
+    copies = generator.width // space.lanes if nest.axis is None else 1  # of halves: two
     if nest.axis is not None and not in_order:
         copies = _BUSY_COPIES if generator.planner.is_busy(nest) else _REDUCTION_COPIES
     loops = Loops(generator.emitter, generator.environment, nest.shape, space, copies)

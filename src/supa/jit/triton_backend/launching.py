@@ -12,6 +12,7 @@ from typing import Any
 
 from supa.jit.sanitizer.settings import kinds
 from supa.jit.triton_backend.packing import compile_packer, slots
+from supa.jit.triton_backend.torch_device import follow_threads
 
 _BODY = """
 def launch(grid_x, grid_y, grid_z, meter, kernel, packed, metadata, enter, exit, {parameters}):
@@ -39,6 +40,7 @@ def make_launcher(source: Any, metadata: Any) -> Callable[..., None]:
     What Triton holds for a stream is None, or a `measuring.Meter` in the place of the device.
     Raises `TypeError` for a signature with a type that has no slot.
     """
+    follow_threads()
     if not kinds():
         launch = compile_packer(source.signature, _BODY, {})
         launch.slots = slots(source.signature)  # type: ignore[attr-defined] # for `guards`, which launch without it

@@ -1,4 +1,6 @@
-"""The one place of this floor that imports torch: which torch device tensors of the active driver live on."""
+"""The one place of this floor that imports torch: which torch device tensors of the active driver live on, and how many
+threads torch takes.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from typing import Any
 from supa.jit.sanitizer.parts import WrittenParts
 from supa.jit.sanitizer.taken import Storage, Taken, TakenTensors
 from supa.runtime.memory import mark_unwritten
+from supa.runtime.native import set_threads, threads, threads_are_chosen
 
 _MARKED = (
     ("", "empty"), ("", "empty_like"), ("", "empty_strided"), ("", "empty_permuted"),
@@ -29,6 +32,26 @@ def active_torch_device() -> Any:
         return torch.device("cpu")
     as_cuda = os.environ.get("SUPA_AS_CUDA", "") not in ("", "0")  # the program's tensors say so too
     return torch.device("cuda" if as_cuda else "supa", module.current_device())
+
+
+def follow_threads() -> None:
+    """Where torch is loaded and nobody has chosen how many host threads launches may use: as many as torch takes, now
+    and after each `torch.set_num_threads`."""
+    torch = sys.modules.get("torch")
+    set_num_threads = getattr(torch, "set_num_threads", None)
+    if set_num_threads is None or hasattr(set_num_threads, "_supa_follows"):
+        return
+
+    @functools.wraps(set_num_threads)
+    def follow(count: int) -> None:
+        set_num_threads(count)
+        if not os.environ.get("SUPA_NUM_THREADS"):
+            set_threads(count)
+
+    follow._supa_follows = True  # type: ignore[attr-defined]
+    torch.set_num_threads = follow  # type: ignore[union-attr]
+    if not threads_are_chosen():
+        set_threads(min(threads(), torch.get_num_threads()))  # type: ignore[union-attr]
 
 
 def mark_fresh_tensors(parts: WrittenParts) -> None:

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "alone.h"
 #include "fibers.h"
 #include "guard.h"
 #include "pool.h"
@@ -10,7 +11,11 @@
 namespace supa {
 namespace {
 
-int64_t read_device(void *, int32_t what) {
+int64_t read_device(void *launch, int32_t what) {
+  if (what == SUPA_READ_ALONE) {
+    static_cast<SupaCall *>(launch)->kernel->asks_alone.store(true, std::memory_order_relaxed);
+    return become_alone();
+  }
   if (what == SUPA_READ_PROCESSOR) return processor();
   if (what == SUPA_READ_PROCESSORS) return processors();
   const auto now = std::chrono::steady_clock::now().time_since_epoch();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "alone.h"
 #include "call.h"
 #include "fibers.h"
 #include "guard.h"
@@ -21,6 +22,7 @@ constexpr double kSharedNs = 15e3;  // from this much work on, waking other thre
 constexpr double kProbeNs = 2e3;    // work after which the estimate is checked
 constexpr int64_t kProbeShare = 8;  // and at most this part of the blocks
 constexpr double kGrainNs = 1e3;    // smallest piece of work a thread claims
+constexpr double kAloneNs = 50e3;   // a launch that is alone gives way after about this long
 constexpr double kLongNs = 5e6;     // a launch that takes longer can be interrupted
 
 int64_t now_ns() {
@@ -99,6 +101,18 @@ void run_range(void *context, int64_t first, int64_t last) {
   if (fault.signal != 0) record_fault(range, fault);
 }
 
+// Runs a range on this thread alone.
+void run_single(SupaCall *call, int64_t first, int64_t last) {
+  const double block_ns = call->kernel->block_ns.load(std::memory_order_relaxed);
+  const bool in_pieces = call->kernel->asks_alone.load(std::memory_order_relaxed);
+  const int64_t most = std::max<int64_t>(1, block_ns > 0 ? static_cast<int64_t>(kAloneNs / block_ns) : 1);
+  const int64_t piece = in_pieces ? most : last - first;
+  for (; first < last && !supa::stopped(call); first += piece) {
+    const supa::Single single;
+    run_range(call, first, std::min(last, first + piece));
+  }
+}
+
 // Gives how many of the blocks the caller ran itself.
 int64_t run_shared(SupaCall *call, int64_t first, int64_t last, double block_ns) {
   supa::Job job{};
@@ -136,7 +150,7 @@ double run_blocks(SupaCall *call, int64_t total, int64_t start_ns) {
       return static_cast<double>(now_ns() - shared_ns) / static_cast<double>(std::max<int64_t>(1, own));
     }
   }
-  if (done < total && !supa::stopped(call)) run_range(call, done, total);
+  if (done < total && !supa::stopped(call)) run_single(call, done, total);
   return 0;
 }
 
@@ -182,6 +196,7 @@ void supa_outcome_close(SupaOutcome *outcome) {
 
 int64_t supa_launch(SupaCall *call) {
   const int64_t total = supa::total_blocks(call);
+  const supa::Underway underway;
   supa::begin(call);
   const double expected_ns = call->kernel->block_ns.load(std::memory_order_relaxed) * static_cast<double>(total);
   const bool is_long = expected_ns == 0 || expected_ns > kLongNs || call->kernel->waits;

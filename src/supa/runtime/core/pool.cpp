@@ -28,8 +28,8 @@ constexpr auto kIdleYield = std::chrono::microseconds(200);  // then as long as 
 constexpr auto kFinishSpin = std::chrono::microseconds(50);
 constexpr int64_t kPieces = 4;         // a claim takes this fraction of what is left of a part
 constexpr double kFirstWakeNs = 15e3;  // what waking a thread is taken to cost before it was ever measured
-constexpr double kWakesPerWork = 4;    // it pays from this many times its cost on
-constexpr double kWakesPerSequence = 16;  // or for launches in a row that together have as much
+constexpr double kWakesPerWork = 2;    // it pays from this many times its cost on: half the work is saved
+constexpr double kWakesPerSequence = 6;  // or for launches in a row that together have as much
 constexpr int32_t kMaxThreads = 4096;
 
 void relax() {
@@ -100,37 +100,47 @@ int32_t configured_threads() {
   return host_cores();
 }
 
-int64_t drain_part(Job &job, Part &part) {
+constexpr int64_t kMostUnits = 1ll << 31;
+
+// Gives how much this thread did. What another thread leaves is taken from its end: the next launch of the grid finds the
+// rest in that thread's caches, and the same end in these.
+int64_t drain_part(Job &job, Part &part, bool is_own) {
   int64_t done = 0;
-  int64_t first = part.next.load(std::memory_order_relaxed);
-  while (first < part.end && !job.stopped()) {
-    const int64_t left = part.end - first;
-    const int64_t piece = std::min(left, std::max(job.grain, left / kPieces));
-    if (!part.next.compare_exchange_weak(first, first + piece, std::memory_order_relaxed)) continue;
-    job.run(job.context, first, first + piece);
-    done += piece;
-    first = part.next.load(std::memory_order_relaxed);
+  uint64_t open = part.open.load(std::memory_order_relaxed);
+  const int64_t least = std::max<int64_t>(1, job.grain / job.unit);
+  while (!job.stopped()) {
+    int64_t first = static_cast<int64_t>(open >> 32), end = static_cast<int64_t>(open & 0xffffffffu);
+    if (first >= end) break;
+    const int64_t piece = std::min(end - first, std::max(least, (end - first) / kPieces));
+    const int64_t middle = is_own ? first + piece : end - piece;
+    const uint64_t rest = static_cast<uint64_t>(is_own ? middle : first) << 32 | static_cast<uint64_t>(is_own ? end : middle);
+    if (!part.open.compare_exchange_weak(open, rest, std::memory_order_relaxed)) continue;
+    (is_own ? end : first) = middle;
+    const int64_t from = job.begin + first * job.unit, to = std::min(job.end, job.begin + end * job.unit);
+    job.run(job.context, from, to);
+    done += to - from;
+    open = part.open.load(std::memory_order_relaxed);
   }
   return done;
 }
 
 // Its own part first, then the others'. Gives how much this thread did.
-int64_t drain(Job &job, int32_t own) {
+int64_t drain(Job &job, int32_t number) {
   int64_t done = 0;
-  for (int32_t i = 0; i < job.part_count; ++i) done += drain_part(job, job.parts[(own + i) % job.part_count]);
+  const int32_t own = number % job.part_count;
+  for (int32_t i = 0; i < job.part_count; ++i) done += drain_part(job, job.parts[(own + i) % job.part_count], i == 0);
   return done;
 }
 
 void cut(Job &job, Part *parts) {
-  const int64_t count = job.end - job.begin;
+  job.unit = (job.end - job.begin - 1) / kMostUnits + 1;
+  const int64_t count = (job.end - job.begin + job.unit - 1) / job.unit;
   job.parts = parts;
   job.part_count = std::min(job.share, kMostParts);
   for (int32_t i = 0; i < job.part_count; ++i) {
-    parts[i].next.store(job.begin + count / job.part_count * i + std::min<int64_t>(i, count % job.part_count),
-                        std::memory_order_relaxed);
-    if (i > 0) parts[i - 1].end = parts[i].next.load(std::memory_order_relaxed);
+    const int64_t first = count * i / job.part_count, end = count * (i + 1) / job.part_count;
+    parts[i].open.store(static_cast<uint64_t>(first) << 32 | static_cast<uint64_t>(end), std::memory_order_relaxed);
   }
-  parts[job.part_count - 1].end = job.end;
 }
 
 thread_local int32_t this_processor = 0;
@@ -189,7 +199,11 @@ class Pool {
     if (job.work_ns <= 0) return true;
     const double cost_ns = wake_ns_.load(std::memory_order_relaxed);
     owed_ns_ = Clock::now() - last_ > kIdleYield ? job.work_ns : owed_ns_ + job.work_ns;
-    if (job.work_ns < kWakesPerWork * cost_ns && owed_ns_ < kWakesPerSequence * cost_ns) return false;
+    if (job.work_ns < kWakesPerWork * cost_ns && owed_ns_ < kWakesPerSequence * cost_ns) {
+      // What was dear on a busy host is tried again some time: nobody measures it while it is too dear.
+      if (cost_ns > kFirstWakeNs) wake_ns_.store(cost_ns - (cost_ns - kFirstWakeNs) / 32, std::memory_order_relaxed);
+      return false;
+    }
     owed_ns_ = 0;
     return true;
   }

@@ -8,10 +8,10 @@ namespace supa {
 
 constexpr int32_t kMostParts = 64;
 
-// A thread's own part of a job: what it has not claimed yet. Others help themselves once theirs are done.
+// A thread's own part of a job: what nobody has claimed yet, first << 32 | end in units of the job. Its thread claims from
+// the front; others, once theirs are done, from the back.
 struct alignas(64) Part {
-  std::atomic<int64_t> next;
-  int64_t end;
+  std::atomic<uint64_t> open;
 };
 
 // Work of [begin, end) in pieces. Lives on the caller's stack while `run_shared` runs.
@@ -26,13 +26,16 @@ struct Job {
   std::atomic<int32_t> helpers{0};               // pool threads inside
   int32_t share = 1;                             // threads that may work on it, the caller included
   int32_t part_count = 1;
+  int64_t unit = 1;                              // of the parts, so that their positions fit 32 bits
   Part *parts = nullptr;
   Job *link = nullptr;
 
   bool stopped() const { return stop != nullptr && __atomic_load_n(stop, __ATOMIC_RELAXED) != 0; }
   bool exhausted() const {
-    for (int32_t i = 0; i < part_count; ++i)
-      if (parts[i].next.load(std::memory_order_relaxed) < parts[i].end) return stopped();
+    for (int32_t i = 0; i < part_count; ++i) {
+      const uint64_t open = parts[i].open.load(std::memory_order_relaxed);
+      if (open >> 32 < (open & 0xffffffffu)) return stopped();
+    }
     return true;
   }
 };

@@ -24,7 +24,13 @@ typedef struct SupaLaunch {
   int64_t (*read)(void *launch, int32_t what); /* clocks and processors, in the order of SUPA_READ_*; may be null */
 } SupaLaunch;
 
-enum { SUPA_READ_NANOSECONDS = 0, SUPA_READ_CYCLES = 1, SUPA_READ_PROCESSOR = 2, SUPA_READ_PROCESSORS = 3 };
+enum {
+  SUPA_READ_NANOSECONDS = 0,
+  SUPA_READ_CYCLES = 1,
+  SUPA_READ_PROCESSOR = 2,
+  SUPA_READ_PROCESSORS = 3,
+  SUPA_READ_ALONE = 4 /* 1: until the entry returns no other thread runs kernels */
+};
 
 typedef void (*SupaEntry)(const uint64_t *args, SupaLaunch *launch, int64_t first, int64_t last, uint8_t *scratch);
 typedef int64_t (*SupaWork)(const uint64_t *args, SupaLaunch *launch, int64_t first, int64_t last, int64_t *out,
