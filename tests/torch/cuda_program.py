@@ -1,5 +1,6 @@
 """A program written for NVIDIA GPUs, as such are written: what `--as-cuda` must carry. Not a test; the tests run it."""
 
+import copy
 import io
 
 import torch
@@ -87,4 +88,18 @@ torch.cuda.nvtx.range_pop()
 with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
     model(torch.ones(1, 8, device=device))
 assert sum(event.self_device_time_total for event in profile.key_averages()) > 0
+still, captured = torch.ones(4, device="cuda"), torch.cuda.CUDAGraph()
+with torch.cuda.graph(captured):
+    assert torch.cuda.is_current_stream_capturing()
+    grown = still * 3
+still.fill_(2.0)
+captured.replay()
+assert grown.tolist() == [6.0] * 4
+sample = torch.randn(5, 8, device="cuda")
+plain = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.Tanh()).cuda()
+graphed = torch.cuda.make_graphed_callables(copy.deepcopy(plain), (sample.clone(),))
+graphed(sample).sum().backward()
+plain(sample).sum().backward()
+for ours, exact in zip(graphed.parameters(), plain.parameters(), strict=True):
+    torch.testing.assert_close(ours.grad, exact.grad)
 print("fine")

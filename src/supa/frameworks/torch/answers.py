@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from supa.frameworks.torch.device_index import DeviceLike, index_of
 from supa.frameworks.torch.registration import clock
 
@@ -23,18 +21,6 @@ def ipc_collect() -> None:
     """Nothing: memory is not shared between processes."""
 
 
-def is_current_stream_capturing() -> bool:
-    """Graphs are not recorded here."""
-    return False
-
-
 def is_tf32_supported() -> bool:
     """fp32 products may be computed in the chip's TF32+."""
     return True
-
-
-class SUPAGraph:
-    """Recorded graphs are not offered: the error is at the place that asks for one."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        raise NotImplementedError("graphs are not recorded on the virtual device: run the same work without one")

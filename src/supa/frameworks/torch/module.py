@@ -17,15 +17,20 @@ import torch
 
 from supa.frameworks.torch import amp
 from supa.frameworks.torch.answers import (
-    SUPAGraph,
     can_device_access_peer,
     get_arch_list,
     ipc_collect,
-    is_current_stream_capturing,
     is_tf32_supported,
 )
 from supa.frameworks.torch.device_index import DeviceLike, current_index, index_of
 from supa.frameworks.torch.extension import library
+from supa.frameworks.torch.graphs import (
+    SUPAGraph,
+    graph,
+    graph_pool_handle,
+    is_current_stream_capturing,
+    refuse_to_wait,
+)
 from supa.frameworks.torch.random import (
     default_generators,
     get_rng_state,
@@ -92,6 +97,8 @@ __all__ = [
     "get_per_process_memory_fraction",
     "get_rng_state",
     "get_rng_state_all",
+    "graph",
+    "graph_pool_handle",
     "host_operators",
     "init",
     "initial_seed",
@@ -249,6 +256,7 @@ def _maybe_exchange_device(index: int) -> int:  # torch's compiler keeps the two
 
 def synchronize(device: DeviceLike = None) -> None:
     """Let the host wait for everything submitted to a device."""
+    refuse_to_wait("synchronize()")
     clock.devices[index_of(device)].synchronize()
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from supa.runtime import Kernel, current_device
@@ -43,14 +44,34 @@ def current_meter(number: int) -> Meter | None:
     return _current.meter
 
 
-def metered(call: Callable[[], Any]) -> Meter:
-    """What `call` launches on this thread, priced and not run."""
-    outer, meter = _current.meter, Meter()
+def launches_go_to(meter: Any) -> None:
+    """From now on every thread's launches go to a meter of its own, or with None run, unless `metered` takes them."""
+    _Current.meter = meter
+
+
+@contextmanager
+def _taken_by(meter: Meter | None) -> Iterator[None]:
+    own = vars(_current).get("meter", _current)  # itself: this thread has none of its own
     _current.meter = meter
     try:
-        call()
+        yield
     finally:
-        _current.meter = outer
+        if own is _current:
+            del _current.meter
+        else:
+            _current.meter = own
+
+
+def running() -> AbstractContextManager[None]:
+    """Within, this thread's launches run, whoever takes those of all threads."""
+    return _taken_by(None)
+
+
+def metered(call: Callable[[], Any]) -> Meter:
+    """What `call` launches on this thread, priced and not run."""
+    meter = Meter()
+    with _taken_by(meter):
+        call()
     return meter
 
 

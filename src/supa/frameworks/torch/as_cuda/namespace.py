@@ -18,7 +18,14 @@ import torch
 from supa.frameworks.torch import module as supa
 from supa.frameworks.torch.device_index import NAME
 
-_PLACES = ("torch.cuda", "torch.cuda.memory", "torch.cuda.random", "torch.cuda.streams", "torch.cuda._utils")
+_PLACES = (
+    "torch.cuda",
+    "torch.cuda.memory",
+    "torch.cuda.random",
+    "torch.cuda.streams",
+    "torch.cuda._utils",
+    "torch.cuda.graphs",
+)
 _KINDS = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 
 
@@ -41,8 +48,7 @@ def install() -> None:
                 setattr(owner, name, value)
     cuda: Any = torch.cuda
     cuda.CUDAGraph = cuda.graphs.CUDAGraph = supa.SUPAGraph
-    cuda.graph = cuda.graphs.graph = supa.SUPAGraph
-    cuda.make_graphed_callables = supa.SUPAGraph
+    cuda.graph = cuda.graphs.graph = supa.graph
     _install_nvtx(cuda.nvtx)
     for kind in _KINDS:
         setattr(cuda, f"{kind}Tensor", _tensor_kind(kind))
