@@ -160,3 +160,62 @@ def test_an_exported_program_runs_and_aot_inductor_refuses_it_in_words():
     torch.testing.assert_close(exported.module()(x.to("supa")).cpu(), model(x), rtol=1e-4, atol=1e-5)
     with pytest.raises(Exception, match=r"AOTInductor.*not made for supa"):
         torch._inductor.aoti_compile_and_package(exported)
+
+
+def test_few_tiles_are_compiled_and_all_of_them_with_max_autotune(monkeypatch):
+    from torch._inductor import config
+    from torch._inductor.runtime import triton_heuristics
+    from torch._inductor.utils import fresh_cache
+
+    counts = []
+    stock = triton_heuristics.CachingAutotuner.__init__
+
+    def counted(self, *args, **kwargs):
+        counts.append(len(kwargs["configs"]))
+        stock(self, *args, **kwargs)
+
+    monkeypatch.setattr(triton_heuristics.CachingAutotuner, "__init__", counted)
+    x, y = torch.randn(96, 80, 24), torch.randn(24, 80, 96)
+
+    def function(x, y):
+        return x.permute(2, 1, 0) * 2 + y
+
+    for mode, most in ((None, 2), ("max-autotune-no-cudagraphs", 9)):
+        counts.clear()
+        torch._dynamo.reset()
+        with fresh_cache(), config.patch(compile_threads=1):
+            found = torch.compile(function, mode=mode)(x.to("supa"), y.to("supa"))
+        torch.testing.assert_close(found.cpu(), function(x, y))
+        assert counts and 1 <= max(counts) <= most
+    assert max(counts) > 2
+
+
+def test_tiles_that_run_along_memory_are_kept():
+    from types import SimpleNamespace
+
+    from supa.frameworks.torch.tile_choices import few
+
+    tiles = [(32, 32), (64, 64), (256, 16), (16, 256), (1024, 1), (1, 1024)]
+    configs = [SimpleNamespace(kwargs={"XBLOCK": x, "YBLOCK": y}) for x, y in tiles]
+
+    def kept(**scores):
+        return [tiles[configs.index(one)] for one in few(configs, {"x": 4096, "y": 4096}, scores)]
+
+    assert kept(x=10, y=0) == [(64, 64), (256, 16)]
+    assert kept(x=0, y=10) == [(64, 64), (16, 256)]
+    assert kept(x=10, y=10)[0] == (64, 64)
+    assert few(configs, {"x": 4096}, {"x": 10}) == configs[:1]
+
+
+def test_compiled_convolutions_keep_their_layout():
+    torch.manual_seed(0)
+    host = nn.Sequential(nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.Conv2d(32, 32, 1))
+    ours, x = copy.deepcopy(host).to("supa"), torch.randn(2, 16, 12, 12)
+    expected = host(x)
+    expected.square().mean().backward()
+    found = torch.compile(ours)(x.to("supa"))
+    found.square().mean().backward()
+    assert found.is_contiguous()
+    torch.testing.assert_close(found.cpu(), expected, rtol=1e-4, atol=1e-5)
+    for theirs, own in zip(host.parameters(), ours.parameters(), strict=True):
+        torch.testing.assert_close(own.grad.cpu(), theirs.grad, rtol=1e-3, atol=1e-5)

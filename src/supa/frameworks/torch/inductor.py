@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch import module as supa_module
-from supa.frameworks.torch import recorded_graphs
+from supa.frameworks.torch import recorded_graphs, tile_choices
 from supa.frameworks.torch.after_import import after_import
 from supa.frameworks.torch.build import cache_folder
 from supa.frameworks.torch.registration import NAME, clock
@@ -28,13 +28,42 @@ def install() -> None:
     """Let both halves of the compiler know the device as soon as they are imported."""
     _own_up_to_triton()
     recorded_graphs.install()
+    tile_choices.install()
+    after_import("torch._inductor.runtime.cache_dir_utils", _choose_cache)
     after_import("torch._dynamo.device_interface", _tell_dynamo)
     after_import("torch._inductor.codegen.common", _tell_inductor)
+    after_import("torch._inductor.graph", _keep_layouts)
     after_import("torch._inductor.utils", lambda utils: utils.GPU_TYPES.append(NAME))
     after_import("torch._inductor.runtime.benchmarking", _tell_benchmarks)
     after_import("torch.nn.attention.flex_attention", _tell_flex_attention)
     after_import("torch._inductor.kernel.flex.flex_decoding", _tell_flex_decoding)
     after_import("torch._inductor.template_heuristics.triton", _tell_templates)
+
+
+def _choose_cache(_: ModuleType) -> None:
+    """A folder for each device, before Inductor first asks for its own."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "inductor" / _target()))
+
+
+def _keep_layouts(graph: ModuleType) -> None:
+    """Our convolutions take channels first; Inductor would turn every image to channels last and back around them."""
+    lowering = graph.__dict__["GraphLowering"]
+    stock = lowering.decide_layout_opt
+
+    def decide_layout_opt(module: torch.fx.GraphModule, *, is_inference: bool) -> bool:
+        forced = graph.__dict__["config"].force_layout_optimization
+        if not forced and any(_convolves_here(node) for node in module.graph.nodes):
+            return False
+        return bool(stock(module, is_inference=is_inference))
+
+    lowering.decide_layout_opt = staticmethod(decide_layout_opt)
+
+
+def _convolves_here(node: torch.fx.Node) -> bool:
+    if node.target is not torch.ops.aten.convolution.default:
+        return False
+    value = node.args[0].meta.get("val") if isinstance(node.args[0], torch.fx.Node) else None
+    return isinstance(value, torch.Tensor) and value.device.type == NAME
 
 
 def _tell_flex_attention(flex: ModuleType) -> None:
@@ -223,9 +252,6 @@ def _tell_inductor(common: ModuleType) -> None:
         if name.startswith(_CPP) and name not in vars(Overrides):
             setattr(Overrides, name, _refuse_cpp)
     common.register_device_op_overrides(NAME, Overrides())
-    os.environ.setdefault(
-        "TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "inductor" / _target())
-    )  # one for each device
     os.environ.setdefault("SUPA_DEVICE", clock.devices[0].description.name)  # for the processes that compile
 
 
