@@ -3,6 +3,9 @@ export. Against eager on the host.
 """
 
 import copy
+import os
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -219,3 +222,12 @@ def test_compiled_convolutions_keep_their_layout():
     torch.testing.assert_close(found.cpu(), expected, rtol=1e-4, atol=1e-5)
     for theirs, own in zip(host.parameters(), ours.parameters(), strict=True):
         torch.testing.assert_close(own.grad.cpu(), theirs.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_compiled_graphs_are_kept_in_a_folder_of_the_device():
+    program = "import torch; from torch._inductor.runtime.cache_dir_utils import cache_dir; print(cache_dir())"
+    environment = {name: value for name, value in os.environ.items() if name != "TORCHINDUCTOR_CACHE_DIR"}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], env=environment, stdout=subprocess.PIPE,
+                          text=True, check=True)  # fmt: skip
+    *_, kind, device = done.stdout.split()[-1].split(os.sep)
+    assert kind == "inductor" and device.startswith("bili100-")
