@@ -16,7 +16,7 @@ _STRICT = {
 _EQUAL = {"fcmp_oeq", "icmp_eq"}
 
 
-def identity_function(op: ops.Reduce) -> str | None:
+def identity_function(op: ops.Reduce | ops.Scan) -> str | None:
     """The function of a region that combines by one commutative function with an identity, else None."""
     block = op.regions[0]
     if len(block.ops) != 2 or len(block.args) != 2:

@@ -29,6 +29,7 @@ class Limit:
     base: Value | None
     last: int
     bound: Value | int
+    spread: int  # how far below the last element's value the first one's is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +124,7 @@ def _limit(value: Value, environment: Environment) -> Limit | None:
         base=peak.base,
         last=peak.last,
         bound=bound.last if bound.base is None else bound.base,
+        spread=peak.spread,
     )
 
 

@@ -64,9 +64,16 @@ class Loops:
     """
 
     def __init__(
-        self, emitter: Emitter, environment: Environment, shape: tuple[int, ...], space: Space, copies: int = 1
+        self,
+        emitter: Emitter,
+        environment: Environment,
+        shape: tuple[int, ...],
+        space: Space,
+        copies: int = 1,
+        bounds: tuple[str, str] | None = None,
     ) -> None:
         self.emitter, self.shape, self.space = emitter, shape, space
+        self.bounds = bounds  # of the only loop, i64 and whole steps; it may have no turn then
         self.looped = [(dim, extent, step) for dim, extent, step in space.loops if extent > step]
         self.level = len(self.looped)
         self.before: list[list[str]] = [[] for _ in range(self.level + 1)]
@@ -145,8 +152,14 @@ class Loops:
             labels = [self.emitter.fresh_label(hint) for hint in ("pre", "loop", "latch", "exit")]
             pre, head, latch, exit_ = labels
             following, again = self.emitter.fresh("n"), self.emitter.fresh("c")
-            sink.append(f"  br label %{pre}\n{pre}:\n  br label %{head}\n{head}:")
-            sink.append(f"  {counter} = phi i64 [ 0, %{pre} ], [ {following}, %{latch} ]")
+            first: int | str = 0
+            enter = f"  br label %{head}"
+            if self.bounds is not None:
+                first, extent = self.bounds  # type: ignore[assignment]
+                some = self.emitter.fresh("c")
+                enter = f"  {some} = icmp slt i64 {first}, {extent}\n  br i1 {some}, label %{head}, label %{exit_}"
+            sink.append(f"  br label %{pre}\n{pre}:\n{enter}\n{head}:")
+            sink.append(f"  {counter} = phi i64 [ {first}, %{pre} ], [ {following}, %{latch} ]")
             self._write(level + 1)
             sink.append(f"  br label %{latch}\n{latch}:\n  {following} = add nuw nsw i64 {counter}, {step}")
             sink.append(f"  {again} = icmp slt i64 {following}, {extent}")

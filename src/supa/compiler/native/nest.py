@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 
-from supa.compiler.native import ahead, checks, memory
+from supa.compiler.native import ahead, checks, memory, tails
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.combination import is_commutative
 from supa.compiler.native.finite import watch_reductions
@@ -41,13 +42,19 @@ def emit_nest(generator: Generator, nest: Nest) -> None:
     buffers = {root: _destination(generator, nest, root) for root in nest.roots if root.kind == "keep"}
     places = {root: places_of(generator, root.op) for root in nest.roots if isinstance(root.op, ops.Reduce)}
     limits = _limits(generator, nest, space)
-    stream = stream_bits(generator, nest)
-    distances = ahead.distances(generator, nest)
-    emit_versions(
-        generator,
-        limits,
-        lambda true: _emit_loops(generator, nest, space, buffers, places, true, stream, distances),
+    form = _Form(
+        nest=nest,
+        space=space,
+        copies=_copies(generator, nest, space),
+        buffers=buffers,
+        places=places,
+        stream=stream_bits(generator, nest),
+        distances=ahead.distances(generator, nest),
     )
+    if tails.may_cut(nest, space, limits, form.copies) and generator.environment.checks is None:
+        _emit_cut(generator, form, limits)
+    else:
+        emit_versions(generator, limits, lambda true: _emit_loops(generator, form, true))
     for root, buffer in buffers.items():
         if root.target is None and buffer is not None:
             assert root.value is not None
@@ -69,7 +76,7 @@ def _streams_in_halves(generator: Generator, nest: Nest) -> bool:
         nest.shape[-1] % generator.width == 0
         and nest.shape[-1] > generator.width
         and all(storage_bytes(element) == _HALVED_BYTES for element in moved)
-        and all(step_of(op.pointer) == 1 for op in (*loads, *stores))
+        and all(step_of(pointer) == 1 for pointer in (*(op.pointer for op in loads), *(op.pointer for op in stores)))
         and not generator.planner.exchanged
         and not generator.planner.is_busy(nest)
     )
@@ -82,24 +89,62 @@ def _limits(generator: Generator, nest: Nest, space: Space) -> list[Limit]:
     return limits_of_nest(generator, nest)
 
 
+def _copies(generator: Generator, nest: Nest, space: Space) -> int:
+    """Neighbouring vectors that one turn of the loop takes."""
+    if nest.axis is None:
+        return generator.width // space.lanes  # of halves: two
+    if any(isinstance(root.op, ops.Reduce) and not is_commutative(root.op) for root in nest.roots):
+        return 1
+    return _BUSY_COPIES if generator.planner.is_busy(nest) else _REDUCTION_COPIES
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Form:
+    """How a nest is emitted, in all of its versions; `stream`: see `memory.store`."""
+
+    nest: Nest
+    space: Space
+    copies: int
+    buffers: dict[Root, Buffer | None]
+    places: dict[Root, list[Place]]
+    stream: str
+    distances: dict[Op, str]
+
+
+def _emit_cut(generator: Generator, form: _Form, limits: list[Limit]) -> None:
+    """The loop in parts: without masks, with them, and the rest of kept tiles."""
+    cut = tails.cut(generator, form.nest, form.space, limits, form.copies)
+    first: dict[Root, Reduction] = {}
+    _emit_loops(generator, form, limits, bounds=("0", cut.whole), first=first)
+    _emit_loops(generator, form, [], bounds=(cut.whole, cut.end), before=first)
+    fills = [(buffer, value) for root, value in cut.fills.items() if (buffer := form.buffers[root]) is not None]
+    if fills:
+        rest = (cut.end, str(prod(form.nest.shape)))
+        loops = Loops(generator.emitter, generator.environment, form.nest.shape, form.space, 1, rest)
+        for buffer, value in fills:
+            loops.evaluator.write_buffer(buffer, loops.indices[0], value, loops.level)
+        loops.finish()
+
+
 def _emit_loops(
     generator: Generator,
-    nest: Nest,
-    space: Space,
-    buffers: dict[Root, Buffer | None],
-    places: dict[Root, list[Place]],
+    form: _Form,
     true: list[Limit],
-    stream: str,
-    distances: dict[Op, str],
+    bounds: tuple[str, str] | None = None,
+    before: dict[Root, Reduction] | None = None,
+    first: dict[Root, Reduction] | None = None,
 ) -> None:
-    """One version of the loops, in which the masks of `true` are; `stream`: see `memory.store`."""
-    in_order = any(isinstance(root.op, ops.Reduce) and not is_commutative(root.op) for root in nest.roots)
-    copies = generator.width // space.lanes if nest.axis is None else 1  # of halves: two
-    if nest.axis is not None and not in_order:
-        copies = _BUSY_COPIES if generator.planner.is_busy(nest) else _REDUCTION_COPIES
-    loops = Loops(generator.emitter, generator.environment, nest.shape, space, copies)
+    """One version of the loops, in which the masks of `true` are.
+
+    A first part of them leaves its reductions in `first`; the part that goes on with these gets them as `before`.
+    """
+    nest, buffers = form.nest, form.buffers
+    loops = Loops(generator.emitter, generator.environment, nest.shape, form.space, form.copies, bounds)
     assume(loops.evaluator, true)
-    reductions = {root: Reduction(generator, loops, root, found) for root, found in places.items()}
+    known = before or {}
+    reductions = {
+        root: Reduction(generator, loops, root, found, known.get(root)) for root, found in form.places.items()
+    }
     for copy, index in enumerate(loops.indices):
         # First read everything, then write: a tile updated in place is read by all roots before it changes.
         seen = {
@@ -113,10 +158,14 @@ def _emit_loops(
             elif root.kind == "reduce":
                 reductions[root].combine(copy, values)
             else:
-                emit_store(loops.evaluator, root.op, index, values, loops.level, stream)
-    ahead.fetch(loops, distances)
-    for reduction in reductions.values():
-        reduction.finish()
+                emit_store(loops.evaluator, root.op, index, values, loops.level, form.stream)
+    if before is None:
+        ahead.fetch(loops, form.distances)
+    if first is not None:
+        first.update(reductions)
+    else:
+        for reduction in reductions.values():
+            reduction.finish()
     loops.finish()
 
 

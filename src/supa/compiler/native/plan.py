@@ -60,7 +60,7 @@ class Root:
         if self.kind == "keep":
             assert self.value is not None
             return [self.value]
-        if isinstance(self.op, ops.Reduce):
+        if isinstance(self.op, ops.Reduce | ops.Scan):
             return list(self.op.sources)
         return [operand for operand in self.op.operands if operand is not None]
 

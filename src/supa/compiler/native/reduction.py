@@ -47,7 +47,9 @@ def publish(generator: Generator, op: ops.Reduce, places: list[Place]) -> None:
 class Reduction:
     """The code of one reduce operation in one emission of its nest; results go to `places`."""
 
-    def __init__(self, generator: Generator, loops: Loops, root: Root, places: list[Place]) -> None:
+    def __init__(
+        self, generator: Generator, loops: Loops, root: Root, places: list[Place], before: Reduction | None = None
+    ) -> None:
         assert isinstance(root.op, ops.Reduce) and root.axis is not None
         self.generator, self.loops, self.op, self.axis = generator, loops, root.op, root.axis
         self.looped = bool(loops.looped) and loops.looped[-1][0] == root.axis
@@ -57,8 +59,9 @@ class Reduction:
         self.narrow = _widened(self.op, self.types[0])
         if self.narrow is not None:  # sums of small floats run in f32 and are rounded once
             self.types = [F32]
-        self.slots: list[list[str]] = []  # [copy][operand]
-        self.flags: list[str] = []
+        self.before = before  # the same reduction over a part of the elements, which this one goes on with
+        self.slots: list[list[str]] = [] if before is None else before.slots  # [copy][operand]
+        self.flags: list[str] = [] if before is None else before.flags
         self.values: list[list[Vec]] = []  # where there is no loop
         self.places = places
 
@@ -73,7 +76,8 @@ class Reduction:
         if not self.looped:
             self.values.append(wide)
             return
-        self._make_slots(copy, wide)
+        if self.before is None:
+            self._make_slots(copy, wide)
         old = [
             self._load(evaluator, slot, vec, self.loops.level) for slot, vec in zip(self.slots[copy], wide, strict=True)
         ]

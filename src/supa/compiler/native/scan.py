@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 
 from supa.base.dtypes import I32
+from supa.compiler.native import tails
 from supa.compiler.native.buffers import Buffer
-from supa.compiler.native.emitter import llvm_bits, register_type
+from supa.compiler.native.emitter import llvm_bits, memory_type, register_type
 from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.inside import Limit, assume, emit_versions, limits_of
-from supa.compiler.native.loops import Loops, choose_space
+from supa.compiler.native.loops import Loops, Space, choose_space
+from supa.compiler.native.plan import Nest, Root
 from supa.compiler.native.tiles import Index, evaluate_region
 from supa.compiler.native.vec import Vec, constant, uniform, vector
 from supa.ir import ops
@@ -21,8 +25,33 @@ def emit_scan(generator: Generator, op: ops.Scan) -> None:
     """Walk the axis from its start (or end), carrying the running value; vectors along the axis scan by doubling."""
     shape = shape_of(op.sources[0].type)
     space = choose_space(shape, op.axis, generator.width)
-    loops = Loops(generator.emitter, generator.environment, shape, space)
+    limits = [] if op.reverse or generator.environment.checks is not None else limits_of(generator, list(op.sources))
+    nest = Nest(shape, [Root("reduce", op, None, shape, op.axis)], op.axis)
+    buffers = [generator.new_buffer(shape, element_of(result.type)) for result in op.results]
+    if not tails.may_cut(nest, space, limits, 1):
+        _emit_part(generator, op, space, buffers)
+    else:
+        cut = tails.cut(generator, nest, space, limits, 1)
+        first = _emit_part(generator, op, space, buffers, limits, ("0", cut.whole))
+        _emit_part(generator, op, space, buffers, [], (cut.whole, cut.end), first)
+        _fill(generator, space, buffers, cut.end)
+    for result, buffer in zip(op.results, buffers, strict=True):
+        generator.environment.buffers[result] = buffer
+
+
+def _emit_part(
+    generator: Generator,
+    op: ops.Scan,
+    space: Space,
+    buffers: list[Buffer],
+    true: Sequence[Limit] = (),
+    bounds: tuple[str, str] | None = None,
+    before: _Carried | None = None,
+) -> _Carried | None:
+    """All elements, or those between `bounds`; gives what is carried on from there."""
+    loops = Loops(generator.emitter, generator.environment, buffers[0].shape, space, 1, bounds)
     evaluator, lanes = loops.evaluator, space.lanes
+    assume(evaluator, list(true))
     looped = bool(loops.looped) and loops.looped[-1][0] == op.axis
     index = _from_the_end(loops, op, looped) if op.reverse else loops.indices[0]
     values = [evaluator.at(source, index) for source in op.sources]
@@ -30,14 +59,28 @@ def emit_scan(generator: Generator, op: ops.Scan) -> None:
         values = [evaluator.as_vector(value) for value in values]
     if space.horizontal:
         values = _scan_lanes(loops, op, values)
+    carried = None
     if looped:
-        values = _carry(generator, loops, op, values)
-    buffers = [generator.new_buffer(shape, element_of(result.type)) for result in op.results]
+        carried = before or _start_carrying(generator, loops, op)
+        values = _carry(loops, op, values, carried)
     for buffer, value in zip(buffers, values, strict=True):
         evaluator.write_buffer(buffer, index, value, loops.level)
     loops.finish()
-    for result, buffer in zip(op.results, buffers, strict=True):
-        generator.environment.buffers[result] = buffer
+    return carried
+
+
+def _fill(generator: Generator, space: Space, buffers: list[Buffer], end: str) -> None:
+    """Behind `end` nothing changes what is carried: all elements are as the last before it."""
+    emitter = generator.emitter
+    for buffer in buffers:
+        (extent,) = (extent for extent in buffer.shape if extent > 1)
+        type_ = memory_type(buffer.element)
+        last = emitter.op(f"add i64 {end}, -1")
+        place = emitter.op(f"getelementptr {type_}, ptr {buffer.address}, i64 {last}")
+        value = uniform(type_, emitter.op(f"load {type_}, ptr {place}"))
+        loops = Loops(emitter, generator.environment, buffer.shape, space, 1, (end, str(extent)))
+        loops.evaluator.write_buffer(buffer, loops.indices[0], value, loops.level)
+        loops.finish()
 
 
 def _from_the_end(loops: Loops, op: ops.Scan, looped: bool) -> Index:
@@ -70,17 +113,34 @@ def _scan_lanes(loops: Loops, op: ops.Scan, values: list[Vec]) -> list[Vec]:
     return values
 
 
-def _carry(generator: Generator, loops: Loops, op: ops.Scan, values: list[Vec]) -> list[Vec]:
-    """Combine with what was carried from the last step, and carry on."""
-    evaluator, level, outside = loops.evaluator, loops.level, loops.before[loops.level - 1]
-    horizontal, is_vector = loops.space.horizontal, loops.space.lanes > 1 and not loops.space.horizontal
+@dataclass(frozen=True, kw_only=True)
+class _Carried:
+    """The stack slots of what one step hands to the next, their LLVM types, and of whether there was a step."""
+
+    slots: list[str]
+    types: list[str]
+    forms: list[str]
+    started: str
+
+
+def _start_carrying(generator: Generator, loops: Loops, op: ops.Scan) -> _Carried:
+    """Slots that say, outside the loop, that nothing has been seen."""
+    outside, is_vector = loops.before[loops.level - 1], loops.space.lanes > 1 and not loops.space.horizontal
     types = [register_type(element_of(source.type)) for source in op.sources]
-    forms = [evaluator.vector_type(type_) if is_vector else type_ for type_ in types]
+    forms = [loops.evaluator.vector_type(type_) if is_vector else type_ for type_ in types]
     slots = [generator.emitter.alloca(form) for form in forms]
     started = generator.emitter.alloca("i1")
     outside.append(f"  store i1 false, ptr {started}")
     for slot, form in zip(slots, forms, strict=True):
         outside.append(f"  store {form} zeroinitializer, ptr {slot}")
+    return _Carried(slots=slots, types=types, forms=forms, started=started)
+
+
+def _carry(loops: Loops, op: ops.Scan, values: list[Vec], carried: _Carried) -> list[Vec]:
+    """Combine with what was carried from the last step, and carry on."""
+    evaluator, level = loops.evaluator, loops.level
+    horizontal, is_vector = loops.space.horizontal, loops.space.lanes > 1 and not loops.space.horizontal
+    slots, types, forms, started = carried.slots, carried.types, carried.forms, carried.started
     make = vector if is_vector else uniform
     old = [
         make(type_, evaluator.emit(level, f"load {form}, ptr {slot}"), level)
