@@ -1,8 +1,9 @@
-"""The clock against published measurements: `python -m bench.fidelity [TABLE ...] [--model machine]`.
+"""The clock against published measurements: `python -m bench.fidelity [TABLE ...] [--model machine | --borrowed]`.
 
 Only the check half is reported: errors by table (or op), device and size, mean absolute, median signed, 90th
 percentile. The machine walks every block, so `--model machine` takes a sample of the rows (`--every`), leaves out
 those that take longer than `LONGEST_US`, and prints the outline's errors on the same rows beside its own.
+`--borrowed` prices each device by its datasheet: what was calibrated on it comes from the other generation.
 """
 
 import argparse
@@ -14,8 +15,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench import measured
+from supa.arch import Device, load, with_overrides
+from supa.timing.outline import Outline, rates
 from supa.tools.price import estimate
-from supa.tools.workload_rows import ELEMENTWISE
+from supa.tools.workload_rows import ELEMENTWISE, WORKLOADS, format_of
 
 TABLES = {
     "gemm_bf16": "gemm",
@@ -29,6 +32,7 @@ EDGES_US = (0.0, 5.0, 20.0, 100.0, 1000.0, float("inf"))
 STEADY_W = 20.0  # the meter's average is of a run long enough when its maximum is this near
 MESSAGE_BYTES = 64 << 10  # shorter collectives are reported apart
 LONGEST_US = 3000.0  # of the rows that the machine walks here: longer ones take it minutes
+LENDERS = {"a100-sxm-80": "h100-sxm", "h100-sxm": "a100-sxm-80"}
 WALKED = ("gemm_bf16", "attention_prefill_bf16", "attention_decode_bf16", "llm_layer_ops_fp16")
 
 
@@ -104,6 +108,36 @@ def walked(table: str, every: int, half: str = "check") -> dict[tuple[str, str],
     return {key: np.array(errors) for key, errors in found.items()}
 
 
+def borrowed(name: str) -> Device:
+    """A device that nobody has measured: what the catalogue calls calibrated on it is its lender's figure."""
+    device, lender = load(name), load(LENDERS[name])
+    figures = {
+        path: lender.figures[path].text
+        for path, figure in device.figures.items()
+        if figure.kind == "calibrated" and not path.startswith(("uncertainty.", "sustained.matrix"))
+    }
+    return with_overrides(device, figures)
+
+
+def report_borrowed(table: str, half: str = "check") -> None:
+    """Errors of both devices, each with the other's calibrated figures, by op."""
+    for name in LENDERS:
+        device, groups = borrowed(name), defaultdict(list)
+        workload = TABLES[table]
+        for row in [row for row in measured.rows(table, half) if row["device"] == name]:
+            found = WORKLOADS[workload](Outline(rates=rates(device, format_of(workload, row, device))), row)
+            groups[_group(table, row)].append(found.time_us / measured.time_us(row) - 1)
+        for op, errors in sorted(groups.items()):
+            line(f"{op}: borrowed", name, "all", np.array(errors))
+
+
+def _group(table: str, row: measured.Row) -> str:
+    """Ops of a layer as products or row kernels, other tables as they are reported."""
+    if table == "llm_layer_ops_fp16":
+        return "all products" if "proj" in row["op"] else "all row kernels"
+    return _kind(table, row)
+
+
 def report_walked(table: str, every: int) -> None:
     """The machine's errors, and the outline's on the same rows."""
     found = walked(table, every)
@@ -123,11 +157,16 @@ def main() -> int:
     parser.add_argument("tables", nargs="*", choices=[[], *TABLES], metavar="TABLE", help="default: all")
     parser.add_argument("--model", choices=("outline", "machine"), default="outline")
     parser.add_argument("--every", type=int, default=20, help="rows from one that the machine walks to the next")
+    parser.add_argument("--borrowed", action="store_true", help="each device with the other's calibrated figures")
     chosen = parser.parse_args()
     if not measured.present():
         print(f"no measurements at {measured.FOLDER}: nothing to compare")
         return 1
     print(f"{'what':32}{'device':13}{'measured':14}{'rows':>6}{'mean':>9}{'median':>10}{'90th':>10}")
+    if chosen.borrowed:
+        for table in chosen.tables or [name for name in TABLES if name != "triton_and_native_ops_a100"]:
+            report_borrowed(table)
+        return 0
     if chosen.model == "machine":
         for table in chosen.tables or WALKED:
             report_walked(table, chosen.every)

@@ -18,6 +18,7 @@ from supa.arch import Device, with_overrides
 from supa.arch import load as device_of
 from supa.program.work import Work
 from supa.timing import Prediction, price
+from supa.timing.figures import Setting, machine_figures
 from supa.timing.mechanisms import hbm_share
 from supa.timing.steady import find_gap
 from supa.timing.workloads import Kernel, elementwise, gemm
@@ -213,7 +214,8 @@ def test_two_runs_are_equal_and_so_are_other_processes() -> None:
 
 def test_sampled_tags_agree_with_all_of_them() -> None:
     one = gemm(2048, 2048, 1024)
-    whole = run("a100-sxm-80", one)
+    with mock.patch("supa.timing.pricing.SAMPLED_LINES", 10_000_000):
+        whole = run("a100-sxm-80", one)
     with mock.patch("supa.timing.pricing.SAMPLED_LINES", 100_000):
         sampled = run("a100-sxm-80", one)
     assert not sampled.exact
@@ -286,3 +288,12 @@ def test_vector_work_beside_products_holds_the_matrix_engine_up() -> None:
     )
     one = attention(108, 4, 32)
     assert run(hidden, one).time_ps < 0.97 * run(exposed, one).time_ps
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("lines", [100, 5_000])
+def test_tags_take_room_for_the_lines_of_the_kernel_alone(device: str, lines: int) -> None:
+    chip = device_of(device).chip
+    found = machine_figures(device_of(device), Setting(core_hz=chip.clocks.boost_hz, lines=lines))
+    entries = found["sets"] * found["ways"]
+    assert lines <= entries <= 2 * lines + 2 * chip.l2.ways

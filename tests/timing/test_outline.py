@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supa.arch import load, with_overrides
 from supa.timing import price
+from supa.timing.library import Library
 from supa.timing.outline import (
     COLLECTIVES,
     Heads,
@@ -21,7 +25,8 @@ from supa.timing.outline import (
     rotary,
     stream,
 )
-from supa.timing.workloads.gemm import Tiling
+from supa.timing.outline.gemm import one_row
+from supa.timing.workloads.gemm import Tiling, dots
 from supa.timing.workloads.gemm import gemm as gemm_kernel
 
 SIZES = st.integers(1, 20_000)
@@ -183,4 +188,30 @@ def test_what_bounds_a_product_is_busy() -> None:
     assert gemm(A100, 8192, 8192, 8192).bound_by == "matrix"
     assert gemm(A100, 8, 8192, 8192).bound_by == "hbm"
     assert gemm(A100, 64, 64, 64).bound_by == "launch"
-    assert gemm(H100, 512, 512, 512).bound_by == "latency"
+    assert gemm(A100, 128, 128, 512).bound_by == "latency"
+
+
+@pytest.mark.parametrize("name", ["a100-sxm-80", "h100-sxm"])
+@pytest.mark.parametrize(("n", "k"), [(1024, 1024), (768, 1536), (4096, 4096)])
+def test_one_row_takes_the_same_time_walked(name: str, n: int, k: int) -> None:
+    walked = Library.of(load(name)).chained([dots(n, k)], "dots").time_us
+    found = float(one_row(rates(load(name)), *(np.array([[float(size)]]) for size in (1, n, k)))[0, 0]) * 1e6
+    assert walked == pytest.approx(found, rel=0.15)
+
+
+def test_keys_that_stay_in_the_cache_are_read_faster_than_memory_allows() -> None:
+    for device, keys, stay in ((H100, 4096, True), (H100, 32768, False), (A100, 32768, False)):
+        shape = Heads(batch=8, new_tokens=1, past_tokens=keys - 1, heads=16, kv_heads=2, head_dim=128)
+        from_memory = shape.key_bytes / float(device.hbm_in_runs(256))
+        assert (attention(device, shape).time_s - attention(device, one_key(shape)).time_s < from_memory) == stay
+
+
+def one_key(shape: Heads) -> Heads:
+    return replace(shape, past_tokens=0)
+
+
+def test_a_row_s_last_turn_issues_only_for_the_elements_that_are_left() -> None:
+    tokens = 8 * A100.cus
+    whole, more = gated(A100, tokens, 4096).time_s, gated(A100, tokens, 4096 + 32).time_s
+    issued = gated(A100, tokens, 5120).time_s
+    assert whole < more < issued

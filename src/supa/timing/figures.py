@@ -110,8 +110,8 @@ def _log2(size: int) -> int:
 
 
 def _sets(device: Device, setting: Setting) -> int:
-    """Simulated sets of one partition; never more than four times what the kernel can fill."""
+    """Simulated sets of one partition: the chip's, or twice what the kernel can fill, which its lines rarely miss."""
     l2 = device.chip.l2
     real = l2.capacity_bytes // l2.partition_count // l2.line_bytes // l2.ways // setting.sample
-    enough = 1 << (4 * setting.lines // l2.ways // setting.sample).bit_length()
+    enough = -(-2 * setting.lines // l2.ways // setting.sample)
     return max(min(real, enough), 1)

@@ -14,7 +14,7 @@ from supa.arch import Device
 from supa.base.dtypes import DTYPES
 from supa.timing import mechanisms, outline
 from supa.timing.fitting import fitted
-from supa.timing.outline.attention import Heads, best_parts, packs, tile_of
+from supa.timing.outline.attention import MOST_PLANNED, PLANNED_AT_ONCE, Heads, best_parts, packs, tile_of
 from supa.timing.outline.collective import Collective
 from supa.timing.outline.estimate import Estimate
 from supa.timing.outline.gemm import Candidate, best
@@ -31,7 +31,6 @@ from supa.timing.workloads.kernel import Kernel
 
 WIDTH = 2
 CACHE_THREADS, CACHE_LOADS = 512, 5
-PLANNED_AT_ONCE = 31
 OF_WIDTH: Mapping[int, Element] = MappingProxyType({1: "i8", 2: "f16", 4: "f32"})
 MANY_BLOCKS_ROWS = 64  # query rows of a group of warps
 
@@ -96,7 +95,7 @@ class Library:
         threads = min(shape.kv_heads * shape.head_dim, CACHE_THREADS)
         yield attending.write_cache(tokens, shape.kv_heads, shape.head_dim, loads=CACHE_LOADS, threads=threads)
         reordered = not direct and shape.new_tokens == 1 and shape.batch > 1 < shape.kv_heads < shape.heads
-        if direct:
+        if direct and shape.batch <= MOST_PLANNED:
             yield attending.chain(1, 1 + -(-shape.batch // PLANNED_AT_ONCE))
         if reordered:
             yield attending.chain(shape.batch, 2)

@@ -21,7 +21,8 @@ from supa.timing.tape import Tape, flatten
 
 Caches = Literal["cold", "warm"]
 
-SAMPLED_LINES = 2_000_000  # about how many line look-ups one simulation may cost
+SAMPLED_LINES = 500_000  # about how many line look-ups one simulation may cost; a tag takes 8 bytes of the host
+LINES_OF_ACCESS = 8  # that are left of an access on average, at least
 PROBED_BLOCKS = 8
 BUSY_SHARE = 0.6  # a resource that is busy for more than this bounds the kernel
 ENGINES = ("matrix", "vector", "special", "lsc", "exchange", "tensor_data")
@@ -217,9 +218,9 @@ def _sampling(job: Job) -> Sampling:
     accesses = int(steps[steps[:, layout.KIND] <= layout.ATOMIC, layout.TIMES].sum())
     total = walked * (job.blocks - (gaps[0].blocks if gaps else 0)) // (last - first)
     sample = 1
-    while sample < 64 and total > SAMPLED_LINES * sample and walked >= 16 * sample * max(accesses, 1):
+    while sample < 64 and total > SAMPLED_LINES * sample and walked >= 2 * LINES_OF_ACCESS * sample * max(accesses, 1):
         sample *= 2
-    return Sampling(sample=sample, lines=2 * total + 1024, gaps=gaps)
+    return Sampling(sample=sample, lines=total + total // 4 + 1024, gaps=gaps)
 
 
 def _predict(job: Job, run: Run, clock_hz: int, sampling: Sampling) -> Prediction:

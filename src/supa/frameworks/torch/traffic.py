@@ -152,12 +152,20 @@ def peer_cost(moved: int, description: Description, pair_bytes_per_s: int) -> Co
     if pair_bytes_per_s:
         links = chip.links
         time_ps = links.latency_ps + round(moved * _PS_PER_S / (pair_bytes_per_s * links.efficiency))
-        energy_pj = moved * chip.energy.link_pj_per_byte
+        energy_pj = _energy_pj(description, chip.energy.link_pj_per_byte + chip.energy.hbm_pj_per_byte, moved, time_ps)
         return Cost(time_ps=time_ps, energy_pj=energy_pj, bound_by="link", bytes=0)
     bus = chip.host_bus
     once_ps = bus.latency_ps + round(moved * _PS_PER_S / (bus.bandwidth_bytes_per_s * bus.efficiency))
-    energy_pj = 2 * moved * chip.energy.host_bus_pj_per_byte
+    energy_pj = _energy_pj(
+        description, 2 * chip.energy.host_bus_pj_per_byte + chip.energy.hbm_pj_per_byte, moved, 2 * once_ps
+    )
     return Cost(time_ps=2 * once_ps, energy_pj=energy_pj, bound_by="host_bus", bytes=0)
+
+
+def _energy_pj(description: Description, way_pj_per_byte: float, moved: int, time_ps: int) -> float:
+    """The way itself, the device's own memory, and what its board takes meanwhile, as of a kernel."""
+    chip = description.chip
+    return moved * (way_pj_per_byte + chip.energy.hbm_pj_per_byte) + chip.power.static_w * time_ps
 
 
 def cost(entry: Entry, description: Description) -> Cost:
@@ -166,10 +174,13 @@ def cost(entry: Entry, description: Description) -> Cost:
     moved = entry.down_bytes + entry.up_bytes
     if entry.kind == INSIDE:
         time_ps = entry.count * chip.launch.latency_ps + moved * _PS_PER_S // chip.hbm.bandwidth_bytes_per_s
-        return Cost(time_ps=time_ps, energy_pj=0.0, bound_by="hbm", bytes=moved)
+        return Cost(
+            time_ps=time_ps, energy_pj=_energy_pj(description, 0.0, moved, time_ps), bound_by="hbm", bytes=moved
+        )
     bus = chip.host_bus
     pinned = entry.kind in (DOWN_LATER, UP_LATER)
     rate = bus.bandwidth_bytes_per_s * (bus.efficiency if pinned else bus.pageable_efficiency)
     ways = entry.count * (bool(entry.down_bytes) + bool(entry.up_bytes))
     time_ps = ways * bus.latency_ps + round(moved * _PS_PER_S / rate)
-    return Cost(time_ps=time_ps, energy_pj=moved * chip.energy.host_bus_pj_per_byte, bound_by="host_bus", bytes=0)
+    energy_pj = _energy_pj(description, chip.energy.host_bus_pj_per_byte, moved, time_ps)
+    return Cost(time_ps=time_ps, energy_pj=energy_pj, bound_by="host_bus", bytes=0)

@@ -24,11 +24,12 @@ from supa.timing.outline.rows import far_share, near_bandwidth
 WIDTH = 2
 SOFTMAX_LANES = 12  # lane operations of a score: scale, mask, maximum, subtract, sum, rescale, convert, addresses
 CACHE_THREADS = 512  # most threads of the cache writer's block
-DEPENDENT_LOADS = 2  # of a block before its first product: page table, then keys
-PLANNED_LOADS = 3  # the same where blocks are planned: plan, page table, keys; with many new tokens queries before
+PLANNED_LOADS = 3  # of a planned block before its first product: plan, page table, keys; of many tokens queries before
 PLANNED_AT_ONCE = 31  # sequences that the planner's warp takes a turn, each turn behind its loads
+MOST_PLANNED = 32 * PLANNED_AT_ONCE  # sequences: a block of warps; with more, blocks look for theirs themselves
+UNPLANNED_LOADS = 2  # of each of their turns, from the L2: lengths, then what they add up to
 MANY_ROUNDS = 8  # of blocks on a CU, from which on the last one does not show
-ALTERNATING = 3.0  # sharpness of the corner between memory and compute: one block waits for its own loads
+ALTERNATING = 2.5  # sharpness of the corner between memory and compute: one block waits for its own loads
 CACHE_LOADS = 5  # its chain: length, slot, keys, values, and their way into the cache
 MOST_PARTS = 128
 FILLED, NEARLY = 0.8, 0.85  # of the slots, from which on keys stay whole; of the best filling, that is good enough
@@ -58,10 +59,19 @@ class Heads:
         return self.heads / self.kv_heads
 
     @property
+    def query_bytes(self) -> int:
+        """Queries; results are as many."""
+        return self.batch * self.new_tokens * self.heads * self.head_dim * WIDTH
+
+    @property
+    def key_bytes(self) -> int:
+        """Keys and values."""
+        return 2 * self.batch * self.keys * self.kv_heads * self.head_dim * WIDTH
+
+    @property
     def moved_bytes(self) -> int:
         """Queries, results, keys and values."""
-        tokens = 2 * self.new_tokens * self.heads + 2 * self.keys * self.kv_heads
-        return self.batch * tokens * self.head_dim * WIDTH
+        return 2 * self.query_bytes + self.key_bytes
 
 
 def attention(rates: Rates, shape: Heads) -> Estimate:
@@ -76,7 +86,7 @@ def attention(rates: Rates, shape: Heads) -> Estimate:
     memory = shape.moved_bytes / _bandwidth(rates, shape)
     body = float(capped(rates, body, (compute / max(body, 1e-12)) ** 5 if compute < body else 1.0, energy))
     gathered = _gathered(rates, shape)
-    time = _launches(rates, shape.batch) + body + _cache_write(rates, shape) + gathered
+    time = _launches(rates, shape) + body + _cache_write(rates, shape) + gathered
     fixed = time - body
     bound = "launch" if fixed > body else "hbm" if memory > compute else "matrix"
     return Estimate(time_s=time, energy_j=energy + rates.static_w * time, bound_by=bound, schedule=schedule)
@@ -134,21 +144,37 @@ def _alone_s(rates: Rates, shape: Heads, tile: Tile) -> float:
     during the rest, and what is missing then is waited for. Producers of the third generation are a tile ahead, where
     there is room for two of each or tiles are asked for into the L2 first.
     """
+    return sum(_halves_s(rates, shape, tile))
+
+
+def _last_s(rates: Rates, shape: Heads, tile: Tile) -> float:
+    """What the last tile of a block that is alone takes less: no keys travel behind it."""
+    _, rest = _halves_s(rates, shape, tile)
+    product = tile.rows * tile.keys * shape.head_dim / rates.cu_mac_per_s
+    return rest - min(_step_s(rates, shape, tile) - product, rest)
+
+
+def _halves_s(rates: Rates, shape: Heads, tile: Tile) -> tuple[float, float]:
+    """A tile of keys of a block that is alone: the first product, and the rest."""
     step = _step_s(rates, shape, tile)
+    first = tile.rows * tile.keys * shape.head_dim / rates.cu_mac_per_s
     two_of_each = (tile.rows + 4 * tile.keys) * shape.head_dim * WIDTH
     if rates.direct and (two_of_each <= rates.shared_per_block_bytes or fetches_ahead(rates)):
-        return step
-    first = tile.rows * tile.keys * shape.head_dim / rates.cu_mac_per_s
+        return first, step - first
     loading = rates.l2_latency_s + rates.miss_latency_s
-    loading += tile.keys * shape.head_dim * WIDTH / rates.cu_fill_bytes_per_s
-    return max(first, loading) + max(step - first, loading)
+    loading += min(tile.keys, shape.keys) * shape.head_dim * WIDTH / rates.cu_fill_bytes_per_s
+    return max(first, loading), max(step - first, loading)
 
 
 def _ends_s(rates: Rates, shape: Heads, tile: Tile, rows: float) -> float:
-    """A block before its first product and after its last one; `rows` of its queries are real."""
-    loads = PLANNED_LOADS + (shape.new_tokens > 1) if rates.direct else DEPENDENT_LOADS
+    """A block before its first product and after its last one; `rows` of its queries are real.
+
+    Blocks of the second generation read the page table, which lies in the L2, and then keys.
+    """
+    loads = PLANNED_LOADS + (shape.new_tokens > 1) if rates.direct else 1
     width = shape.head_dim * WIDTH
     start = rates.block_start_s + loads * (rates.l2_latency_s + rates.miss_latency_s)
+    start += 0.0 if rates.direct else rates.l2_latency_s
     filled = (rows + min(tile.keys, shape.keys)) * width / rates.cu_fill_bytes_per_s
     return start + filled + rows * width / rates.cu_sums_bytes_per_s + rates.l2_latency_s
 
@@ -161,6 +187,12 @@ def _resident(rates: Rates) -> int:
 def _bandwidth(rates: Rates, shape: Heads) -> float:
     """The cache lies by token, then head: a block reads a row of its head at a time."""
     return float(rates.hbm_in_runs(shape.head_dim * WIDTH))
+
+
+def _keys_s(rates: Rates, shape: Heads) -> float:
+    """Keys and values from the cache; they lie in the L2 from the step before, as far as their copies fit."""
+    far = far_share(rates, shape.key_bytes * rates.l2_copies)
+    return shape.key_bytes * (far / _bandwidth(rates, shape) + (1 - far) / (rates.l2_bytes_per_s * rates.l2_share))
 
 
 def _joined(rates: Rates, shape: Heads, compute: float, ends: float) -> float:
@@ -178,7 +210,7 @@ def _walk(rates: Rates, shape: Heads, tile: Tile, packed: bool) -> tuple[float, 
     grid = shape.batch * (shape.kv_heads if packed else shape.heads)
     step, start = _step_s(rates, shape, tile), _ends_s(rates, shape, tile, min(rows, tile.rows))
     alone, resident = _alone_s(rates, shape, tile), _resident(rates)
-    longest = float(steps[-1]) * alone + start
+    longest = float(steps[-1]) * alone - _last_s(rates, shape, tile) + start
     total = grid * (float(steps.sum()) * max(step, alone / resident) + blocks * start / resident)
     tail = PLANNED_TAIL if rates.direct else TAIL
     compute = longest if grid * blocks <= rates.cus else max(longest, total / rates.cus + tail * longest)
@@ -194,7 +226,9 @@ def _split(rates: Rates, shape: Heads, tile: Tile) -> tuple[float, float, float,
     steps = -(-all_steps // _parts(rates, shape, blocks, all_steps))
     used = -(-all_steps // steps)
     compute = _rounds_s(rates, shape, tile, blocks * used / rates.cus, steps)
-    body = _joined(rates, shape, compute, _ends_s(rates, shape, tile, min(shape.group, tile.rows)))
+    ends = _ends_s(rates, shape, tile, min(shape.group, tile.rows))
+    keys = joined(compute - ends, _keys_s(rates, shape), sharpness=ALTERNATING)
+    body = ends + float(keys) + shape.query_bytes * (1 + rates.written_factor) / _bandwidth(rates, shape)
     if used > 1:
         sums = used * shape.batch * shape.heads * shape.head_dim * 4
         launch = 0.0 if rates.direct else rates.launch_s
@@ -209,11 +243,15 @@ def _rounds_s(rates: Rates, shape: Heads, tile: Tile, per_cu: float, steps: int)
     step, alone = _step_s(rates, shape, tile), _alone_s(rates, shape, tile)
     start = _ends_s(rates, shape, tile, min(shape.group, tile.rows))
     resident = _resident(rates)
-    full = steps * max(resident * step, alone) + start
+
+    def together(blocks: int) -> float:
+        last = _last_s(rates, shape, tile) if blocks * step < alone else 0.0
+        return steps * max(blocks * step, alone) - last + start
+
     if per_cu > MANY_ROUNDS:
-        return per_cu / resident * full
+        return per_cu / resident * together(resident)
     rounds, left = divmod(int(np.ceil(per_cu)), resident)
-    return rounds * full + (steps * max(left * step, alone) + start if left else 0.0)
+    return rounds * together(resident) + (together(left) if left else 0.0)
 
 
 def _parts(rates: Rates, shape: Heads, blocks: int, all_steps: int) -> int:
@@ -258,11 +296,18 @@ def _cache_write(rates: Rates, shape: Heads) -> float:
     return max(max(tokens / (rates.cus * resident), 1.0) * block, memory + block)
 
 
-def _launches(rates: Rates, batch: int) -> float:
-    """The cache writer's launch, the attention's behind it and, where blocks are planned, the planner between them."""
-    turns = 1 + -(-batch // PLANNED_AT_ONCE)
-    planner = rates.gap_s + rates.block_start_s + turns * (rates.l2_latency_s + rates.miss_latency_s)
-    return rates.launch_s + rates.gap_s + (planner if rates.direct else 0.0)
+def _launches(rates: Rates, shape: Heads) -> float:
+    """The cache writer's launch, the attention's behind it and, where blocks are planned, the planner between them.
+
+    Second generation: heads of one token that are packed take a small kernel more.
+    """
+    chain = rates.launch_s + rates.gap_s
+    if not rates.direct:
+        return chain + (rates.gap_s if shape.new_tokens == 1 and shape.group > 1 else 0.0)
+    turns = -(-shape.batch // PLANNED_AT_ONCE)
+    if shape.batch > MOST_PLANNED:
+        return chain + turns * UNPLANNED_LOADS * rates.l2_latency_s
+    return chain + rates.gap_s + rates.block_start_s + (1 + turns) * (rates.l2_latency_s + rates.miss_latency_s)
 
 
 def _gathered(rates: Rates, shape: Heads) -> float:

@@ -29,7 +29,8 @@ PRODUCER_REGISTERS = 128 * 40  # of a block whose copies have warps of their own
 DIRECT_MOST_SUMS = 40960  # sums of a block, two groups of warps with up to 160 registers of sums each
 SMALL_SHARED = 64 << 10  # a block with less is given shallower turns as well
 DRAIN = 0.5  # of the last blocks' sums leave behind the memory's last read: blocks do not end together
-DOT_COLUMNS = 2048  # of k, that a block of the one-row kernel reads before it waits
+LEAST_TURNS = 4  # of the loop over k in a part of it: shorter ones are not worth the hand-over
+DOT_COLUMNS = 1024  # of k, that a block of the one-row kernel takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +204,7 @@ def times_of(rates: Rates, m: Any, n: Any, k: Any, space: Space) -> tuple[np.nda
     in_turn = rates.handover_s + space.parts / PARTS_AT_ONCE * rates.l2_latency_s
     adding = np.where(split, in_turn + space.parts * m * n * 16 / rates.l2_bytes_per_s, 0.0)
     times = rates.launch_s + capped(rates, body, (compute / body) ** 5, energy) + adding
-    wasted = np.ceil(turns_all / turns) != space.parts
+    wasted = split & ((np.ceil(turns_all / turns) != space.parts) | (turns < LEAST_TURNS))
     shares = {"matrix": per_cu * turns * loads.engine(), "hbm": hbm, "l2": l2}
     return np.where(wasted, np.inf, times), Parts(shares=shares, energy_j=energy)
 
@@ -220,7 +221,7 @@ class _Turn:
     busy: Any
 
     def group(self, turns: Any, blocks: Any) -> Any:
-        there = np.minimum(turns, self.space.stages) if self.rates.direct else 0.0
+        there = np.minimum(turns, self.space.stages) if self.rates.direct else 1.0
         loop = there * self._turn(blocks, 0.0) + (turns - there) * self._turn(blocks, self._waiting())
         return loop + self.start() + self.end(blocks)
 
@@ -311,8 +312,11 @@ def _leaving(rates: Rates, m: Any, n: Any, k: Any) -> Any:
 
 
 def one_row(rates: Rates, m: Any, n: Any, k: Any) -> Any:
-    """Seconds of a kernel of dot products for a single row: all loads of a stretch of k are under way at once."""
-    waiting = (rates.l2_latency_s + rates.miss_latency_s) * np.ceil(k / DOT_COLUMNS)
+    """Seconds of a kernel of dot products for a single row; all loads of a block are under way at once.
+
+    What exceeds DOT_COLUMNS of k goes to blocks of their own, whose sums meet in memory.
+    """
+    waiting = rates.l2_latency_s + rates.miss_latency_s + np.where(k > DOT_COLUMNS, rates.handover_s, 0.0)
     ends = rates.block_start_s + rates.l2_latency_s
     return (
         rates.launch_s + ends + waiting + np.maximum(m, n) * k * rates.element_bytes / rates.hbm_in_runs(TILE_RUN_BYTES)

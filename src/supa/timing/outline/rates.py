@@ -36,6 +36,7 @@ class Rates:
     step_m: int
     chain_s: float  # one matrix step to the next that needs it
     l2_bytes: int
+    l2_copies: int  # of a line that all CUs read
     l2_bytes_per_s: float  # all slices, peak
     l2_latency_s: float
     hbm_bytes_per_s: float  # printed
@@ -119,6 +120,7 @@ def rates(device: Device, tensor_format: str = "bf16") -> Rates:
         step_m=chip.tcore.step_m,
         chain_s=chip.tcore.latency_cycles / core,
         l2_bytes=chip.l2.capacity_bytes,
+        l2_copies=chip.l2.partition_count if chip.l2.replicates else 1,
         l2_bytes_per_s=chip.l2.slice_count * chip.l2.slice_bandwidth_bytes_per_clock * chip.clocks.l2_hz,
         l2_latency_s=l2_cycles / chip.clocks.l2_hz + far * 1e-12,
         hbm_bytes_per_s=chip.hbm.bandwidth_bytes_per_s,

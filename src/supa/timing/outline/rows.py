@@ -16,9 +16,9 @@ from supa.timing.outline.rates import Rates
 WIDTH = 2
 ROW_THREADS = 1024
 ROTARY_THREADS = 512
-STAYS, GONE = 0.58, 1.25  # working sets, in L2s: up to the first all of it stays, from the second on nothing
-ROUND_TAIL = 0.4  # a round of blocks that is not full costs this much less than it would in proportion
-NEAR_MIXED = 0.62  # of what reads alone reach, where every second access is a write
+STAYS, GONE = 0.45, 1.25  # working sets, in L2s: up to the first all of it stays, from the second on nothing
+ROUND_TAIL = 0.8  # a round of blocks that is not full costs this much less than it would in proportion
+NEAR_MIXED = 0.66  # of what reads alone reach, where every second access is a write
 SMOOTH_ROUNDS = 12  # of so many rounds, the last one does not show
 
 
@@ -27,7 +27,8 @@ class RowKernel:
     """A block's loop along its row: what a turn waits for, far and near, and the instructions of a thread's turn."""
 
     rows: int
-    width: int  # elements that threads step along
+    width: int  # elements that threads step along; in the last turn some threads have none
+    turns: int
     threads: int
     far_waits: int
     near_waits: int
@@ -47,45 +48,50 @@ def stream(rates: Rates, elements: int, *, inputs: int, width: int = WIDTH, resu
     return _estimate(rates, start + memory, moved, far, memory, elements * inputs)
 
 
+def _turns(width: int, threads: int) -> int:
+    return -(-width // threads)
+
+
 def norm(rates: Rates, tokens: int, hidden: int) -> Estimate:
     """RMS or layer norm: the row is read, reduced and read again, then written."""
     moved = tokens * hidden * 2 * WIDTH
-    return _rows(rates, RowKernel(rows=tokens, width=hidden, threads=min(hidden, ROW_THREADS), far_waits=1,
-                                  near_waits=1, instructions=NORM, moved_bytes=moved, working_bytes=moved))  # fmt: skip
+    threads = min(hidden, ROW_THREADS)
+    return _rows(rates, RowKernel(rows=tokens, width=hidden, turns=_turns(hidden, threads), threads=threads,
+                                  far_waits=1, near_waits=1, instructions=NORM, moved_bytes=moved,
+                                  working_bytes=moved))  # fmt: skip
 
 
 def gated(rates: Rates, tokens: int, width: int, *, inputs: int = 2) -> Estimate:
     """An activation of `inputs` halves of `width` (SiLU and multiply, or GELU)."""
     moved = tokens * width * (inputs + 1) * WIDTH
-    return _rows(rates, RowKernel(rows=tokens, width=width, threads=min(width, ROW_THREADS), far_waits=1, near_waits=0,
-                                  instructions=GATED, moved_bytes=moved, working_bytes=moved))  # fmt: skip
+    threads = min(width, ROW_THREADS)
+    return _rows(rates, RowKernel(rows=tokens, width=width, turns=_turns(width, threads), threads=threads,
+                                  far_waits=1, near_waits=0, instructions=GATED, moved_bytes=moved,
+                                  working_bytes=moved))  # fmt: skip
 
 
 def rotary(rates: Rates, tokens: int, heads: int, kv_heads: int, head_dim: int) -> Estimate:
-    """Rotary embedding of queries and keys in place; a thread turns a pair of elements."""
+    """Rotary embedding of queries and keys in place, one after the other; a thread turns a pair of elements."""
     pairs = (heads + kv_heads) * head_dim // 2
     values = tokens * pairs * 2 * WIDTH
     threads = max(min(heads * head_dim // 2, ROTARY_THREADS), 32)
-    return _rows(rates, RowKernel(rows=tokens, width=pairs, threads=threads, far_waits=1, near_waits=1,
+    turns = sum(_turns(one * head_dim // 2, threads) for one in (heads, kv_heads))
+    return _rows(rates, RowKernel(rows=tokens, width=pairs, turns=turns, threads=threads, far_waits=1, near_waits=1,
                                   instructions=ROTARY, moved_bytes=2 * values, working_bytes=values))  # fmt: skip
 
 
-NORM, GATED, ROTARY = (
-    52,
-    62,
-    96,
-)  # instructions of a thread's turn, all passes: conversions, addresses, bounds, exponential, division
+NORM, GATED, ROTARY = 52, 70, 110
+"""Instructions of an element, all passes: conversions, addresses, bounds, exponential, division."""
 
 
 def _rows(rates: Rates, kernel: RowKernel) -> Estimate:
     resident = max(rates.cu_threads // kernel.threads, 1)
-    turns = -(-kernel.width // kernel.threads)
     far = far_share(rates, kernel.working_bytes)
     waits = kernel.far_waits * (rates.l2_latency_s + far * rates.hbm_latency_s) + kernel.near_waits * rates.l2_latency_s
     per_cu = kernel.rows / rates.cus
     together = min(max(per_cu, 1.0), resident)
-    issue = kernel.instructions * kernel.threads * together / rates.cu_issues_per_s
-    block = rates.block_start_s + rates.l2_latency_s + turns * (waits + issue)
+    issue = kernel.instructions * kernel.width * together / rates.cu_issues_per_s
+    block = rates.block_start_s + rates.l2_latency_s + kernel.turns * waits + issue
     rounds = per_cu / resident
     whole = -(-kernel.rows // (rates.cus * resident))
     shown = max(1.0, (1 - ROUND_TAIL) * whole + ROUND_TAIL * rounds if rounds < SMOOTH_ROUNDS else rounds + 0.3)

@@ -99,47 +99,47 @@ def gemm(
     )
 
 
-DOT_ROWS, DOT_DEPTH = 4, 2048  # of B that a block multiplies: a row a warp; elements under way before it waits
+DOT_ROWS, DOT_COLUMNS = 4, 1024  # of B that a block multiplies, a row a warp, and of k, all under way at once
 
 
 def dots(n: int, k: int) -> Kernel:
-    """A row of (1, k) times B of (n, k): dot products on the vector lanes, 16-bit elements."""
+    """A row of (1, k) times B of (n, k): dot products on the vector lanes, 16-bit elements.
+
+    Blocks that share a row of B by k hand their sums over in memory.
+    """
     width = 2
     a, b, c = arena(k * width, n * k * width, n * width)
-    blocks = -(-n // DOT_ROWS)
-    first = np.arange(blocks, dtype=np.int64) * DOT_ROWS
-    ones = np.ones(blocks, np.int64)
-    rows = n - first
-    load_a = [ones * a, ones * k, ones * width]
-    load_b = [b + first * k * width, rows, ones * k * width, ones * k, ones * width]
-    move = [ones * DOT_DEPTH * width, ones * -DOT_DEPTH, ones * 0]
-    move_b = [ones * DOT_DEPTH * width, ones * 0, ones * 0, ones * -DOT_DEPTH, ones * 0]
-    columns = [ones * -(-k // DOT_DEPTH), *load_a, *load_b, *move, *move_b, c + first * width, rows, ones * width]
-    multiply = Count(kind="fma", format="f32", elements=DOT_ROWS * min(k, DOT_DEPTH))
-    loop = Repeat(
-        body=(
-            Access(id=0, kind="load", element_bytes=width, shape=(DOT_DEPTH,), argument=0),
-            Access(
-                id=1,
-                kind="load",
-                element_bytes=width,
-                shape=(DOT_ROWS, DOT_DEPTH),
-                argument=1,
-                piece_bytes=TILE_RUN_BYTES,
-            ),
-            Vector(id=2, waits=(0, 1, 2), counts=(multiply,)),
-        )
-    )
-    end = (
+    parts, groups = -(-k // DOT_COLUMNS), -(-n // DOT_ROWS)
+    block = np.arange(groups * parts, dtype=np.int64)
+    first, start = block // parts * DOT_ROWS, block % parts * DOT_COLUMNS
+    ones = np.ones(len(block), np.int64)
+    rows, left = n - first, k - start
+    mine = np.where(start == 0, rows, 0)
+    load_a = [a + start * width, left, ones * width]
+    load_b = [b + (first * k + start) * width, rows, ones * k * width, left, ones * width]
+    multiply = Count(kind="fma", format="f32", elements=DOT_ROWS * min(k, DOT_COLUMNS))
+    body: tuple[Node, ...] = (
+        Access(id=0, kind="load", element_bytes=width, shape=(DOT_COLUMNS,), argument=0),
+        Access(
+            id=1,
+            kind="load",
+            element_bytes=width,
+            shape=(DOT_ROWS, DOT_COLUMNS),
+            argument=1,
+            piece_bytes=TILE_RUN_BYTES,
+        ),
+        Vector(id=2, waits=(0, 1), counts=(multiply,)),
         Exchange(id=3, waits=(2,), scope="warp", bytes=DOT_ROWS * 32 * 4, rounds=5),
-        Access(id=4, waits=(3,), kind="store", element_bytes=width, shape=(DOT_ROWS,), argument=2),
     )
+    if parts > 1:
+        body = (*body, Barrier(id=4, scope="grid", waits=(3,)))
+    store = Access(id=5, waits=(len(body) - 1,), kind="store", element_bytes=width, shape=(DOT_ROWS,), argument=2)
     return Kernel(
         name="dots",
-        work=Work(body=(loop, *end)),
+        work=Work(body=(*body, store)),
         resources=Resources(threads=32 * DOT_ROWS, registers_per_thread=48, shared_bytes=0),
-        grid=(blocks, 1, 1),
-        stream=stream_of(np.stack(columns, axis=1)),
+        grid=(len(block), 1, 1),
+        stream=stream_of(np.stack([*load_a, *load_b, c + first * width, mine, ones * width], axis=1)),
     )
 
 

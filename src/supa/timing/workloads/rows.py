@@ -18,8 +18,8 @@ WIDTH = 2
 MOST_THREADS = 1024
 ROTARY_THREADS = 512
 PIECE_BYTES = 64  # of 32 lanes with an element of two bytes each
-NORM_INSTRUCTIONS, GATED_INSTRUCTIONS, ROTARY_INSTRUCTIONS = 34, 93, 158
-"""Of a thread's turn (of a norm: of one of two passes), addresses and conversions included; fixed on the fit half."""
+NORM_INSTRUCTIONS, GATED_INSTRUCTIONS, ROTARY_INSTRUCTIONS = 34, 105, 180
+"""Of an element (of a norm: of one of two passes), addresses and conversions included; fixed on the fit half."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +36,10 @@ def norm(tokens: int, hidden: int) -> Kernel:
     x, y = arena(tokens * hidden * WIDTH, tokens * hidden * WIDTH)
     threads = min(hidden, MOST_THREADS)
     row = hidden * WIDTH
-    first = _Loop(threads, 0, [Operand(address=x, row_bytes=row)], NORM_INSTRUCTIONS)
+    first = _Loop(threads, hidden, 0, [Operand(address=x, row_bytes=row)], NORM_INSTRUCTIONS)
     across = Exchange(id=first.end, waits=(first.end - 1,), scope="block", bytes=threads * 4, rounds=2)
     operands = [Operand(address=x, row_bytes=row), Operand(address=y, row_bytes=row, written=True)]
-    second = _Loop(threads, first.end + 1, operands, NORM_INSTRUCTIONS, waits=(across.id,))
+    second = _Loop(threads, hidden, first.end + 1, operands, NORM_INSTRUCTIONS, waits=(across.id,))
     return _kernel("norm", (first.node, across, second.node), [first, second], tokens, hidden, threads)
 
 
@@ -50,7 +50,8 @@ def gated(tokens: int, width: int, *, inputs: int = 2) -> Kernel:
     threads = min(width, MOST_THREADS)
     row = width * WIDTH
     operands = [Operand(address=x + part * row, row_bytes=inputs * row) for part in range(inputs)]
-    loop = _Loop(threads, 0, [*operands, Operand(address=y, row_bytes=row, written=True)], GATED_INSTRUCTIONS)
+    written = Operand(address=y, row_bytes=row, written=True)
+    loop = _Loop(threads, width, 0, [*operands, written], GATED_INSTRUCTIONS)
     return _kernel("gated", (loop.node,), [loop], tokens, width, threads)
 
 
@@ -63,7 +64,7 @@ def rotary(tokens: int, heads: int, kv_heads: int, head_dim: int) -> Kernel:
     angles = Operand(address=table, row_bytes=0)
     halves = [Operand(address=x + part * (row // 2), row_bytes=row) for part in range(2)]
     written = [Operand(address=half.address, row_bytes=row, written=True) for half in halves]
-    loop = _Loop(threads, 0, [angles, *halves, *written], ROTARY_INSTRUCTIONS, chained=True)
+    loop = _Loop(threads, pairs, 0, [angles, *halves, *written], ROTARY_INSTRUCTIONS, chained=True)
     return _kernel("rotary", (loop.node,), [loop], tokens, pairs, threads)
 
 
@@ -71,7 +72,7 @@ class _Loop:
     """One loop along a row: loads, instructions, stores; `chained`: the second load needs the first."""
 
     def __init__(
-        self, threads: int, first: int, operands: list[Operand], instructions: int, *,
+        self, threads: int, width: int, first: int, operands: list[Operand], instructions: int, *,
         waits: tuple[int, ...] = (), chained: bool = False,
     ) -> None:  # fmt: skip
         self.operands, self.threads = operands, threads
@@ -80,7 +81,8 @@ class _Loop:
         for place, _ in enumerate(read):
             before = (first + place - 1,) if chained and place == 1 else ()
             steps.append(_access("load", first + place, threads, (*waits, *before)))
-        lanes = threads * instructions // 2  # address and control beside arithmetic: both kinds of lanes side by side
+        working = -(-width // -(-width // threads))  # on average: in the last turn some threads have no element
+        lanes = working * instructions // 2  # address and control beside arithmetic: both kinds of lanes side by side
         counts = (Count(kind="add", format="f32", elements=lanes), Count(kind="add", format="i32", elements=lanes))
         work = first + len(read)
         steps.append(Vector(id=work, waits=tuple(range(first, work)), counts=counts))
