@@ -17,7 +17,7 @@ from supa.compiler.native.generator import Generator
 from supa.compiler.native.loops import Loops
 from supa.compiler.native.plan import Nest
 from supa.compiler.native.steps import step_of
-from supa.compiler.native.tiles import ZERO
+from supa.compiler.native.tiles import ZERO, Evaluator
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
 from supa.ir.types import Tile, element_of, shape_of, storage_bytes
@@ -36,7 +36,7 @@ def distances(generator: Generator, nest: Nest) -> dict[Op, str]:
     ]
     readers = _count_readers(generator, loads)
     if sum(extent > 1 for extent in nest.shape) != 1:
-        first = [load for load in loads if readers[load] == 1 and step_of(load.pointer) == 1]
+        first = [load for load in loads if readers[load] == 1 and step_of(load.pointer) != 0]
         return {load: _distance_of_runs(generator, load) for load in first}
     again = [load for load in loads if readers[load] == 2]
     chosen = loads if generator.planner.is_busy(nest) else again
@@ -50,12 +50,21 @@ def fetch(loops: Loops, found: dict[Op, str]) -> None:
         size = storage_bytes(element_of(load.results[0].type))
         for copy, index in enumerate(loops.indices):
             pointer = evaluator.at(load.operands[0], index)  # type: ignore[arg-type]
-            if not pointer.is_linear or pointer.step != size or copy * loops.space.lanes * size % _LINE_BYTES:
+            if not pointer.is_linear or pointer.step == 0:
                 continue
+            if pointer.step == size and copy * loops.space.lanes * size % _LINE_BYTES:
+                continue  # the line of the copy before
             place = evaluator.emit(pointer.level, f"add i64 {pointer.name}, {distance}")
-            address = evaluator.emit(pointer.level, f"inttoptr i64 {place} to ptr")
-            evaluator.emitter.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-            evaluator.run(pointer.level, f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
+            _ask(evaluator, place, pointer.level)
+            if pointer.step != size:  # lanes further apart, mostly in two lines: the first one's and the last one's
+                span = evaluator.emit(pointer.level, f"mul i64 {pointer.step}, {loops.space.lanes - 1}")
+                _ask(evaluator, evaluator.emit(pointer.level, f"add i64 {place}, {span}"), pointer.level)
+
+
+def _ask(evaluator: Evaluator, place: str, level: int) -> None:
+    address = evaluator.emit(level, f"inttoptr i64 {place} to ptr")
+    evaluator.emitter.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    evaluator.run(level, f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
 
 
 def _is_suited(generator: Generator, load: ops.Load, shape: Sequence[int]) -> bool:
