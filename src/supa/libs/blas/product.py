@@ -1,4 +1,5 @@
-"""C = alpha * A @ B + beta * D for batches of matrices with any strides. Not here: which tensors these are.
+"""C = alpha * A @ B + beta * D for batches of matrices with any strides, and sums of a batch's products. Not here: which
+tensors these are.
 
 Shapes: A (M, K), B (K, N), C and D (M, N); D's strides may be 0. Accumulates in fp32.
 """
@@ -87,3 +88,33 @@ def matrix_product(
         result += beta * tl.load(d_at, mask=mask, other=0.0).to(tl.float32)
     c_at = c_ptr + batch * c_batch + rows.to(tl.int64)[:, None] * c_m + columns[None, :] * c_n
     tl.store(c_at, result.to(c_ptr.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def summed_product(
+    a_ptr, b_ptr, c_ptr, M, N, K, batches, chunk, a_batch, a_m, a_k, b_batch, b_k, b_n, c_split, c_m, c_n,
+    PRECISION: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
+):  # fmt: skip
+    """C[split] = the sum of the products A[i] @ B[i] of a split's `chunk` of the batch, a block of it."""
+    block_columns = tl.cdiv(N, BLOCK_N)
+    rows = (tl.program_id(0) // block_columns) * BLOCK_M + tl.arange(0, BLOCK_M)
+    columns = (tl.program_id(0) % block_columns) * BLOCK_N + tl.arange(0, BLOCK_N)
+    depth = tl.arange(0, BLOCK_K)
+    first = tl.program_id(1) * chunk
+    total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
+    for number in range(first, tl.minimum(first + chunk, batches)):
+        batch = number.to(tl.int64)
+        a_at = a_ptr + batch * a_batch + (rows % M)[:, None] * a_m + depth[None, :] * a_k
+        b_at = b_ptr + batch * b_batch + depth[:, None] * b_k + (columns % N)[None, :] * b_n
+        for done in range(0, K, BLOCK_K):
+            a = tl.load(a_at, mask=depth[None, :] < K - done, other=0.0)
+            b = tl.load(b_at, mask=depth[:, None] < K - done, other=0.0)
+            if PRECISION == "bf16":
+                total = tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16), total)
+            else:
+                total = tl.dot(a, b, total, input_precision=PRECISION)
+            a_at += BLOCK_K * a_k
+            b_at += BLOCK_K * b_k
+    mask = (rows < M)[:, None] & (columns < N)[None, :]
+    c_at = c_ptr + tl.program_id(1).to(tl.int64) * c_split + rows.to(tl.int64)[:, None] * c_m + columns[None, :] * c_n
+    tl.store(c_at, total.to(c_ptr.dtype.element_ty), mask=mask)

@@ -12,10 +12,11 @@ import torch
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, broadcast, strides_over, wide
 from supa.frameworks.torch.ops.moves import filled
+from supa.frameworks.torch.ops.reductions import reduce
 from supa.frameworks.torch.recorder import Declined, Number, Recorder
 from supa.frameworks.torch.registration import clock
 from supa.libs.blas.plain import plain_product
-from supa.libs.blas.product import HOST_TILES, Tile, choose, matrix_product
+from supa.libs.blas.product import HOST_TILES, TILES, Tile, choose, matrix_product, summed_product
 from supa.libs.elementwise.pointwise import COMPUTE
 from supa.libs.sizes import cdiv, next_power_of_2
 from supa.runtime import Device
@@ -24,6 +25,7 @@ from supa.runtime.native import core
 Tensor = torch.Tensor
 _PRECISIONS = {"highest": "ieee", "high": "tf32", "medium": "bf16"}
 _GROUP = 8
+_SHORT = 256
 
 
 def product(
@@ -50,6 +52,33 @@ def product(
         *d_strides, *out.stride(), ADDS=adds, PRECISION=precision, BLOCK_M=tile.m, BLOCK_N=tile.n, BLOCK_K=tile.k,
         GROUP_M=_GROUP, num_warps=tile.num_warps, num_stages=tile.num_stages,
     )  # fmt: skip
+
+
+def product_sum(recorder: Recorder, a: Tensor, b: Tensor, dtype: torch.dtype) -> Tensor:
+    """The sum over images of a @ b for a (images, M, K), b (images, K, N) of a half type or fp32, as `dtype`: (M, N).
+
+    Short products are added up by the block that makes them, the images split where there are too few blocks for the
+    device's units; of long ones each is a launch's own, whose blocks share more of what they read.
+    """
+    images, m, depth = a.shape
+    n = b.shape[2]
+    if depth > _SHORT:
+        each = recorder.new((images, m, n), torch.float32)
+        product(recorder, a, b, each)
+        return reduce(recorder, each, [0], False, "sum", dtype)
+    device = clock.devices[a.device.index]
+    tile = _tile(device, m, n, images)
+    blocks = cdiv(m, tile.m) * cdiv(n, tile.n)
+    chunk = cdiv(images, min(images, cdiv(_units(device), blocks)))
+    splits = cdiv(images, chunk)
+    out = recorder.new((splits, m, n), dtype if splits == 1 else torch.float32)
+    precision = _PRECISIONS[torch.get_float32_matmul_precision()] if a.dtype == torch.float32 else "ieee"
+    recorder.run(
+        summed_product, (blocks, splits), a, b, out, m, n, depth, images, chunk, *a.stride(), *b.stride(),
+        *out.stride(), PRECISION=precision, BLOCK_M=tile.m, BLOCK_N=tile.n, BLOCK_K=tile.k, num_warps=tile.num_warps,
+        num_stages=tile.num_stages,
+    )  # fmt: skip
+    return out[0] if splits == 1 else reduce(recorder, out, [0], False, "sum", dtype)
 
 
 def exact_product(recorder: Recorder, x: Tensor, matrix: Tensor) -> Tensor:
@@ -79,9 +108,11 @@ def _plain_product(
 
 def _tile(device: Device, m: int, n: int, batch: int) -> Tile:
     """The device's, or where nothing is priced (mode execute) the host's."""
-    if device.mode == "execute":
-        return choose(m, n, batch, core.supa_threads(), HOST_TILES)
-    return choose(m, n, batch, device.description.chip.cu_count)
+    return choose(m, n, batch, _units(device), HOST_TILES if device.mode == "execute" else TILES)
+
+
+def _units(device: Device) -> int:
+    return core.supa_threads() if device.mode == "execute" else device.description.chip.cu_count
 
 
 def _check(a: Tensor, b: Tensor, rank: int, *more: Tensor) -> None:

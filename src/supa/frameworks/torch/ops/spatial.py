@@ -14,7 +14,7 @@ import torch
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS
 from supa.frameworks.torch.ops.moves import contiguous
-from supa.frameworks.torch.ops.products import product
+from supa.frameworks.torch.ops.products import product, product_sum
 from supa.frameworks.torch.ops.reductions import reduce
 from supa.frameworks.torch.recorder import Declined, Recorder
 from supa.libs.dnn import windows
@@ -155,12 +155,12 @@ def _multiply(
 
 def _weight_gradient(recorder: Recorder, left: Tensor, right: Tensor, weight: Tensor, groups: int) -> Tensor:
     """The sum over images of left @ right transposed, by groups, in the weight's shape."""
-    images, rows = left.shape[0], weight.shape[0]
-    each = recorder.new((images, rows, weight[0].numel()), torch.float32)
+    found = []
     for group in range(groups):
-        a, b = recorder.view(_by_group(left, group, groups, 1), left), _by_group(right, group, groups, 1)
-        product(recorder, a, recorder.view(b.transpose(1, 2), right), _by_group(each, group, groups, 1))
-    return reduce(recorder, each, [0], False, "sum", weight.dtype).view(weight.shape)
+        a = recorder.view(_by_group(left, group, groups, 1), left)
+        b = recorder.view(_by_group(right, group, groups, 1).transpose(1, 2), right)
+        found.append(product_sum(recorder, a, b, weight.dtype))
+    return (found[0] if groups == 1 else torch.cat(found)).view(weight.shape)
 
 
 def _flat(tensor: Tensor) -> Tensor:
