@@ -206,6 +206,16 @@ def test_convolutions(name):
     check(function, torch.randn(image), torch.randn(kernel))
 
 
+@pytest.mark.parametrize("name", ["2-D", "transposed", "single channels"])
+def test_convolutions_in_fp64(name):
+    function, image, kernel = CONVOLUTIONS[name]
+    check(function, torch.randn(image).double(), torch.randn(kernel).double())
+
+
+def test_weight_gradients_of_many_images():
+    check(lambda x, w: fn.conv2d(x, w), torch.randn(9, 5, 4, 4), torch.randn(130, 5, 1, 1))
+
+
 @pytest.mark.parametrize("sizes", [(2, 3, 7, 7, 8), (1, 2, 70, 130, 64), (2, 2, 65, 33, 40)])
 @pytest.mark.parametrize("kind", ["plain", "causal", "mask", "bias"])
 def test_attention(sizes, kind):

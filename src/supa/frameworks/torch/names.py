@@ -13,8 +13,17 @@ UNARY = {
     "hardsigmoid": "hardsigmoid", "neg": "neg", "abs": "abs", "sgn": "sign", "sign": "sign", "floor": "floor",
     "ceil": "ceil", "trunc": "trunc", "round": "round", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh",
     "erfinv": "erfinv", "lgamma": "lgamma",
+    "digamma": "digamma", "i0": "i0",
 }  # fmt: skip
 """Torch's name -> operation; each as `x`, `x_` and `x.out`."""
+
+SPECIAL = (
+    "special_i0e", "special_i1", "special_i1e", "special_modified_bessel_i0", "special_modified_bessel_i1",
+    "special_modified_bessel_k0", "special_modified_bessel_k1", "special_scaled_modified_bessel_k0",
+    "special_scaled_modified_bessel_k1", "special_bessel_j0", "special_bessel_j1", "special_bessel_y0",
+    "special_bessel_y1", "special_spherical_bessel_j0", "special_erfcx", "special_log_ndtr", "special_ndtri",
+)  # fmt: skip
+"""Operations of torch's own name, each as `x` and `x.out`."""
 
 BINARY = {
     "add.Tensor": "add", "sub.Tensor": "sub", "mul.Tensor": "mul", "div.Tensor": "div", "maximum": "maximum",
@@ -30,6 +39,7 @@ BINARY = {
     "logical_and": "logical_and", "logical_or": "logical_or", "logical_xor": "logical_xor", "fmax": "fmax",
     "fmin": "fmin", "hypot": "hypot", "copysign.Tensor": "copysign", "nextafter": "nextafter",
     "bitwise_left_shift.Tensor": "left_shift", "bitwise_right_shift.Tensor": "right_shift",
+    "igamma": "igamma", "igammac": "igammac", "special_zeta": "special_zeta", "gcd": "gcd", "lcm": "lcm",
 }  # fmt: skip
 """Torch's name -> operation of two operands; arithmetic ones also in place."""
 
@@ -37,7 +47,9 @@ LOGICAL = {"logical_not": "logical_not", "bitwise_not": "bitwise_not", "isnan": 
 """Torch's name -> operation of one tensor of any type."""
 
 IN_PLACE = ("add_.Tensor", "sub_.Tensor", "mul_.Tensor", "div_.Tensor", "pow_.Scalar", "lerp_.Scalar", "maximum.out",
-            "add.out", "sub.out", "mul.out", "div.out")  # fmt: skip
+            "add.out", "sub.out", "mul.out", "div.out",
+            "igamma_", "igammac_", "igamma.out", "igammac.out", "special_zeta.out", "gcd_", "lcm_", "gcd.out",
+            "lcm.out")  # fmt: skip
 
 WEIGHTED = ("addcmul", "addcmul_", "addcdiv", "addcdiv_", "where.self", "masked_fill.Scalar", "masked_fill_.Scalar",
             "clamp", "clamp_min", "clamp_max", "clamp_", "relu", "relu_", "leaky_relu", "leaky_relu_",
@@ -51,7 +63,11 @@ OTHERS = (
     "embedding_dense_backward", "index_select", "cat", "native_dropout", "native_dropout_backward",
 )  # fmt: skip
 
-_UNARY_NAMES = tuple(form for name in UNARY for form in (name, f"{name}_", f"{name}.out"))
+_UNARY_NAMES = (
+    *(form for name in UNARY for form in (name, f"{name}_", f"{name}.out")),
+    *(form for name in SPECIAL for form in (name, f"{name}.out")),
+    "polygamma", "polygamma.out",
+)  # fmt: skip
 INDEXING = (
     "gather", "take", "put_", "scatter.src", "scatter_.src", "scatter.value", "scatter_.value", "scatter.reduce",
     "scatter_.reduce", "scatter.value_reduce", "scatter_.value_reduce", "scatter_add", "scatter_add_",
@@ -115,6 +131,12 @@ VOLUMES = (
     "upsample_trilinear3d_backward",
 )  # fmt: skip
 
+FACTORS = (
+    "linalg_cholesky_ex", "cholesky", "linalg_solve_triangular", "triangular_solve", "_cholesky_solve_helper",
+    "cholesky_inverse", "linalg_lu_factor_ex", "lu_unpack", "linalg_lu", "linalg_lu_solve", "_linalg_solve_ex",
+    "linalg_inv_ex", "_linalg_det", "_linalg_slogdet",
+)  # fmt: skip
+
 SCALING = ("_amp_foreach_non_finite_check_and_unscale_", "_amp_update_scale_")
 
 COMPLEX = (
@@ -169,6 +191,7 @@ NAMES = tuple(
             *BAGS,
             *COMPOSED,
             *VOLUMES,
+            *FACTORS,
             *SCALING,
             *COMPLEX,
         )

@@ -1,4 +1,4 @@
-"""C = alpha * A @ B + beta * D for batches of matrices with any strides, and sums of a batch's products. Not here: which
+"""C = alpha * A @ B + beta * D for batches of matrices with any strides; sums of a batch's products. Not here: which
 tensors these are.
 
 Shapes: A (M, K), B (K, N), C and D (M, N); D's strides may be 0. Accumulates in fp32.
@@ -103,7 +103,7 @@ def summed_product(
     first = tl.program_id(1) * chunk
     total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
     for number in range(first, tl.minimum(first + chunk, batches)):
-        batch = number.to(tl.int64)
+        batch = tl.cast(number, tl.int64)
         a_at = a_ptr + batch * a_batch + (rows % M)[:, None] * a_m + depth[None, :] * a_k
         b_at = b_ptr + batch * b_batch + depth[:, None] * b_k + (columns % N)[None, :] * b_n
         for done in range(0, K, BLOCK_K):

@@ -66,9 +66,10 @@ def fold_windows(
     deep, row, column = _tile(height, blocks, BLOCK_H, BLOCK_W)
     mask = (row < height) & (column < width)
     count = out_depth * out_height * out_width
-    total = tl.zeros((BLOCK_H, BLOCK_W), tl.float32)
+    wide = tl.float64 if columns_ptr.dtype.element_ty == tl.float64 else tl.float32
+    total = tl.zeros((BLOCK_H, BLOCK_W), wide)
     if BIASED:
-        total += tl.load(bias_ptr + channel).to(tl.float32)
+        total += tl.load(bias_ptr + channel).to(wide)
     for kernel_deep in range(KERNEL_D):
         z, deep_hits = _came_from(deep, kernel_deep, out_depth, STRIDE_D, PAD_D, STEP_D)
         for kernel_row in range(KERNEL_H):
@@ -77,7 +78,7 @@ def fold_windows(
                 x, column_hits = _came_from(column, kernel_column, out_width, STRIDE_W, PAD_W, STEP_W)
                 line = ((channel * KERNEL_D + kernel_deep) * KERNEL_H + kernel_row) * KERNEL_W + kernel_column
                 at = columns_ptr + (image * window + line) * count + (z * out_height + y) * out_width + x
-                total += tl.load(at, mask=row_hits & column_hits & deep_hits & mask, other=0.0).to(tl.float32)
+                total += tl.load(at, mask=row_hits & column_hits & deep_hits & mask, other=0.0).to(wide)
     at = out_ptr + ((image * channels + channel) * depth + deep) * height * width + row * width + column
     tl.store(at, total.to(out_ptr.dtype.element_ty), mask=mask)
 

@@ -14,6 +14,7 @@ import triton
 import triton.language as tl
 from triton.language.extra import libdevice
 
+from supa.libs.elementwise import special
 from supa.libs.elementwise.table import OPERATIONS, Operation
 
 MOST_ROW_LOOPS = 4
@@ -92,6 +93,10 @@ def whole_power(x, y):
     return tl.where(y < 0, inverse, result)
 
 
+_SPECIAL = (
+    "digamma", "trigamma", "polygamma", "zeta", "scaled_i0", "scaled_i1", "modified_k0", "modified_k1", "scaled_k0",
+    "scaled_k1", "log_ndtr", "incomplete_gamma", "greatest_divisor", "least_multiple",
+)  # fmt: skip
 _OPERANDS, _NUMBERS = "xyz", "st"
 
 
@@ -192,8 +197,8 @@ def _compiled(name: str, title: str, lines: list[str]) -> Any:
         "root": root,
         "__name__": __name__,
     }
-    for one in (remainder_towards_zero, remainder_of_floor, quotient_towards_zero, quotient_of_floor,
-                whole_power):  # fmt: skip
+    for one in (remainder_towards_zero, remainder_of_floor, quotient_towards_zero, quotient_of_floor, whole_power,
+                *(getattr(special, function) for function in _SPECIAL)):  # fmt: skip
         scope[one.__name__] = one
     exec(compile(text, file, "exec"), scope)
     return scope[f"elementwise_{name}"]

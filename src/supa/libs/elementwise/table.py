@@ -50,6 +50,25 @@ OPERATIONS: dict[str, Operation] = {
         "hardswish": "x * tl.minimum(tl.maximum(x + 3.0, 0.0), 6.0) / 6.0",
         "hardsigmoid": "tl.minimum(tl.maximum(x + 3.0, 0.0), 6.0) / 6.0",
     }),
+    **_table("float", 1, 0, {
+        "digamma": "digamma(x)", "trigamma": "trigamma(x)", "i0": "libdevice.cyl_bessel_i0(x)",
+        "special_i0e": "scaled_i0(x)", "special_i1": "libdevice.cyl_bessel_i1(x)", "special_i1e": "scaled_i1(x)",
+        "special_modified_bessel_i0": "libdevice.cyl_bessel_i0(x)", "special_bessel_j0": "libdevice.j0(x)",
+        "special_modified_bessel_i1": "libdevice.cyl_bessel_i1(x)", "special_bessel_j1": "libdevice.j1(x)",
+        "special_bessel_y0": "libdevice.y0(x)", "special_bessel_y1": "libdevice.y1(x)",
+        "special_modified_bessel_k0": "modified_k0(x)", "special_modified_bessel_k1": "modified_k1(x)",
+        "special_scaled_modified_bessel_k0": "scaled_k0(x)", "special_scaled_modified_bessel_k1": "scaled_k1(x)",
+        "special_erfcx": "libdevice.erfcx(x)", "special_log_ndtr": "log_ndtr(x)",
+        "special_ndtri": "libdevice.normcdfinv(x)",
+        "special_spherical_bessel_j0": "tl.where(tl.abs(x) == float('inf'), 0.0, tl.where(tl.abs(x) < 0.03125,"
+                                       " 1.0 - x * x * (1.0 - 0.05 * x * x) / 6.0, tl.sin(x) / x))",
+    }),
+    **_table("float", 1, 1, {"polygamma": "polygamma(s, x)"}),
+    **_table("float", 2, 0, {
+        "igamma": "incomplete_gamma(x, y, False)", "igammac": "incomplete_gamma(x, y, True)",
+        "special_zeta": "zeta(x, y)",
+    }),
+    **_table("bits", 2, 0, {"gcd": "greatest_divisor(x, y)", "lcm": "least_multiple(x, y)"}),
     **_table("same", 1, 0, {
         "neg": "-x", "abs": "tl.abs(x)", "relu": "tl.where(x < 0, x * 0, x)", "copy": "x",
         "sign": "(x > 0).to(COMPUTE) - (x < 0).to(COMPUTE)",

@@ -12,10 +12,12 @@ from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, Operand, app
 from supa.frameworks.torch.recorder import Declined, Number, Recorder
 from supa.libs.elementwise.table import OPERATIONS
 
+_OF_FLOATS = ("div", "atan2", "copysign", "igamma", "igammac", "special_zeta")
+
 
 def _dtype(name: str, first: object, second: object) -> torch.dtype:
     found = promoted(first, second) if isinstance(first, torch.Tensor) else promoted(second, first)
-    if name in ("div", "atan2", "copysign") and not found.is_floating_point and not found.is_complex:
+    if name in _OF_FLOATS and not found.is_floating_point and not found.is_complex:
         return torch.get_default_dtype()
     return found
 

@@ -16,6 +16,7 @@ from supa.frameworks.torch.recorder import Declined, Recorder
 
 Tensor = torch.Tensor
 Parts = tuple[Tensor, Tensor]
+_ATEN = torch.ops.aten
 _SERVED = (torch.complex64, torch.complex128)
 
 
@@ -144,6 +145,78 @@ def _conj_physical(x: Tensor) -> Tensor:
     return joined(a, -b)
 
 
+def _sqrt(x: Tensor) -> Tensor:
+    """The root with the larger part first, so that nothing cancels."""
+    a, b = parts(x)
+    large = ((torch.hypot(a, b) + a.abs()) * 0.5).sqrt()
+    small = torch.where(large == 0, torch.zeros_like(b), b.abs() / (2 * torch.where(large == 0, 1, large)))
+    right = a >= 0
+    return joined(torch.where(right, large, small), torch.copysign(torch.where(right, small, large), b))
+
+
+def _tanh(x: Tensor) -> Tensor:
+    a, b = parts(x)
+    along, across = a.tanh(), b.tan()
+    whole = 1 + (along * across).square()
+    return joined(along * (1 + across.square()) / whole, across * (1 - along.square()) / whole)
+
+
+def _tan(x: Tensor) -> Tensor:
+    a, b = parts(x)
+    found = parts(_tanh(joined(-b, a)))
+    return joined(found[1], -found[0])
+
+
+def _log1p(x: Tensor) -> Tensor:
+    a, b = parts(x)
+    return joined(0.5 * (a * (2 + a) + b * b).log1p(), torch.atan2(b, 1 + a))
+
+
+def _expm1(x: Tensor) -> Tensor:
+    a, b = parts(x)
+    return joined(a.expm1() * b.cos() - 2 * (0.5 * b).sin().square(), a.exp() * b.sin())
+
+
+def _times(function: Callable[[Tensor], Tensor], before: float = 1.0, after: float = 1.0) -> Callable[[Tensor], Tensor]:
+    """A function of a multiple, and a multiple of what it gives."""
+    return lambda x: _mul(function(_mul(x, before) if before != 1 else x), after)
+
+
+def _each_part(function: Callable[..., Any], *, writes: bool = False) -> Callable[..., Tensor]:
+    """An operator that moves numbers and does the same to both parts of every complex tensor it is given; one that
+    `writes` does so into its first one.
+    """
+
+    def run(*values: Any) -> Tensor:
+        if any(isinstance(one, complex) for one in values):
+            raise Declined
+        given = [parts(one) if isinstance(one, torch.Tensor) and one.dtype.is_complex else (one, one) for one in values]
+        if writes and (not values[0].dtype.is_complex or values[0].is_conj()):
+            raise Declined
+        found = [function(*(one[number] for one in given)) for number in range(2)]
+        return values[0] if writes else joined(*found)
+
+    return run
+
+
+def _index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, alpha: Any) -> Tensor:
+    return x.index_add(dim, index, source, alpha=alpha)
+
+
+def _index_add_(x: Tensor, dim: int, index: Tensor, source: Tensor, alpha: Any) -> Tensor:
+    return x.index_add_(dim, index, source, alpha=alpha)
+
+
+def _variance(x: Tensor, *rest: Any) -> Tensor:
+    real, imaginary = (_ATEN.var.correction(one, rest[0], correction=rest[1], keepdim=rest[2]) for one in parts(x))
+    found: Tensor = real + imaginary
+    return found
+
+
+def _variance_and_mean(x: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    return _variance(x, *rest), _mean_dims(x, rest[0], rest[2])
+
+
 def _sum(x: Tensor, dtype: Any = None) -> Tensor:
     return _sum_dims(x, None, False, dtype)
 
@@ -266,7 +339,7 @@ def _logical(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return lambda *values: function(*(_ne(one, 0) for one in values))
 
 
-FORMS: dict[str, Callable[..., Tensor]] = {
+FORMS: dict[str, Callable[..., Any]] = {
     "add.Tensor": _add, "sub.Tensor": _sub, "mul.Tensor": _mul, "div.Tensor": _div, "abs": _abs, "angle": _angle,
     "exp": _exp, "log": _log, "sin": _sin, "cos": _cos, "sinh": _sinh, "cosh": _cosh, "sgn": _sgn,
     "reciprocal": _reciprocal, "neg": _by_part(torch.neg), "conj_physical": _conj_physical, "sum": _sum,
@@ -278,6 +351,17 @@ FORMS: dict[str, Callable[..., Tensor]] = {
     "index_select": _by_part(torch.index_select), "gather": _by_part(torch.ops.aten.gather),
     "index.Tensor": _by_part(torch.ops.aten.index), "isnan": _isnan,
     "pow.Tensor_Scalar": _pow, "pow.Tensor_Tensor": _pow, "pow.Scalar": _pow, "linalg_vector_norm": _vector_norm,
+    "sqrt": _sqrt, "rsqrt": lambda x: _reciprocal(_sqrt(x)), "tan": _tan, "tanh": _tanh, "log1p": _log1p,
+    "expm1": _expm1, "log2": _times(_log, after=1 / math.log(2)), "log10": _times(_log, after=1 / math.log(10)),
+    "exp2": _times(_exp, math.log(2)), "scatter.src": _each_part(_ATEN.scatter.src),
+    "scatter_add": _each_part(_ATEN.scatter_add), "index_add": _each_part(_index_add),
+    "index_copy": _each_part(_ATEN.index_copy), "_unsafe_index.Tensor": _each_part(_ATEN._unsafe_index),
+    "reflection_pad1d": _each_part(_ATEN.reflection_pad1d), "replication_pad1d": _each_part(_ATEN.replication_pad1d),
+    "replication_pad2d": _each_part(_ATEN.replication_pad2d),
+    "reflection_pad1d_backward": _each_part(_ATEN.reflection_pad1d_backward),
+    "replication_pad1d_backward": _each_part(_ATEN.replication_pad1d_backward),
+    "replication_pad2d_backward": _each_part(_ATEN.replication_pad2d_backward), "var.correction": _variance,
+    "std.correction": lambda *values: _variance(*values).sqrt(), "var_mean.correction": _variance_and_mean,
     "logical_and": _logical(torch.logical_and), "logical_or": _logical(torch.logical_or),
     "logical_xor": _logical(torch.logical_xor), "logical_not": _logical(torch.logical_not),
 }  # fmt: skip
@@ -287,7 +371,7 @@ _IN_PLACE = ("add.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor", "masked_fil
 _WITH_OUT = ("add", "sub", "mul", "div", "abs", "angle", "neg", "conj_physical", "mm", "bmm", "sgn", "reciprocal")
 
 
-def form_of(name: str) -> Callable[..., Tensor] | None:
+def form_of(name: str) -> Callable[..., Any] | None:
     """What an operator of torch's name does to complex tensors; None where it has no form here."""
     if name in _WHOLE:
         return _WHOLE[name]
@@ -350,8 +434,11 @@ def _fill(target: Tensor, value: Any) -> Tensor:
 _WHOLE: dict[str, Callable[..., Tensor]] = {
     "_copy_from": _copy,
     "fill_.Scalar": _fill,
-    "complex.out": _into_last(joined),
-    "polar.out": _into_last(lambda length, angle: joined(length * angle.cos(), length * angle.sin())),
+    "index_put_": _each_part(_ATEN.index_put_, writes=True),
+    "_index_put_impl_": _each_part(_ATEN._index_put_impl_, writes=True),
+    "scatter_add_": _each_part(_ATEN.scatter_add_, writes=True),
+    "index_copy_": _each_part(_ATEN.index_copy_, writes=True),
+    "index_add_": _each_part(_index_add_, writes=True),
 }
 
 
@@ -371,7 +458,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def run(name: str, values: Sequence[Any]) -> Tensor:
+def run(name: str, values: Sequence[Any]) -> Any:
     """An operator of torch's with complex arguments, if it has a form. Raises `Declined` where it refuses them."""
     function = form_of(name)
     assert function is not None

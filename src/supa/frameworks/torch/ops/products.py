@@ -55,15 +55,15 @@ def product(
 
 
 def product_sum(recorder: Recorder, a: Tensor, b: Tensor, dtype: torch.dtype) -> Tensor:
-    """The sum over images of a @ b for a (images, M, K), b (images, K, N) of a half type or fp32, as `dtype`: (M, N).
+    """The sum over images of a @ b for a (images, M, K), b (images, K, N) of floats, as `dtype`: (M, N).
 
     Short products are added up by the block that makes them, the images split where there are too few blocks for the
     device's units; of long ones each is a launch's own, whose blocks share more of what they read.
     """
     images, m, depth = a.shape
     n = b.shape[2]
-    if depth > _SHORT:
-        each = recorder.new((images, m, n), torch.float32)
+    if depth > _SHORT or a.dtype not in FLOATS:
+        each = recorder.new((images, m, n), torch.float32 if a.dtype in FLOATS else a.dtype)
         product(recorder, a, b, each)
         return reduce(recorder, each, [0], False, "sum", dtype)
     device = clock.devices[a.device.index]

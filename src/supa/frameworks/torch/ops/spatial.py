@@ -23,6 +23,7 @@ from supa.libs.sizes import cdiv, next_power_of_2
 Tensor = torch.Tensor
 _WIDEST, _TILE = 256, 512
 _MOST_GROUPS = 64
+_SERVED = (*FLOATS, torch.float64)
 _LARGEST_KERNEL = 121
 
 
@@ -71,7 +72,7 @@ def _geometry(weight: Tensor, stride: Sequence[int], padding: Sequence[int], ste
 
 
 def _check(x: Tensor, weight: Tensor, groups: int, transposed: bool) -> None:
-    if not 3 <= x.dim() <= 5 or weight.dim() != x.dim() or x.dtype not in FLOATS or weight.dtype != x.dtype:
+    if not 3 <= x.dim() <= 5 or weight.dim() != x.dim() or x.dtype not in _SERVED or weight.dtype != x.dtype:
         raise Declined
     if x.device != weight.device or not x.numel() or not weight.numel() or x.numel() >= 1 << 31:
         raise Declined
@@ -102,6 +103,10 @@ def _unfold(recorder: Recorder, x: Tensor, place: tuple[int, int, int], geometry
     return columns
 
 
+def _sum_dtype(dtype: torch.dtype) -> torch.dtype:
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
 def _is_whole(geometry: Geometry, bias: Tensor | None) -> bool:
     """Whether windows are single elements with nothing to add: their columns are the result itself."""
     return bool(geometry.is_plain) and bias is None
@@ -110,8 +115,8 @@ def _is_whole(geometry: Geometry, bias: Tensor | None) -> bool:
 def _columns_to_fold(
     recorder: Recorder, sizes: Sequence[int], geometry: Geometry, bias: Tensor | None, dtype: torch.dtype
 ) -> Tensor:
-    """Room for products that are added up: in fp32, so that a sum is rounded once."""
-    return recorder.new(sizes, dtype if _is_whole(geometry, bias) else torch.float32)
+    """Room for products that are added up: at least in fp32, so that a sum is rounded once."""
+    return recorder.new(sizes, dtype if _is_whole(geometry, bias) else _sum_dtype(dtype))
 
 
 def _fold(
@@ -169,7 +174,7 @@ def _flat(tensor: Tensor) -> Tensor:
 
 def _is_single(x: Tensor, weight: Tensor, geometry: Geometry, groups: int) -> bool:
     return groups == x.shape[1] and weight.shape[1] == 1 and groups > 1 and x.dim() == 4 and (
-        geometry.elements <= _LARGEST_KERNEL
+        geometry.elements <= _LARGEST_KERNEL and x.dtype in FLOATS
     )  # fmt: skip
 
 
@@ -313,5 +318,5 @@ def _single_backward(
 
 
 def _bias_gradient(recorder: Recorder, flat: Tensor) -> Tensor:
-    inner = reduce(recorder, flat, [2], False, "sum", torch.float32)
+    inner = reduce(recorder, flat, [2], False, "sum", _sum_dtype(flat.dtype))
     return reduce(recorder, inner, [0], False, "sum", flat.dtype)

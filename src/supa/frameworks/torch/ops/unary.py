@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from supa.frameworks.torch.kernels import device_op
-from supa.frameworks.torch.names import LOGICAL, UNARY
+from supa.frameworks.torch.names import LOGICAL, SPECIAL, UNARY
 from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, apply, operand
-from supa.frameworks.torch.recorder import Recorder
+from supa.frameworks.torch.recorder import Declined, Number, Recorder
 from supa.libs.elementwise.table import OPERATIONS
 
 _ROUNDING = ("floor", "ceil", "trunc", "round")
@@ -28,22 +27,40 @@ def _served(name: str, tensor: torch.Tensor) -> str:
     return "copy" if name in _ROUNDING and tensor.dtype in INTEGERS else name
 
 
-def _enter(torch_name: str, name: str) -> None:
+def _run(
+    recorder: Recorder,
+    name: str,
+    tensor: torch.Tensor,
+    out: torch.Tensor | None = None,
+    numbers: tuple[Number, ...] = (),
+) -> torch.Tensor:
+    dtype = result_dtype(name, tensor)
+    return apply(recorder, _served(name, tensor), [operand(tensor, 0)], numbers, dtype=dtype, out=out)
+
+
+def _enter(torch_name: str, name: str, *, in_place: bool) -> None:
     @device_op(torch_name)
     def plain(recorder: Recorder, tensor: torch.Tensor, *_: Any) -> torch.Tensor:
-        return apply(recorder, _served(name, tensor), [operand(tensor, 0)], dtype=result_dtype(name, tensor))
-
-    @device_op(f"{torch_name}_")
-    def in_place(recorder: Recorder, tensor: torch.Tensor, *_: Any) -> torch.Tensor:
-        return apply(
-            recorder, _served(name, tensor), [operand(tensor, 0)], dtype=result_dtype(name, tensor), out=tensor
-        )
+        return _run(recorder, name, tensor)
 
     @device_op(f"{torch_name}.out")
     def with_out(recorder: Recorder, tensor: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-        return apply(recorder, _served(name, tensor), [operand(tensor, 0)], dtype=result_dtype(name, tensor), out=out)
+        return _run(recorder, name, tensor, out)
 
-    _kept.extend((plain, in_place, with_out))
+    if in_place:
+
+        @device_op(f"{torch_name}_")
+        def into_itself(recorder: Recorder, tensor: torch.Tensor, *_: Any) -> torch.Tensor:
+            return _run(recorder, name, tensor, tensor)
+
+
+@device_op("polygamma", "polygamma.out")
+def _polygamma(recorder: Recorder, order: int, tensor: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+    if order < 0:
+        raise Declined  # the host words the error
+    if order < 2:
+        return _run(recorder, ("digamma", "trigamma")[order], tensor, out)
+    return _run(recorder, "polygamma", tensor, out, (Number(order),))
 
 
 def _enter_logical(torch_name: str, name: str) -> None:
@@ -55,6 +72,7 @@ def _enter_logical(torch_name: str, name: str) -> None:
 for _torch_name, _name in LOGICAL.items():
     _enter_logical(_torch_name, _name)
 
-_kept: list[Callable[..., Any]] = []
 for _torch_name, _name in UNARY.items():
-    _enter(_torch_name, _name)
+    _enter(_torch_name, _name, in_place=True)
+for _torch_name in SPECIAL:
+    _enter(_torch_name, _torch_name, in_place=False)
