@@ -79,6 +79,37 @@ def operators() -> None:
     ):  # fmt: skip
         found = side_by_side(partial(function, x, index), partial(function, *ours))
         row(f"{name} 1000x1000", *found, bar=1.1)
+    layers()
+
+
+def layers() -> None:
+    """What models spend their time in besides products, of a million elements and more."""
+    import torch
+    from torch.nn import functional
+
+    x, weight = torch.randn(1024, 1024), torch.randn(1024)
+    index = torch.randint(0, 1024, (1024,))
+    image, kernel = torch.randn(4, 32, 96, 96), torch.randn(32, 32, 3, 3)
+    cases: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+        "layer_norm": (lambda x, w: functional.layer_norm(x, (1024,), w, w), (x, weight)),
+        "gelu": (functional.gelu, (x,)),
+        "mean of rows": (lambda x: x.mean(1), (x,)),
+        "sum of columns": (lambda x: x.sum(0), (x,)),
+        "max of rows": (lambda x: x.max(1), (x,)),
+        "copy of a transpose": (lambda x: x.t().contiguous(), (x,)),
+        "embedding": (functional.embedding, (index, x)),
+        "gather": (lambda x, i: x.gather(1, i), (x, index.expand(1024, 1024).contiguous())),
+        "sort": (lambda x: x.sort(1), (x,)),
+        "topk": (lambda x: x.topk(10), (x,)),
+        "cross_entropy": (functional.cross_entropy, (x, index)),
+        "linear": (functional.linear, (x, x, weight)),
+        "conv2d 3 x 3": (lambda x, w: functional.conv2d(x, w, padding=1), (image, kernel)),
+        "max_pool2d": (lambda x: functional.max_pool2d(x, 2), (image,)),
+        "batch_norm": (lambda x, w: functional.batch_norm(x, None, None, w, w, True), (image, weight[:32])),
+    }
+    for name, (function, given) in cases.items():
+        found = side_by_side(partial(function, *given), partial(function, *(one.to("supa") for one in given)))
+        row(name, *found, bar=1.1)
 
 
 def cases(small: bool) -> dict[str, Any]:
