@@ -17,6 +17,7 @@ from supa.compiler.native.kernels import KernelSpec
 from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.operands import convert, place_left, place_right
 from supa.compiler.native.plan import Root
+from supa.compiler.native.tables import place_table
 from supa.compiler.native.tiles import Index
 from supa.compiler.native.vec import Vec
 from supa.ir import ops
@@ -139,15 +140,18 @@ def _multiply(
     emitter = generator.emitter
     batch = None if prefix or from_zero else batch_of(generator, op, spec, k)
     with generator.scope():
-        left = place_left(generator, op, spec, m, k, prefix, batch)
+        table = place_table(generator, op, spec, m, k, prefix, batch)
+        left = place_left(generator, op, spec, m, k, prefix, batch) if table is None else table
         right = place_right(generator, op, spec, n, k, prefix, batch)
-        name = kernels.require(emitter, spec, m)
+        name = kernels.require(emitter, spec, m, table=table is not None)
         units = k // spec.per_step
-        steps = str(units) if batch is None else emitter.op(f"mul i64 {batch.done}, {units}")
+        turns = "1" if batch is None else batch.done
+        steps = str(units) if batch is None or table else emitter.op(f"mul i64 {turns}, {units}")
         call = (
             f"call void {name}(ptr {left.address}, i64 {left.row_bytes}, i64 {left.step_bytes}, ptr {right},"
-            f" ptr {sums}, i64 {m}, i64 {n}, i64 {steps}, i64 {units * (batch.turns if batch else 1)},"
-            f" i1 {'true' if from_zero else 'false'})"
+            f" ptr {sums}, i64 {n * spec.sum_type.bytes}, i64 {m}, i64 {n}, i64 {steps},"
+            f" i64 {units * (batch.turns if batch else 1)}, i1 {'true' if from_zero else 'false'}"
+            + (f", i64 {turns})" if table else ")")
         )
         if batch is None:
             emitter.do(call)

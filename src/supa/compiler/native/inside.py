@@ -64,6 +64,24 @@ def limits_of(generator: Generator, values: list[Value], inside: Container[Value
     return found
 
 
+def limits_covering(generator: Generator, mask: Value | None) -> list[Limit] | None:
+    """What makes all of a mask true; None where it may be false all the same. Nothing is needed where there is none."""
+    if mask is None:
+        return []
+    op = mask.op
+    limit = _limit(mask, generator.environment)
+    if limit is not None:
+        return [limit]
+    if isinstance(op, ops.Broadcast | ops.ExpandDims | ops.Reshape | ops.Transpose):
+        return limits_covering(generator, op.source)
+    if isinstance(op, ops.Constant) and not op.values and op.value:
+        return []
+    if isinstance(op, ops.Map) and op.function == "and":
+        sides = [limits_covering(generator, argument) for argument in op.arguments]
+        return None if None in sides else [each for side in sides if side is not None for each in side]
+    return None
+
+
 def emit_versions(generator: Generator, limits: list[Limit], emit: Callable[[list[Limit]], None]) -> None:
     """`emit` once with the masks that are then true, and once for where they are not; once if there are none."""
     if not limits:

@@ -14,6 +14,7 @@ from supa.compiler.native.lanes import suffix
 _LLVM = {F32: "float", F64: "double", I32: "i32", I16: "i32", I8: "i32", BF16: "i32"}
 
 
+_EXCESS = "splat (i32 -2139062144)"  # 128 in each byte
 _MOST_PANEL_BYTES = 16 << 10  # with the sums and the rows of a register tile beside it in the nearest cache
 _MOST_TURNS = 4
 
@@ -39,6 +40,11 @@ class KernelSpec:
         return 4 if self.input_type is I8 else 2 if self.input_type in (BF16, I16) else 1
 
     @property
+    def has_units_of_32_bits(self) -> bool:
+        """Whether what one step takes of a column is 32 bits."""
+        return llvm_bytes(_LLVM[self.input_type]) == 4
+
+    @property
     def most_rows(self) -> int:
         """Rows of a full register tile."""
         return 8 if self.wide else 4
@@ -59,12 +65,18 @@ def turns_at_once(spec: KernelSpec, k: int) -> int:
     return 1 << (turns.bit_length() - 1) if turns > 1 else 1
 
 
-def require(emitter: Emitter, spec: KernelSpec, m: int) -> str:
-    """The name of the kernel, defined on first use; `m` bounds the rows of its register tile."""
+def require(emitter: Emitter, spec: KernelSpec, m: int, *, table: bool = False) -> str:
+    """The name of the kernel, defined on first use; `m` bounds the rows of its register tile.
+
+    Its arguments: the left operand, bytes between its rows and between its k steps; panels, sums, bytes between rows of
+    the sums; rows and columns to compute, k steps, k steps of a panel; whether the sums begin at zero. With `table` the
+    left operand is a table of its rows' addresses, one row of the table for each of so many turns (a last argument) of
+    k steps; between the table's rows are so many bytes.
+    """
     rows = min(spec.most_rows, m)
-    name = f"@supa.dot.{spec.input_type}.{rows}x{spec.vectors}x{spec.lanes}"
+    name = f"@supa.dot.{spec.input_type}.{rows}x{spec.vectors}x{spec.lanes}" + (".rows" if table else "")
     if name not in emitter.definitions:
-        emitter.definitions[name] = _kernel_text(emitter, spec, rows, name)
+        emitter.definitions[name] = "\n".join(_Kernel(emitter, spec, rows, table).text(name))
     return name
 
 
@@ -103,156 +115,164 @@ def _step(emitter: Emitter, spec: KernelSpec, total: str, left: str, right: str,
     return [f"  {name} = call {type_} @llvm.fma.{suffix(type_)}({type_} {left}, {type_} {right}, {type_} {total})"]
 
 
-def _kernel_text(emitter: Emitter, spec: KernelSpec, rows: int, name: str) -> str:
-    """for each panel, for each group of rows: sums in registers over k."""
-    unit = _LLVM[spec.input_type]
-    sums = {F32: "float", F64: "double", I32: "i32"}[spec.sum_type]
-    lanes, vectors = spec.lanes, spec.vectors
-    unit_vector, sum_vector = f"<{lanes} x {unit}>", f"<{lanes} x {sums}>"
-    unit_bytes, sum_bytes = llvm_bytes(unit), llvm_bytes(sums)
-    tile = [(row, part) for row in range(rows) for part in range(vectors)]
-    text = [
-        f"define internal void {name}(ptr noalias %a, i64 %am, i64 %ak, ptr noalias %b, ptr noalias %c, i64 %m, i64 %n,"
-        f" i64 %k, i64 %panel.steps, i1 %zero) noinline {{",
-        "entry:",
-        f"  %cm = mul i64 %n, {sum_bytes}",
-        "  br label %panel",
-        "panel:",
-        "  %j = phi i64 [ 0, %entry ], [ %j.next, %panel.next ]",
-        "  %panel.start = mul i64 %j, %panel.steps",
-        f"  %panel.at = getelementptr {unit}, ptr %b, i64 %panel.start",
-        *(_excess(emitter, spec) if spec.input_type is I8 else ["  br label %ranges", "ranges:"]),
-        "  br label %group",
-        "group:",
-        "  %i = phi i64 [ 0, %ranges ], [ %i.next, %group.next ]",
-        "  %row.bytes = mul i64 %i, %am",
-        "  %a.start = getelementptr i8, ptr %a, i64 %row.bytes",
-        "  %c.row = mul i64 %i, %cm",
-        f"  %c.column = mul i64 %j, {sum_bytes}",
-        "  %c.offset = add i64 %c.row, %c.column",
-        "  %c.start = getelementptr i8, ptr %c, i64 %c.offset",
-    ]
-    for row in range(rows):
-        text += [f"  %ro{row} = mul i64 %am, {row}", f"  %co{row} = mul i64 %cm, {row}"]
-        text += [f"  %cr{row} = getelementptr i8, ptr %c.start, i64 %co{row}"]
-        text += [f"  %c{row}.{part} = getelementptr {sum_vector}, ptr %cr{row}, i64 {part}" for part in range(vectors)]
-    text += ["  br i1 %zero, label %ready, label %fetch", "fetch:"]
-    text += [f"  %f{row}.{part} = load {sum_vector}, ptr %c{row}.{part}, align {sum_bytes}" for row, part in tile]
-    text += ["  br label %ready", "ready:"]
-    text += [
-        f"  %s{row}.{part} = phi {sum_vector} [ zeroinitializer, %group ], [ %f{row}.{part}, %fetch ]"
-        for row, part in tile
-    ]
-    start = "s"
-    if spec.input_type is I8:
-        start = "e"
-        text += [f"  %e{row}.{part} = sub {sum_vector} %s{row}.{part}, %x{part}" for row, part in tile]
-    text += ["  br label %step", "step:", "  %p = phi i64 [ 0, %ready ], [ %p.next, %step ]"]
-    text += ["  %a.at = phi ptr [ %a.start, %ready ], [ %a.next, %step ]"]
-    text += ["  %b.at = phi ptr [ %panel.at, %ready ], [ %b.next, %step ]"]
-    text += [
-        f"  %t{row}.{part} = phi {sum_vector} [ %{start}{row}.{part}, %ready ], [ %n{row}.{part}, %step ]"
-        for row, part in tile
-    ]
-    for part in range(vectors):
-        text.append(f"  %bp{part} = getelementptr {unit_vector}, ptr %b.at, i64 {part}")
-        text.append(f"  %bv{part} = load {unit_vector}, ptr %bp{part}, align {unit_bytes}")
-    for row in range(rows):
-        text += [
-            f"  %ap{row} = getelementptr i8, ptr %a.at, i64 %ro{row}",
-            f"  %as{row} = load {unit}, ptr %ap{row}, align {min(unit_bytes, spec.input_type.bytes)}",
-            f"  %ai{row} = insertelement {unit_vector} poison, {unit} %as{row}, i64 0",
-            f"  %av{row} = shufflevector {unit_vector} %ai{row}, {unit_vector} poison, <{lanes} x i32> zeroinitializer",
+class _Kernel:
+    """The text of one kernel: for each panel, for each group of rows, sums in registers over k."""
+
+    def __init__(self, emitter: Emitter, spec: KernelSpec, rows: int, table: bool) -> None:
+        self.emitter, self.spec, self.rows, self.table = emitter, spec, rows, table
+        self.unit = _LLVM[spec.input_type]
+        self.sum = {F32: "float", F64: "double", I32: "i32"}[spec.sum_type]
+        self.unit_bytes, self.sum_bytes = llvm_bytes(self.unit), llvm_bytes(self.sum)
+        self.unit_vector, self.sum_vector = f"<{spec.lanes} x {self.unit}>", f"<{spec.lanes} x {self.sum}>"
+        self.tile = [(row, part) for row in range(rows) for part in range(spec.vectors)]
+
+    def text(self, name: str) -> list[str]:
+        """The whole function."""
+        turns = ", i64 %turns" if self.table else ""
+        return [
+            f"define internal void {name}(ptr noalias %a, i64 %am, i64 %ak, ptr noalias %b, ptr noalias %c, i64 %cm,"
+            f" i64 %m, i64 %n, i64 %k, i64 %panel.steps, i1 %zero{turns}) noinline {{",
+            "entry:",
+            *(self._flip() if self.table and self.spec.input_type is I8 else []),
+            "  br label %panel",
+            "panel:",
+            "  %j = phi i64 [ 0, %entry ], [ %j.next, %panel.next ]",
+            "  %panel.start = mul i64 %j, %panel.steps",
+            f"  %panel.at = getelementptr {self.unit}, ptr %b, i64 %panel.start",
+            *(self._excess() if self.spec.input_type is I8 else ["  br label %ranges", "ranges:"]),
+            "  br label %group",
+            "group:",
+            "  %i = phi i64 [ 0, %ranges ], [ %i.next, %group.next ]",
+            *self._sums(),
+            *(self._turns() if self.table else self._rows()),
+            *(f"  store {self.sum_vector} %n{row}.{part}, ptr %c{row}.{part}, align {self.sum_bytes}"
+              for row, part in self.tile),
+            "  br label %group.next",
+            "group.next:",
+            f"  %i.next = add nuw nsw i64 %i, {self.rows}",
+            "  %i.more = icmp slt i64 %i.next, %m",
+            "  br i1 %i.more, label %group, label %panel.next",
+            "panel.next:",
+            f"  %j.next = add nuw nsw i64 %j, {self.spec.columns}",
+            "  %j.more = icmp slt i64 %j.next, %n",
+            "  br i1 %j.more, label %panel, label %end",
+            "end:",
+            "  ret void",
+            "}\n",
+        ]  # fmt: skip
+
+    def _flip(self) -> list[str]:
+        """128 in each byte, as LLVM shall not know it: it goes round for ever over `xor` of a broadcast and a constant."""
+        type_ = self.unit_vector
+        return [
+            '  %flip.one = call i32 asm "", "=r,0"(i32 -2139062144)',
+            f"  %flip.first = insertelement {type_} poison, i32 %flip.one, i64 0",
+            f"  %flip = shufflevector {type_} %flip.first, {type_} poison, <{self.spec.lanes} x i32> zeroinitializer",
         ]
-        for part in range(vectors):
-            text += _step(emitter, spec, f"%t{row}.{part}", f"%av{row}", f"%bv{part}", f"%n{row}.{part}")
-    text += [
-        "  %a.next = getelementptr i8, ptr %a.at, i64 %ak",
-        f"  %b.next = getelementptr {unit}, ptr %b.at, i64 {spec.columns}",
-        "  %p.next = add nuw nsw i64 %p, 1",
-        "  %p.more = icmp slt i64 %p.next, %k",
-        "  br i1 %p.more, label %step, label %write",
-        "write:",
-    ]
-    text += [f"  store {sum_vector} %n{row}.{part}, ptr %c{row}.{part}, align {sum_bytes}" for row, part in tile]
-    text += [
-        "  br label %group.next",
-        "group.next:",
-        f"  %i.next = add nuw nsw i64 %i, {rows}",
-        "  %i.more = icmp slt i64 %i.next, %m",
-        "  br i1 %i.more, label %group, label %panel.next",
-        "panel.next:",
-        f"  %j.next = add nuw nsw i64 %j, {spec.columns}",
-        "  %j.more = icmp slt i64 %j.next, %n",
-        "  br i1 %j.more, label %panel, label %end",
-        "end:",
-        "  ret void",
-        "}\n",
-    ]
-    return "\n".join(text)
 
-
-def _excess(emitter: Emitter, spec: KernelSpec) -> list[str]:
-    """128 times the sums of a panel's columns: what they get too much, as the left operand is 128 too large."""
-    type_, parts = f"<{spec.lanes} x i32>", range(spec.vectors)
-    text = ["  br label %sum", "sum:", "  %q = phi i64 [ 0, %panel ], [ %q.next, %sum ]"]
-    text.append("  %q.at = phi ptr [ %panel.at, %panel ], [ %q.after, %sum ]")
-    text += [f"  %y{part} = phi {type_} [ zeroinitializer, %panel ], [ %x{part}, %sum ]" for part in parts]
-    for part in parts:
-        text.append(f"  %qp{part} = getelementptr {type_}, ptr %q.at, i64 {part}")
-        text.append(f"  %qv{part} = load {type_}, ptr %qp{part}, align 4")
-        text += _step(emitter, spec, f"%y{part}", "splat (i32 -2139062144)", f"%qv{part}", f"%x{part}")
-    text += [f"  %q.after = getelementptr i32, ptr %q.at, i64 {spec.columns}", "  %q.next = add nuw nsw i64 %q, 1"]
-    return [*text, "  %q.more = icmp slt i64 %q.next, %k", "  br i1 %q.more, label %sum, label %ranges", "ranges:"]
-
-
-# ---- transposition -----------------------------------------------------------------------------------------------
-
-
-def transpose_block(spec: KernelSpec, n: int, units: int) -> int:
-    """Side of the square blocks of 32-bit units in which a right operand is transposed; 0 where it can not be."""
-    if llvm_bytes(_LLVM[spec.input_type]) != 4:
-        return 0
-    block = min(spec.lanes, units, n)
-    return block if block >= 4 else 0
-
-
-def require_transpose(emitter: Emitter, side: int) -> str:
-    """A function that transposes a side x side block of 32-bit units: (source, row stride, target, row stride)."""
-    name = f"@supa.transpose.{side}"
-    if name in emitter.definitions:
-        return name
-    type_ = f"<{side} x i32>"
-    text = [f"define internal void {name}(ptr noalias %s, i64 %ss, ptr noalias %t, i64 %ts) noinline {{"]
-    rows = []
-    for row in range(side):
+    def _sums(self) -> list[str]:
+        """Fetches the sums of a group of rows: %e or, without a correction, %s."""
+        vector, size = self.sum_vector, self.sum_bytes
+        text = ["  %c.row = mul i64 %i, %cm", f"  %c.column = mul i64 %j, {size}"]
+        text += ["  %c.offset = add i64 %c.row, %c.column", "  %c.start = getelementptr i8, ptr %c, i64 %c.offset"]
+        for row in range(self.rows):
+            text.append(f"  %co{row} = mul i64 %cm, {row}")
+            text.append(f"  %cr{row} = getelementptr i8, ptr %c.start, i64 %co{row}")
+        text += [f"  %c{row}.{part} = getelementptr {vector}, ptr %cr{row}, i64 {part}" for row, part in self.tile]
+        text += ["  br i1 %zero, label %ready, label %fetch", "fetch:"]
+        text += [f"  %f{row}.{part} = load {vector}, ptr %c{row}.{part}, align {size}" for row, part in self.tile]
+        text += ["  br label %ready", "ready:"]
         text += [
-            f"  %so{row} = mul i64 %ss, {row}",
-            f"  %sp{row} = getelementptr i32, ptr %s, i64 %so{row}",
-            f"  %r0.{row} = load {type_}, ptr %sp{row}, align 4",
+            f"  %s{row}.{part} = phi {vector} [ zeroinitializer, %group ], [ %f{row}.{part}, %fetch ]"
+            for row, part in self.tile
         ]
-        rows.append(f"%r0.{row}")
-    distance, stage = side // 2, 1
-    while distance:
-        made = list(rows)
-        for row in range(side):
-            if row & distance:
-                continue
-            other = row + distance
-            # Lanes without the bit stay; lanes with it swap between the two rows: Eklundh's algorithm.
-            low = [lane if not lane & distance else side + lane - distance for lane in range(side)]
-            high = [lane + distance if not lane & distance else side + lane for lane in range(side)]
-            for target, order in ((row, low), (other, high)):
-                mask = ", ".join(f"i32 {lane}" for lane in order)
-                made[target] = f"%r{stage}.{target}"
-                both = f"{type_} {rows[row]}, {type_} {rows[other]}"
-                text.append(f"  {made[target]} = shufflevector {both}, <{side} x i32> <{mask}>")
-        rows, distance, stage = made, distance // 2, stage + 1
-    for row in range(side):
+        if self.spec.input_type is I8:
+            text += [f"  %e{row}.{part} = sub {vector} %s{row}.{part}, %x{part}" for row, part in self.tile]
+        return text
+
+    @property
+    def _first(self) -> str:
+        """What the names of a group's first sums begin with."""
+        return "e" if self.spec.input_type is I8 else "s"
+
+    def _rows(self) -> list[str]:
+        """All k steps, of rows that lie `%am` bytes apart."""
+        text = ["  %row.bytes = mul i64 %i, %am", "  %a.start = getelementptr i8, ptr %a, i64 %row.bytes"]
+        text += [f"  %ro{row} = mul i64 %am, {row}" for row in range(self.rows)]
+        text += self._steps("%ready", "%panel.at", self._first, "  %a.at = phi ptr [ %a.start, %ready ], [ %a.next, %step ]")
+        text += ["  %a.next = getelementptr i8, ptr %a.at, i64 %ak", *self._again("write"), "write:"]
+        return text  # fmt: skip
+
+    def _turns(self) -> list[str]:
+        """The k steps of each turn, of rows that lie where the table says."""
+        text = ["  %i.row = getelementptr ptr, ptr %a, i64 %i", "  br label %turn", "turn:"]
+        text += ["  %u = phi i64 [ 0, %ready ], [ %u.next, %turned ]"]
+        text += ["  %u.row = phi ptr [ %i.row, %ready ], [ %u.row.next, %turned ]"]
+        text += ["  %u.panel = phi ptr [ %panel.at, %ready ], [ %b.next, %turned ]"]
         text += [
-            f"  %to{row} = mul i64 %ts, {row}",
-            f"  %tp{row} = getelementptr i32, ptr %t, i64 %to{row}",
-            f"  store {type_} {rows[row]}, ptr %tp{row}, align 4",
+            f"  %u{row}.{part} = phi {self.sum_vector} [ %{self._first}{row}.{part}, %ready ],"
+            f" [ %n{row}.{part}, %turned ]"
+            for row, part in self.tile
         ]
-    emitter.definitions[name] = "\n".join([*text, "  ret void", "}\n"])
-    return name
+        for row in range(self.rows):
+            text.append(f"  %rp{row} = getelementptr ptr, ptr %u.row, i64 {row}")
+            text.append(f"  %r{row} = load ptr, ptr %rp{row}, align 8")
+        text += self._steps("%turn", "%u.panel", "u", "  %o = phi i64 [ 0, %turn ], [ %o.next, %step ]")
+        text += ["  %o.next = add i64 %o, %ak", *self._again("turned"), "turned:"]
+        text += ["  %u.row.next = getelementptr i8, ptr %u.row, i64 %am", "  %u.next = add nuw nsw i64 %u, 1"]
+        text += ["  %u.more = icmp slt i64 %u.next, %turns", "  br i1 %u.more, label %turn, label %write", "write:"]
+        return text
+
+    def _steps(self, before: str, panel: str, first: str, place: str) -> list[str]:
+        """The head and the body of the loop over k, from sums named after `first`; `place` walks the left operand."""
+        lanes = self.spec.lanes
+        text = ["  br label %step", "step:", f"  %p = phi i64 [ 0, {before} ], [ %p.next, %step ]", place]
+        text.append(f"  %b.at = phi ptr [ {panel}, {before} ], [ %b.next, %step ]")
+        text += [
+            f"  %t{row}.{part} = phi {self.sum_vector} [ %{first}{row}.{part}, {before} ], [ %n{row}.{part}, %step ]"
+            for row, part in self.tile
+        ]
+        for part in range(self.spec.vectors):
+            text.append(f"  %bp{part} = getelementptr {self.unit_vector}, ptr %b.at, i64 {part}")
+            text.append(f"  %bv{part} = load {self.unit_vector}, ptr %bp{part}, align {self.unit_bytes}")
+        for row in range(self.rows):
+            at = f"ptr %r{row}, i64 %o" if self.table else f"ptr %a.at, i64 %ro{row}"
+            text += [
+                f"  %ap{row} = getelementptr i8, {at}",
+                f"  %as{row} = load {self.unit}, ptr %ap{row}, align {min(self.unit_bytes, self.spec.input_type.bytes)}",
+                f"  %ai{row} = insertelement {self.unit_vector} poison, {self.unit} %as{row}, i64 0",
+                f"  %av{row} = shufflevector {self.unit_vector} %ai{row}, {self.unit_vector} poison,"
+                f" <{lanes} x i32> zeroinitializer",
+            ]
+            left = f"%av{row}"
+            if self.table and self.spec.input_type is I8:
+                text.append(f"  %ax{row} = xor {self.unit_vector} {left}, %flip")
+                left = f"%ax{row}"
+            for part in range(self.spec.vectors):
+                text += _step(self.emitter, self.spec, f"%t{row}.{part}", left, f"%bv{part}", f"%n{row}.{part}")
+        return text
+
+    def _again(self, done: str) -> list[str]:
+        """The end of the loop over k."""
+        return [
+            f"  %b.next = getelementptr {self.unit}, ptr %b.at, i64 {self.spec.columns}",
+            "  %p.next = add nuw nsw i64 %p, 1",
+            "  %p.more = icmp slt i64 %p.next, %k",
+            f"  br i1 %p.more, label %step, label %{done}",
+        ]
+
+    def _excess(self) -> list[str]:
+        """128 times the sums of a panel's columns: what they get too much, as the left operand is 128 too large."""
+        spec, type_, parts = self.spec, self.unit_vector, range(self.spec.vectors)
+        steps = "%all.steps" if self.table else "%k"
+        text = ["  %all.steps = mul i64 %k, %turns"] if self.table else []
+        text += ["  br label %sum", "sum:", "  %q = phi i64 [ 0, %panel ], [ %q.next, %sum ]"]
+        text.append("  %q.at = phi ptr [ %panel.at, %panel ], [ %q.after, %sum ]")
+        text += [f"  %y{part} = phi {type_} [ zeroinitializer, %panel ], [ %x{part}, %sum ]" for part in parts]
+        for part in parts:
+            text.append(f"  %qp{part} = getelementptr {type_}, ptr %q.at, i64 {part}")
+            text.append(f"  %qv{part} = load {type_}, ptr %qp{part}, align 4")
+            text += _step(self.emitter, spec, f"%y{part}", _EXCESS, f"%qv{part}", f"%x{part}")
+        text += [f"  %q.after = getelementptr i32, ptr %q.at, i64 {spec.columns}", "  %q.next = add nuw nsw i64 %q, 1"]
+        text.append(f"  %q.more = icmp slt i64 %q.next, {steps}")
+        return [*text, "  br i1 %q.more, label %sum, label %ranges", "ranges:"]

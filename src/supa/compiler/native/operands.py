@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from supa.base.dtypes import F32, F64, I8, I32, DType
-from supa.compiler.native import kernels, panels
+from supa.compiler.native import panels, transposition
 from supa.compiler.native.batches import Batch
 from supa.compiler.native.buffers import Buffer, tile_bytes
 from supa.compiler.native.formats import from_f32, to_f32
@@ -23,7 +23,7 @@ from supa.ir.types import element_of, shape_of, storage_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Operand:
+class Operand:
     """A dot operand seen through transposes and casts: evaluate `source` at (possibly swapped) indices, then cast."""
 
     source: Value
@@ -34,7 +34,10 @@ class _Operand:
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """The left operand in memory: bytes between rows and between k steps."""
+    """The left operand in memory: bytes between rows and between k steps.
+
+    A table of its rows' addresses (`tables`) is placed likewise: bytes between its turns, and between k steps.
+    """
 
     address: str
     row_bytes: int
@@ -54,7 +57,7 @@ def convert(ev: Evaluator, vec: Vec, source: DType, target: DType) -> Vec:
     return from_f32(ev, to_f32(ev, vec, source), target)
 
 
-def _peel(generator: Generator, value: Value) -> _Operand:
+def peel(generator: Generator, value: Value) -> Operand:
     """Look through casts and a swap of the last two dimensions down to what they are computed from."""
     casts: list[ops.Cast] = []
     op: Op | None = value.op
@@ -65,11 +68,11 @@ def _peel(generator: Generator, value: Value) -> _Operand:
     if isinstance(op, ops.Transpose) and current not in generator.environment.buffers:
         rank = len(op.order)
         if op.order == (*range(rank - 2), rank - 1, rank - 2):
-            return _Operand(source=op.source, casts=tuple(reversed(casts)), swapped=True)
-    return _Operand(source=value, casts=(), swapped=False)
+            return Operand(source=op.source, casts=tuple(reversed(casts)), swapped=True)
+    return Operand(source=value, casts=(), swapped=False)
 
 
-def _read(ev: Evaluator, op: ops.Dot, operand: _Operand, index: Index, spec: KernelSpec) -> Vec:
+def _read(ev: Evaluator, op: ops.Dot, operand: Operand, index: Index, spec: KernelSpec) -> Vec:
     """An operand's elements in the kernel's input format, rounded as the device rounds them."""
     from supa.compiler.native.elements import apply_cast
 
@@ -83,7 +86,7 @@ def _read(ev: Evaluator, op: ops.Dot, operand: _Operand, index: Index, spec: Ker
     return vec
 
 
-def _fetch_ahead(ev: Evaluator, operand: _Operand, index: Index, dimension: int, distance: int) -> None:
+def _fetch_ahead(ev: Evaluator, operand: Operand, index: Index, dimension: int, distance: int) -> None:
     """Ask for what lies `distance` further along the k dimension: in a loop over k, the next turn's elements."""
     op = operand.source.op
     if not isinstance(op, ops.Load) or operand.source in ev.environment.buffers:
@@ -117,64 +120,70 @@ def _round_tf32(ev: Evaluator, vec: Vec, mantissa_bits: int, truncates: bool) ->
     return ev.apply("bitcast {t} {0} to {r}", (ev.apply("and {t} {0}, {1}", (bits, mask), "i32"),), "float")
 
 
-def _rounded(generator: Generator, op: ops.Dot) -> bool:
+def is_rounded(generator: Generator, op: ops.Dot) -> bool:
     return op.precision == "tf32" and element_of(op.left.type) is F32
 
 
 def _device_form(generator: Generator, ev: Evaluator, op: ops.Dot, vec: Vec) -> Vec:
-    if not _rounded(generator, op):
+    if not is_rounded(generator, op):
         return vec
     return _round_tf32(ev, vec, generator.rounding.tf32_mantissa_bits, generator.rounding.tf32_truncates)
 
 
-def _direct(generator: Generator, op: ops.Dot, operand: _Operand, spec: KernelSpec) -> Buffer | None:
+def _direct(generator: Generator, op: ops.Dot, operand: Operand, spec: KernelSpec) -> Buffer | None:
     """The buffer of an operand that the kernel can read as it is."""
     buffer = generator.environment.buffers.get(operand.source)
     fits = buffer is not None and not (operand.casts or operand.unsigned) and buffer.element is spec.input_type
-    return buffer if fits and not _rounded(generator, op) else None
+    return buffer if fits and not is_rounded(generator, op) else None
 
 
 def place_left(
     generator: Generator, op: ops.Dot, spec: KernelSpec, m: int, k: int, prefix: Index, batch: Batch | None
 ) -> Placed:
     """The left operand, where it is or in a buffer of its own; of all turns of a batch, from its first."""
-    operand = replace(_peel(generator, op.left), unsigned=spec.input_type is I8)
+    operand = replace(peel(generator, op.left), unsigned=spec.input_type is I8)
     size, turns = spec.input_type.bytes, batch.turns if batch is not None else 1
     upright = not operand.swapped and _runs_down(generator, operand)  # in memory a column is contiguous, not a row
     if (operand.swapped or upright) and spec.per_step > 1:
         steps = k // spec.per_step
-        first, address = _room(generator, (1, steps, m), I32, batch, steps * m * 4)
+        first, address = room(generator, (1, steps, m), I32, batch, steps * m * 4)
         _pack_units(generator, op, operand, spec, (m, k), prefix, Buffer(address, (1, steps, m), I32, 0, 0), upright)
         return Placed(address=first, row_bytes=4, step_bytes=4 * m)
     buffer = _direct(generator, op, operand, spec) if not prefix and batch is None else None
     if operand.swapped or upright:
-        first, address = _room(generator, (k, m), spec.input_type, batch, k * m * size, buffer)
+        first, address = room(generator, (k, m), spec.input_type, batch, k * m * size, buffer)
         if buffer is None:
             made = Buffer(address, (k, m), spec.input_type, 0, 0)
-            _store_rows(generator, op, operand, spec, made, m, prefix, 0, upright)
+            store_rows(generator, op, operand, spec, made, m, prefix, 0, upright)
         return Placed(address=first, row_bytes=size, step_bytes=m * size)
-    first, address = _room(generator, (m, k), spec.input_type, batch, k * size, buffer)
+    first, address = room(generator, (m, k), spec.input_type, batch, k * size, buffer)
     if buffer is None:
         made = Buffer(address, (m, turns * k), spec.input_type, 0, 0)
-        _store_rows(generator, op, operand, spec, made, k, prefix, 1)
+        store_rows(generator, op, operand, spec, made, k, prefix, 1)
     return Placed(address=first, row_bytes=turns * k * size, step_bytes=spec.per_step * size)
 
 
-def _runs_down(generator: Generator, operand: _Operand) -> bool:
+def _runs_down(generator: Generator, operand: Operand) -> bool:
     """Whether a tile is loaded from addresses whose distance along its last dimension is not one element."""
     load = operand.source.op
     if not isinstance(load, ops.Load) or operand.source in generator.environment.buffers:
         return False
+    step = step_along_rows(generator, load)
+    return step is not None and step != storage_bytes(element_of(load.result.type))
+
+
+def step_along_rows(generator: Generator, load: ops.Load) -> int | str | None:
+    """The distance of a load's addresses along its last dimension, in bytes: a number or a scalar; None: unknown."""
     *outer, columns = shape_of(load.result.type)
     lanes = min(generator.width, columns)
     if lanes == 1:
-        return False
+        return None
     probe = Evaluator(generator.emitter, lanes, [[]], generator.environment)  # what it emits is thrown away
     pointer = probe.at(load.pointer, (*(constant("i32", 0) for _ in outer), Vec("linear", "i32", "0", 0, 1)))
-    return pointer.is_linear and pointer.step != storage_bytes(element_of(load.result.type))
+    return pointer.step if pointer.is_linear else None
 
 
-def _room(
+def room(
     generator: Generator,
     shape: tuple[int, ...],
     element: DType,
@@ -192,10 +201,10 @@ def _room(
     return first, batch.place(generator, first, step)
 
 
-def _store_rows(
+def store_rows(
     generator: Generator,
     op: ops.Dot,
-    operand: _Operand,
+    operand: Operand,
     spec: KernelSpec,
     made: Buffer,
     columns: int,
@@ -225,7 +234,7 @@ def place_right(
     generator: Generator, op: ops.Dot, spec: KernelSpec, n: int, k: int, prefix: Index, batch: Batch | None
 ) -> str:
     """The right operand in panels of `spec.columns` columns: [panel][k step][column]; a batch's turns one panel."""
-    operand = _peel(generator, op.right)
+    operand = peel(generator, op.right)
     turns = batch.turns if batch is not None else 1
     element = I32 if spec.per_step > 1 else spec.input_type
     shape = (n // spec.columns, k // spec.per_step, spec.columns)
@@ -241,7 +250,7 @@ def place_right(
         address = panels.place(generator, op, load, tile_bytes(shape, element), pack, batch, step)
         if address is not None:
             return address
-    first, address = _room(generator, shape, element, batch, step)
+    first, address = room(generator, shape, element, batch, step)
     pack(address)
     return first
 
@@ -249,7 +258,7 @@ def place_right(
 def _pack_right(
     generator: Generator,
     op: ops.Dot,
-    operand: _Operand,
+    operand: Operand,
     spec: KernelSpec,
     size: tuple[int, int],
     prefix: Index,
@@ -258,12 +267,12 @@ def _pack_right(
     """Write the panels into `made`, which may have more steps than these."""
     n, k = size
     units = k // spec.per_step
-    block = kernels.transpose_block(spec, n, units)
+    block = transposition.transpose_block(spec, n, units)
     if operand.swapped and block:
         rows = _direct(generator, op, operand, spec) if not prefix else None
         if rows is None:
             rows = generator.new_buffer((n, k), spec.input_type)
-            _store_rows(generator, op, operand, spec, rows, k, prefix, 1)
+            store_rows(generator, op, operand, spec, rows, k, prefix, 1)
         _transpose_into_panels(generator, spec, rows, made, n, units, block)
     elif spec.per_step > 1:
         _pack_units(generator, op, operand, spec, (n, k), prefix, made, operand.swapped)
@@ -274,7 +283,7 @@ def _pack_right(
 def _pack_plain(
     generator: Generator,
     op: ops.Dot,
-    operand: _Operand,
+    operand: Operand,
     spec: KernelSpec,
     size: tuple[int, int],
     prefix: Index,
@@ -306,7 +315,7 @@ def _split_column(ev: Evaluator, column: Vec, columns: int) -> tuple[Vec, Vec]:
 def _pack_units(
     generator: Generator,
     op: ops.Dot,
-    operand: _Operand,
+    operand: Operand,
     spec: KernelSpec,
     size: tuple[int, int],
     prefix: Index,
@@ -366,7 +375,7 @@ def _as_unsigned(ev: Evaluator, value: Vec) -> Vec:
     return ev.apply("xor {t} {0}, {1}", (value, constant("i8", -128)), "i8")
 
 
-def _operand_lanes(generator: Generator, operand: _Operand) -> int:
+def _operand_lanes(generator: Generator, operand: Operand) -> int:
     """How many of an operand's elements are read at once: a cache line of small ones that are read as they are."""
     op = operand.source.op
     is_read = operand.source in generator.environment.buffers or isinstance(op, ops.Load | ops.DescriptorLoad)
@@ -381,7 +390,7 @@ def _transpose_into_panels(
 ) -> None:
     """Rows of 32-bit units (n x units) to panels, block by block in registers."""
     emitter = generator.emitter
-    name = kernels.require_transpose(emitter, block)
+    name = transposition.require_transpose(emitter, block)
     with emitter.loop(n, block) as row, emitter.loop(units, block) as unit:
         start = emitter.op(f"mul i64 {row}, {units}")
         source = emitter.op(f"getelementptr i32, ptr {rows.address}, i64 {emitter.op(f'add i64 {start}, {unit}')}")

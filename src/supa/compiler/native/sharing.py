@@ -86,6 +86,11 @@ def _follows_no_write(load: ops.Load) -> bool:
     return True
 
 
+def is_settled_in_loop(load: ops.Load) -> bool:
+    """Whether nothing that shares the innermost loop with the load writes: what it reads stays until the loop's end."""
+    return load.parent is not None and not any(_writes(part) for op in load.parent.ops for part in op.walk())
+
+
 def _writes(op: Op) -> bool:
     return op.writes_memory or isinstance(op, ops.Barrier)
 
