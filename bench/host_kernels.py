@@ -158,3 +158,57 @@ def one_softmax_kernel(x, out, n, BLOCK: tl.constexpr):
 def one_cumsum_kernel(x, out, n, BLOCK: tl.constexpr):
     i = tl.arange(0, BLOCK)
     tl.store(out + i, tl.cumsum(tl.load(x + i, mask=i < n, other=0.0), 0), mask=i < n)
+
+
+@triton.jit
+def small_products_kernel(a, b, c, N: tl.constexpr, PRECISION: tl.constexpr):
+    i, j = tl.arange(0, N)[:, None], tl.arange(0, N)[None, :]
+    at = tl.program_id(0).to(tl.int64) * N * N + i * N + j
+    product = tl.dot(tl.load(a + at), tl.load(b + at), input_precision=PRECISION)
+    tl.store(c + at, product.to(c.dtype.element_ty))
+
+
+@triton.jit
+def split_k_kernel(a, b, c, m, n, depth, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr):
+    """Programs along axis 1 share a tile of the result, which begins as zeros."""
+    across = tl.cdiv(n, BLOCK_N)
+    i = tl.program_id(0) // across * BLOCK_M + tl.arange(0, BLOCK_M)
+    j = tl.program_id(0) % across * BLOCK_N + tl.arange(0, BLOCK_N)
+    total = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.float32)
+    for start in range(tl.program_id(1) * BLOCK_K, depth, tl.num_programs(1) * BLOCK_K):
+        p = start + tl.arange(0, BLOCK_K)
+        left = tl.load(a + i[:, None] * depth + p[None, :], mask=(i[:, None] < m) & (p[None, :] < depth), other=0)
+        right = tl.load(b + p[:, None] * n + j[None, :], mask=(p[:, None] < depth) & (j[None, :] < n), other=0)
+        total = tl.dot(left, right, total, input_precision="ieee")
+    tl.atomic_add(c + i[:, None] * n + j[None, :], total, mask=(i[:, None] < m) & (j[None, :] < n))
+
+
+@triton.jit
+def persistent_kernel(a, b, c, m, n, depth, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr):
+    """Each program takes every so many tiles of the result."""
+    across = tl.cdiv(n, BLOCK_N)
+    for tile in range(tl.program_id(0), tl.cdiv(m, BLOCK_M) * across, tl.num_programs(0)):
+        i = tile // across * BLOCK_M + tl.arange(0, BLOCK_M)
+        j = tile % across * BLOCK_N + tl.arange(0, BLOCK_N)
+        total = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.float32)
+        for start in range(0, depth, BLOCK_K):
+            p = start + tl.arange(0, BLOCK_K)
+            left = tl.load(a + i[:, None] * depth + p[None, :], mask=(i[:, None] < m) & (p[None, :] < depth), other=0)
+            right = tl.load(b + p[:, None] * n + j[None, :], mask=(p[:, None] < depth) & (j[None, :] < n), other=0)
+            total = tl.dot(left, right, total, input_precision="ieee")
+        tl.store(
+            c + i[:, None] * n + j[None, :], total.to(c.dtype.element_ty), mask=(i[:, None] < m) & (j[None, :] < n)
+        )
+
+
+@triton.jit
+def descriptor_kernel(a, b, c, m, n, depth, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr):
+    lefts = tl.make_tensor_descriptor(a, [m, depth], [depth, 1], [BLOCK_M, BLOCK_K])
+    rights = tl.make_tensor_descriptor(b, [depth, n], [n, 1], [BLOCK_K, BLOCK_N])
+    sums = tl.make_tensor_descriptor(c, [m, n], [n, 1], [BLOCK_M, BLOCK_N])
+    across = tl.cdiv(n, BLOCK_N)
+    i, j = tl.program_id(0) // across * BLOCK_M, tl.program_id(0) % across * BLOCK_N
+    total = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.float32)
+    for start in range(0, depth, BLOCK_K):
+        total = tl.dot(lefts.load([i, start]), rights.load([start, j]), total, input_precision="ieee")
+    sums.store([i, j], total.to(c.dtype.element_ty))

@@ -31,6 +31,7 @@ def cases(full: bool) -> Iterator[Case]:
     yield from row_wise(full)
     yield from scans(full)
     yield from products(full)
+    yield from other_products(full)
     yield from attention(full)
     yield from indexing()
     yield from shapes(full)
@@ -96,17 +97,20 @@ def scans(full: bool) -> Iterator[Case]:
         yield "reduction", f"column cumsum {count}x{columns} fp32", 8.0 * x.numel(), (lambda: k.column_cumsum_kernel[stripes](x, out, count, columns, BLOCK_R=32, BLOCK_C=128), lambda: x.cumsum(0))  # fmt: skip
 
 
-def multiply(a: torch.Tensor, b: torch.Tensor, activation: str) -> torch.Tensor:
-    """a @ b by the example's kernel, blocks of 128 x 128 x 64; int8 gives int32."""
+def multiply(
+    a: torch.Tensor, b: torch.Tensor, activation: str, blocks: tuple[int, int, int] = (128, 128, 64)
+) -> torch.Tensor:
+    """a @ b by the example's kernel; int8 gives int32."""
     (m, depth), n = a.shape, b.shape[1]
+    block_m, block_n, block_k = blocks
     c = torch.empty((m, n), dtype=torch.int32 if a.dtype is torch.int8 else a.dtype)
-    grid = (triton.cdiv(m, 128) * triton.cdiv(n, 128),)
+    grid = (triton.cdiv(m, block_m) * triton.cdiv(n, block_n),)
     if a.dtype is torch.int8:
-        k.int8_matmul_kernel[grid](a, b, c, m, n, depth, BLOCK_M=128, BLOCK_N=128, BLOCK_K=64)
+        k.int8_matmul_kernel[grid](a, b, c, m, n, depth, BLOCK_M=block_m, BLOCK_N=block_n, BLOCK_K=block_k)
         return c
     matmul_kernel.fn[grid](
-        a, b, c, m, n, depth, *a.stride(), *b.stride(), *c.stride(),
-        ACTIVATION=activation, PRECISION="ieee", BLOCK_M=128, BLOCK_N=128, BLOCK_K=64, GROUP_M=8,
+        a, b, c, m, n, depth, *a.stride(), *b.stride(), *c.stride(), ACTIVATION=activation, PRECISION="ieee",
+        BLOCK_M=block_m, BLOCK_N=block_n, BLOCK_K=block_k, GROUP_M=8,
     )  # fmt: skip
     return c
 
@@ -124,6 +128,45 @@ def products(full: bool) -> Iterator[Case]:
         left, right = (torch.randint(-128, 128, (n, n), dtype=torch.int8) for _ in range(2))
         pair = (lambda: multiply(left, right, ""), lambda: torch._int_mm(left, right))
         yield "matmul narrow", f"matmul {n}^3 int8", 2.0 * n**3, pair
+
+
+def other_products(full: bool) -> Iterator[Case]:
+    """Operands that lie the other way round, sizes that fit no block, other blocks, many small products, other grids."""
+    n = 1024
+    for dtype in (torch.float32, torch.bfloat16):
+        kind, name = "matmul" if dtype is torch.float32 else "matmul narrow", dtype_name(dtype)
+        a, b = torch.randn(n, n).to(dtype), torch.randn(n, n).to(dtype)
+        for layout, left, right in (("NT", a, b.t()), ("TN", a.t(), b), ("TT", a.t(), b.t())):
+            pair = (lambda: multiply(left, right, ""), lambda: left @ right)
+            yield kind, f"matmul {n}^3 {layout} {name}", 2.0 * n**3, pair
+        for m, columns, depth in ((513, 777, 2049), (1000, 1000, 1000)):
+            odd, odd_right = torch.randn(m, depth).to(dtype), torch.randn(depth, columns).to(dtype)
+            pair = (lambda: multiply(odd, odd_right, ""), lambda: odd @ odd_right)
+            yield kind, f"matmul {m}x{columns}x{depth} {name}", 2.0 * m * columns * depth, pair
+        for blocks in ((64, 64, 32), (128, 256, 64)) if full else ():
+            pair = (lambda: multiply(a, b, "", blocks), lambda: a @ b)
+            yield kind, f"matmul {n}^3 blocks {'x'.join(map(str, blocks))} {name}", 2.0 * n**3, pair
+        count = 10_000 if full else 1000
+        smalls, out = [torch.randn(count, 64, 64).to(dtype) for _ in range(2)], torch.empty(count, 64, 64, dtype=dtype)
+        pair = (
+            lambda: k.small_products_kernel[(count,)](*smalls, out, N=64, PRECISION="ieee"),
+            lambda: torch.bmm(*smalls, out=out),
+        )
+        yield kind, f"{count} products 64^3 {name}", 2.0 * count * 64**3, pair
+        yield from other_grids(a, b, kind, name) if full else ()
+
+
+def other_grids(a: torch.Tensor, b: torch.Tensor, kind: str, name: str) -> Iterator[Case]:
+    """Split k with atomics, persistent programs, descriptors: against PyTorch's product."""
+    n, tiles = a.shape[0], triton.cdiv(a.shape[0], 128) ** 2
+    c, sums, meta = torch.empty_like(a), torch.zeros(n, n), {"BLOCK_M": 128, "BLOCK_N": 128, "BLOCK_K": 64}
+    made: list[tuple[str, Callable[[], object]]] = [
+        ("split k", lambda: k.split_k_kernel[(tiles, 4)](a, b, sums.zero_(), n, n, n, **meta)),
+        ("persistent", lambda: k.persistent_kernel[(16,)](a, b, c, n, n, n, **meta)),
+        ("descriptors", lambda: k.descriptor_kernel[(tiles,)](a, b, c, n, n, n, **meta)),
+    ]
+    for what, ours in made:
+        yield kind, f"matmul {n}^3 {what} {name}", 2.0 * n**3, (ours, lambda: a @ b)
 
 
 def attention(full: bool) -> Iterator[Case]:

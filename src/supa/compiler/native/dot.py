@@ -20,6 +20,7 @@ from supa.compiler.native.plan import Root
 from supa.compiler.native.tables import place_table
 from supa.compiler.native.tiles import Index
 from supa.compiler.native.vec import Vec
+from supa.compiler.native.visible import visible_extents
 from supa.ir import ops
 from supa.ir.core import Value
 from supa.ir.types import Tile, element_of, shape_of
@@ -146,10 +147,11 @@ def _multiply(
         name = kernels.require(emitter, spec, m, table=table is not None)
         units = k // spec.per_step
         turns = "1" if batch is None else batch.done
+        rows, columns = visible_extents(generator, op)
         steps = str(units) if batch is None or table else emitter.op(f"mul i64 {turns}, {units}")
         call = (
             f"call void {name}(ptr {left.address}, i64 {left.row_bytes}, i64 {left.step_bytes}, ptr {right},"
-            f" ptr {sums}, i64 {n * spec.sum_type.bytes}, i64 {m}, i64 {n}, i64 {steps},"
+            f" ptr {sums}, i64 {n * spec.sum_type.bytes}, i64 {rows}, i64 {columns}, i64 {steps},"
             f" i64 {units * (batch.turns if batch else 1)}, i1 {'true' if from_zero else 'false'}"
             + (f", i64 {turns})" if table else ")")
         )

@@ -56,7 +56,7 @@ def limits_of(generator: Generator, values: list[Value], inside: Container[Value
         if value in seen or value.op is None or not isinstance(value.type, Tile):
             continue
         seen.add(value)
-        limit = _limit(value, generator.environment)
+        limit = limit_of(value, generator.environment)
         if limit is not None:
             found.append(limit)
         elif is_virtual(value.op) and (value not in generator.planner.kept or value in inside):
@@ -69,7 +69,7 @@ def limits_covering(generator: Generator, mask: Value | None) -> list[Limit] | N
     if mask is None:
         return []
     op = mask.op
-    limit = _limit(mask, generator.environment)
+    limit = limit_of(mask, generator.environment)
     if limit is not None:
         return [limit]
     if isinstance(op, ops.Broadcast | ops.ExpandDims | ops.Reshape | ops.Transpose):
@@ -121,7 +121,8 @@ def _sum(evaluator: Evaluator, base: Value, last: int) -> str:
     return evaluator.emit(0, f"add i64 {wide}, {last}")
 
 
-def _limit(value: Value, environment: Environment) -> Limit | None:
+def limit_of(value: Value, environment: Environment) -> Limit | None:
+    """The limit that a comparison is, if its scalars are at hand."""
     op = value.op
     if not isinstance(op, ops.Map) or op.function not in {**_UPPER, **_LOWER}:
         return None

@@ -71,7 +71,7 @@ def require(emitter: Emitter, spec: KernelSpec, m: int, *, table: bool = False) 
     Its arguments: the left operand, bytes between its rows and between its k steps; panels, sums, bytes between rows of
     the sums; rows and columns to compute, k steps, k steps of a panel; whether the sums begin at zero. With `table` the
     left operand is a table of its rows' addresses, one row of the table for each of so many turns (a last argument) of
-    k steps; between the table's rows are so many bytes.
+    k steps; the bytes between its rows are those between rows of the table. Not for int8.
     """
     rows = min(spec.most_rows, m)
     name = f"@supa.dot.{spec.input_type}.{rows}x{spec.vectors}x{spec.lanes}" + (".rows" if table else "")
@@ -133,7 +133,6 @@ class _Kernel:
             f"define internal void {name}(ptr noalias %a, i64 %am, i64 %ak, ptr noalias %b, ptr noalias %c, i64 %cm,"
             f" i64 %m, i64 %n, i64 %k, i64 %panel.steps, i1 %zero{turns}) noinline {{",
             "entry:",
-            *(self._flip() if self.table and self.spec.input_type is I8 else []),
             "  br label %panel",
             "panel:",
             "  %j = phi i64 [ 0, %entry ], [ %j.next, %panel.next ]",
@@ -160,15 +159,6 @@ class _Kernel:
             "  ret void",
             "}\n",
         ]  # fmt: skip
-
-    def _flip(self) -> list[str]:
-        """128 in each byte, as LLVM shall not know it: it goes round for ever over `xor` of a broadcast and a constant."""
-        type_ = self.unit_vector
-        return [
-            '  %flip.one = call i32 asm "", "=r,0"(i32 -2139062144)',
-            f"  %flip.first = insertelement {type_} poison, i32 %flip.one, i64 0",
-            f"  %flip = shufflevector {type_} %flip.first, {type_} poison, <{self.spec.lanes} x i32> zeroinitializer",
-        ]
 
     def _sums(self) -> list[str]:
         """Fetches the sums of a group of rows: %e or, without a correction, %s."""
@@ -199,7 +189,8 @@ class _Kernel:
         """All k steps, of rows that lie `%am` bytes apart."""
         text = ["  %row.bytes = mul i64 %i, %am", "  %a.start = getelementptr i8, ptr %a, i64 %row.bytes"]
         text += [f"  %ro{row} = mul i64 %am, {row}" for row in range(self.rows)]
-        text += self._steps("%ready", "%panel.at", self._first, "  %a.at = phi ptr [ %a.start, %ready ], [ %a.next, %step ]")
+        place = "  %a.at = phi ptr [ %a.start, %ready ], [ %a.next, %step ]"
+        text += self._steps("%ready", "%panel.at", self._first, place)
         text += ["  %a.next = getelementptr i8, ptr %a.at, i64 %ak", *self._again("write"), "write:"]
         return text  # fmt: skip
 
@@ -235,21 +226,18 @@ class _Kernel:
         for part in range(self.spec.vectors):
             text.append(f"  %bp{part} = getelementptr {self.unit_vector}, ptr %b.at, i64 {part}")
             text.append(f"  %bv{part} = load {self.unit_vector}, ptr %bp{part}, align {self.unit_bytes}")
+        align = min(self.unit_bytes, self.spec.input_type.bytes)
         for row in range(self.rows):
             at = f"ptr %r{row}, i64 %o" if self.table else f"ptr %a.at, i64 %ro{row}"
             text += [
                 f"  %ap{row} = getelementptr i8, {at}",
-                f"  %as{row} = load {self.unit}, ptr %ap{row}, align {min(self.unit_bytes, self.spec.input_type.bytes)}",
+                f"  %as{row} = load {self.unit}, ptr %ap{row}, align {align}",
                 f"  %ai{row} = insertelement {self.unit_vector} poison, {self.unit} %as{row}, i64 0",
                 f"  %av{row} = shufflevector {self.unit_vector} %ai{row}, {self.unit_vector} poison,"
                 f" <{lanes} x i32> zeroinitializer",
             ]
-            left = f"%av{row}"
-            if self.table and self.spec.input_type is I8:
-                text.append(f"  %ax{row} = xor {self.unit_vector} {left}, %flip")
-                left = f"%ax{row}"
             for part in range(self.spec.vectors):
-                text += _step(self.emitter, self.spec, f"%t{row}.{part}", left, f"%bv{part}", f"%n{row}.{part}")
+                text += _step(self.emitter, self.spec, f"%t{row}.{part}", f"%av{row}", f"%bv{part}", f"%n{row}.{part}")
         return text
 
     def _again(self, done: str) -> list[str]:
@@ -264,9 +252,7 @@ class _Kernel:
     def _excess(self) -> list[str]:
         """128 times the sums of a panel's columns: what they get too much, as the left operand is 128 too large."""
         spec, type_, parts = self.spec, self.unit_vector, range(self.spec.vectors)
-        steps = "%all.steps" if self.table else "%k"
-        text = ["  %all.steps = mul i64 %k, %turns"] if self.table else []
-        text += ["  br label %sum", "sum:", "  %q = phi i64 [ 0, %panel ], [ %q.next, %sum ]"]
+        text = ["  br label %sum", "sum:", "  %q = phi i64 [ 0, %panel ], [ %q.next, %sum ]"]
         text.append("  %q.at = phi ptr [ %panel.at, %panel ], [ %q.after, %sum ]")
         text += [f"  %y{part} = phi {type_} [ zeroinitializer, %panel ], [ %x{part}, %sum ]" for part in parts]
         for part in parts:
@@ -274,5 +260,4 @@ class _Kernel:
             text.append(f"  %qv{part} = load {type_}, ptr %qp{part}, align 4")
             text += _step(self.emitter, spec, f"%y{part}", _EXCESS, f"%qv{part}", f"%x{part}")
         text += [f"  %q.after = getelementptr i32, ptr %q.at, i64 {spec.columns}", "  %q.next = add nuw nsw i64 %q, 1"]
-        text.append(f"  %q.more = icmp slt i64 %q.next, {steps}")
-        return [*text, "  br i1 %q.more, label %sum, label %ranges", "ranges:"]
+        return [*text, "  %q.more = icmp slt i64 %q.next, %k", "  br i1 %q.more, label %sum, label %ranges", "ranges:"]

@@ -15,6 +15,7 @@ from supa.compiler.native.formats import from_f32, to_f32
 from supa.compiler.native.generator import Generator
 from supa.compiler.native.kernels import KernelSpec
 from supa.compiler.native.loops import Loops, choose_space, columns_first
+from supa.compiler.native.sharing import lies_ready
 from supa.compiler.native.tiles import Evaluator, Index
 from supa.compiler.native.vec import Vec, constant, vector
 from supa.ir import ops
@@ -121,6 +122,7 @@ def _round_tf32(ev: Evaluator, vec: Vec, mantissa_bits: int, truncates: bool) ->
 
 
 def is_rounded(generator: Generator, op: ops.Dot) -> bool:
+    """Whether a product takes its f32 operands as tf32."""
     return op.precision == "tf32" and element_of(op.left.type) is F32
 
 
@@ -144,23 +146,37 @@ def place_left(
     operand = replace(peel(generator, op.left), unsigned=spec.input_type is I8)
     size, turns = spec.input_type.bytes, batch.turns if batch is not None else 1
     upright = not operand.swapped and _runs_down(generator, operand)  # in memory a column is contiguous, not a row
-    if (operand.swapped or upright) and spec.per_step > 1:
-        steps = k // spec.per_step
-        first, address = room(generator, (1, steps, m), I32, batch, steps * m * 4)
-        _pack_units(generator, op, operand, spec, (m, k), prefix, Buffer(address, (1, steps, m), I32, 0, 0), upright)
-        return Placed(address=first, row_bytes=4, step_bytes=4 * m)
-    buffer = _direct(generator, op, operand, spec) if not prefix and batch is None else None
-    if operand.swapped or upright:
-        first, address = room(generator, (k, m), spec.input_type, batch, k * m * size, buffer)
-        if buffer is None:
-            made = Buffer(address, (k, m), spec.input_type, 0, 0)
-            store_rows(generator, op, operand, spec, made, m, prefix, 0, upright)
-        return Placed(address=first, row_bytes=size, step_bytes=m * size)
-    first, address = room(generator, (m, k), spec.input_type, batch, k * size, buffer)
-    if buffer is None:
-        made = Buffer(address, (m, turns * k), spec.input_type, 0, 0)
-        store_rows(generator, op, operand, spec, made, k, prefix, 1)
-    return Placed(address=first, row_bytes=turns * k * size, step_bytes=spec.per_step * size)
+    in_units = (operand.swapped or upright) and spec.per_step > 1
+    buffer = _direct(generator, op, operand, spec) if not prefix and batch is None and not in_units else None
+    if in_units:
+        element, made = I32, (1, k // spec.per_step, m)
+        row_bytes, step_bytes, turn_bytes = 4, 4 * m, k // spec.per_step * m * 4
+    elif operand.swapped or upright:
+        element, made = spec.input_type, (k, m)
+        row_bytes, step_bytes, turn_bytes = size, m * size, k * m * size
+    else:
+        element, made = spec.input_type, (m, turns * k)
+        row_bytes, step_bytes, turn_bytes = turns * k * size, spec.per_step * size, k * size
+
+    def pack(target: str) -> None:
+        with generator.scope():
+            tile = Buffer(target, made, element, 0, 0)
+            if in_units:
+                _pack_units(generator, op, operand, spec, (m, k), prefix, tile, upright)
+            elif operand.swapped or upright:
+                store_rows(generator, op, operand, spec, tile, m, prefix, 0, upright)
+            else:
+                store_rows(generator, op, operand, spec, tile, k, prefix, 1)
+
+    address = buffer.address if buffer is not None else None
+    load, whole = operand.source.op, m * k * size
+    is_read = isinstance(load, ops.Load) and operand.source not in generator.environment.buffers
+    if is_read and not prefix and not lies_ready(op):
+        address = panels.place(generator, op, load, m, whole, pack, batch, turn_bytes)
+    if address is None:
+        address, now = room(generator, (m, k), spec.input_type, batch, turn_bytes)
+        pack(now)
+    return Placed(address=address, row_bytes=row_bytes, step_bytes=step_bytes)
 
 
 def _runs_down(generator: Generator, operand: Operand) -> bool:
@@ -189,11 +205,8 @@ def room(
     element: DType,
     batch: Batch | None,
     step: int,
-    known: Buffer | None = None,
 ) -> tuple[str, str]:
     """A tile's place: where the batch begins and, `step` bytes further for each turn before, where this turn's is."""
-    if known is not None:
-        return known.address, known.address
     if batch is None:
         address = generator.new_buffer(shape, element).address
         return address, address
@@ -247,7 +260,7 @@ def place_right(
 
     load = operand.source.op
     if isinstance(load, ops.Load) and operand.source not in generator.environment.buffers and not prefix:
-        address = panels.place(generator, op, load, tile_bytes(shape, element), pack, batch, step)
+        address = panels.place(generator, op, load, n, tile_bytes(shape, element), pack, batch, step)
         if address is not None:
             return address
     first, address = room(generator, shape, element, batch, step)

@@ -17,7 +17,7 @@ from supa.compiler.native.generator import Generator
 from supa.compiler.native.sharing import is_shared, leaves
 from supa.ir import ops
 from supa.ir.core import Block, Value
-from supa.ir.types import element_of, shape_of
+from supa.ir.types import element_of
 
 BUDGET_BYTES = 2 << 20
 """What a thread keeps for one kernel, all its operands together."""
@@ -29,6 +29,7 @@ def place(
     generator: Generator,
     op: ops.Dot,
     load: ops.Load,
+    extent: int,
     size: int,
     pack: Callable[[str], None],
     batch: Batch | None,
@@ -36,6 +37,7 @@ def place(
 ) -> str | None:
     """Where the packed tile of `size` bytes is; `pack` writes it if it is not there yet. None: it is not shared.
 
+    `extent`: its rows, of a left operand, or its columns, of a right one.
     With a batch it lies `step` bytes behind the turn before, and the address is that of the batch's first.
     """
     planner = generator.planner
@@ -49,7 +51,7 @@ def place(
     emitter, words = generator.emitter, 1 + len(scalars)
     tags = generator.lasting(count * words * 8, clear=True)
     slots = generator.lasting(count * size, clear=False)
-    slot = _slot(generator, op, scalars, count, shape_of(op.right.type)[-1], turns)
+    slot = _slot(generator, op, scalars, count, extent, turns)
     tag = emitter.op(f"getelementptr i64, ptr {tags}, i64 {emitter.op(f'mul i64 {slot}, {words}')}")
     first = slot if batch is None else emitter.op(f"sub i64 {slot}, {batch.phase}")
     address = emitter.op(f"getelementptr i8, ptr {slots}, i64 {emitter.op(f'mul i64 {first}, {size}')}")
@@ -70,11 +72,11 @@ def place(
     return address
 
 
-def _slot(generator: Generator, op: ops.Dot, scalars: list[Value], count: int, columns: int, turns: int) -> str:
+def _slot(generator: Generator, op: ops.Dot, scalars: list[Value], count: int, extent: int, turns: int) -> str:
     """The number of a slot, from the loop's turn; a batch of `turns` has neighbouring ones.
 
-    A loop that takes fewer turns than there are slots begins elsewhere for other columns; where it takes more, all
-    batches beyond the slots share the last ones.
+    A loop that takes fewer turns than there are slots begins elsewhere for other rows or columns; where it takes more,
+    all batches beyond the slots share the last ones.
     """
     loop = op.parent.parent if op.parent is not None else None
     if not isinstance(loop, ops.For):
@@ -86,7 +88,7 @@ def _slot(generator: Generator, op: ops.Dot, scalars: list[Value], count: int, c
     blocks = "0"
     for value in scalars:
         if not _is_inside(value, loop):
-            block = emitter.op(f"lshr i64 {_bits(generator, value)}, {columns.bit_length() - 1}")
+            block = emitter.op(f"lshr i64 {_bits(generator, value)}, {extent.bit_length() - 1}")
             blocks = emitter.op(f"add i64 {blocks}, {block}")
     spread = emitter.op(f"add i64 {batch}, {emitter.op(f'mul i64 {blocks}, {batches}')}")
     place = emitter.op(f"urem i64 {spread}, {count // turns}")

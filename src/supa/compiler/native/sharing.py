@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from supa.base.dtypes import BF16, F32, F64
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
-from supa.ir.types import Tile
+from supa.ir.types import Tile, element_of
 
 _PURE = (
     ops.Map, ops.Cast, ops.AddPtr, ops.Splat, ops.Broadcast, ops.ExpandDims, ops.Range, ops.Constant, ops.Reshape,
@@ -19,11 +20,18 @@ _HEARING = (ops.While, ops.InlineAsm)  # may wait for what other blocks write
 
 
 def count_shared(everything: Iterable[Op]) -> int:
-    """How many right operands of a kernel's products are shared; none where a block may wait for what others write."""
+    """How many operands of a kernel's products are shared; none where a block may wait for what others write."""
     everything = list(everything)
     if any(isinstance(op, _HEARING) for op in everything):
         return 0
-    return sum(is_shared(loaded(op.right)) for op in everything if isinstance(op, ops.Dot))
+    products = [op for op in everything if isinstance(op, ops.Dot)]
+    rights, lefts = (loaded(op.right) for op in products), (loaded(op.left) for op in products if not lies_ready(op))
+    return sum(is_shared(load) for load in (*rights, *lefts))
+
+
+def lies_ready(op: ops.Dot) -> bool:
+    """Whether a product's left operand is loaded in a format that kernels read in place, where they have it."""
+    return isinstance(op.left.op, ops.Load) and element_of(op.left.type) in (F32, F64, BF16)
 
 
 def is_shared(load: Op | None) -> bool:

@@ -1,8 +1,9 @@
 """Left operands that products read where they lie: a table of their rows' addresses instead of a packed copy.
 
-A micro-kernel takes single elements of its left operand, one k after the other: rows that are contiguous in memory serve
-as they are, wherever each of them begins. Tiles of which a mask may cut off something are packed on those turns where it
-does, and the table then names the packed rows. Not here: operands that need another format or order (`operands`).
+A micro-kernel takes single elements of its left operand, one k after the other: rows that are contiguous in memory
+serve as they are, wherever each of them begins. Tiles of which a mask may cut off something are packed on those turns
+where it does, and the table then names the packed rows. Not here: operands that need another format or order
+(`operands`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from supa.compiler.native.inside import emit_guard, limits_covering
 from supa.compiler.native.kernels import KernelSpec
 from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.operands import Placed, is_rounded, peel, room, step_along_rows, store_rows
-from supa.compiler.native.sharing import is_settled_in_loop
+from supa.compiler.native.sharing import is_settled_in_loop, lies_ready
 from supa.compiler.native.tiles import ZERO, Index
 from supa.compiler.native.vec import Vec
 from supa.ir import ops
@@ -26,9 +27,9 @@ from supa.ir.types import Tile, element_of, storage_bytes
 def place_table(
     generator: Generator, op: ops.Dot, spec: KernelSpec, m: int, k: int, prefix: Index, batch: Batch | None
 ) -> Placed | None:
-    """The table of a left operand's rows, a row of it for each turn of a batch; None where it can not be read in place."""
+    """The table of a left operand's rows, a row of it for each turn of a batch; None where it is not read in place."""
     load = op.left.op
-    if not isinstance(load, ops.Load) or not _lies_ready(generator, op, load, spec, batch):
+    if not isinstance(load, ops.Load) or not lies_ready(op) or not _is_at_hand(generator, op, load, spec, batch):
         return None
     limits = limits_covering(generator, load.mask)
     if limits is None:
@@ -48,14 +49,15 @@ def place_table(
     _write_addresses(generator, load, prefix, made)
     emitter.do(f"br label %{done}")
     emitter.label(part)
-    store_rows(generator, op, peel(generator, op.left), spec, Buffer(spare, (m, k), spec.input_type, 0, 0), k, prefix, 1)
+    packed = Buffer(spare, (m, k), spec.input_type, 0, 0)
+    store_rows(generator, op, peel(generator, op.left), spec, packed, k, prefix, 1)
     _write_packed(generator, spare, k * spec.input_type.bytes, made)
     emitter.do(f"br label %{done}")
     emitter.label(done)
     return Placed(address=table, row_bytes=row_bytes, step_bytes=spec.per_step * spec.input_type.bytes)
 
 
-def _lies_ready(generator: Generator, op: ops.Dot, load: ops.Load, spec: KernelSpec, batch: Batch | None) -> bool:
+def _is_at_hand(generator: Generator, op: ops.Dot, load: ops.Load, spec: KernelSpec, batch: Batch | None) -> bool:
     """Whether a load's rows are in memory as the kernel takes them, and still are when a batch is complete."""
     element = element_of(load.result.type)
     if op.left in generator.environment.buffers or generator.environment.checks is not None or load.volatile:
@@ -83,9 +85,7 @@ def _is_one_piece(pointer: Value) -> bool:
 
 def _write_addresses(generator: Generator, load: ops.Load, prefix: Index, made: Buffer) -> None:
     """The addresses of the rows' first elements."""
-    loops = Loops(
-        generator.emitter, generator.environment, made.shape, choose_space(made.shape, None, generator.width)
-    )
+    loops = Loops(generator.emitter, generator.environment, made.shape, choose_space(made.shape, None, generator.width))
     ev, (row,) = loops.evaluator, loops.indices[0]
     pointer = ev.at(load.pointer, (*prefix, row, ZERO))
     ev.write_buffer(made, (row,), pointer, loops.level)
@@ -94,9 +94,7 @@ def _write_addresses(generator: Generator, load: ops.Load, prefix: Index, made: 
 
 def _write_packed(generator: Generator, address: str, row_bytes: int, made: Buffer) -> None:
     """The addresses of rows that lie `row_bytes` apart from `address` on."""
-    loops = Loops(
-        generator.emitter, generator.environment, made.shape, choose_space(made.shape, None, generator.width)
-    )
+    loops = Loops(generator.emitter, generator.environment, made.shape, choose_space(made.shape, None, generator.width))
     ev, (row,) = loops.evaluator, loops.indices[0]
     start = Vec("uniform", "i64", ev.emit(0, f"ptrtoint ptr {address} to i64"))
     offset = ev.mul(ev.resize(row, "i64", "zext"), Vec("uniform", "i64", str(row_bytes), constant=row_bytes))
