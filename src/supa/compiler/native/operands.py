@@ -15,8 +15,8 @@ from supa.compiler.native.formats import from_f32, to_f32
 from supa.compiler.native.generator import Generator
 from supa.compiler.native.kernels import KernelSpec
 from supa.compiler.native.loops import Loops, choose_space, columns_first
-from supa.compiler.native.sharing import lies_ready
-from supa.compiler.native.tiles import Evaluator, Index
+from supa.compiler.native.sharing import LOADS, TileLoad, lies_ready
+from supa.compiler.native.tiles import Evaluator, Index, descriptor_access
 from supa.compiler.native.vec import Vec, constant, vector
 from supa.ir import ops
 from supa.ir.core import Op, Value
@@ -90,11 +90,11 @@ def _read(ev: Evaluator, op: ops.Dot, operand: Operand, index: Index, spec: Kern
 def _fetch_ahead(ev: Evaluator, operand: Operand, index: Index, dimension: int, distance: int) -> None:
     """Ask for what lies `distance` further along the k dimension: in a loop over k, the next turn's elements."""
     op = operand.source.op
-    if not isinstance(op, ops.Load) or operand.source in ev.environment.buffers:
+    if not isinstance(op, LOADS) or operand.source in ev.environment.buffers:
         return
     ahead = list(index)
     ahead[dimension] = ev.add(index[dimension], constant("i32", distance))
-    pointer = ev.at(op.pointer, tuple(ahead))
+    pointer = address_at(ev, op, tuple(ahead))
     if pointer.kind == "vector" and pointer.parts is None:
         return
     if pointer.kind == "vector" and pointer.parts is not None:
@@ -169,9 +169,8 @@ def place_left(
                 store_rows(generator, op, operand, spec, tile, k, prefix, 1)
 
     address = buffer.address if buffer is not None else None
-    load, whole = operand.source.op, m * k * size
-    is_read = isinstance(load, ops.Load) and operand.source not in generator.environment.buffers
-    if is_read and not prefix and not lies_ready(op):
+    load, whole, kept = operand.source.op, m * k * size, generator.environment.buffers
+    if isinstance(load, LOADS) and operand.source not in kept and not prefix and not lies_ready(op):
         address = panels.place(generator, op, load, m, whole, pack, batch, turn_bytes)
     if address is None:
         address, now = room(generator, (m, k), spec.input_type, batch, turn_bytes)
@@ -182,20 +181,27 @@ def place_left(
 def _runs_down(generator: Generator, operand: Operand) -> bool:
     """Whether a tile is loaded from addresses whose distance along its last dimension is not one element."""
     load = operand.source.op
-    if not isinstance(load, ops.Load) or operand.source in generator.environment.buffers:
+    if not isinstance(load, LOADS) or operand.source in generator.environment.buffers:
         return False
     step = step_along_rows(generator, load)
     return step is not None and step != storage_bytes(element_of(load.result.type))
 
 
-def step_along_rows(generator: Generator, load: ops.Load) -> int | str | None:
+def address_at(ev: Evaluator, load: TileLoad, index: Index) -> Vec:
+    """The addresses of a load's elements, i64."""
+    if isinstance(load, ops.DescriptorLoad):
+        return descriptor_access(ev, load, load.descriptor, load.indices, index)[0]
+    return ev.at(load.pointer, index)
+
+
+def step_along_rows(generator: Generator, load: TileLoad) -> int | str | None:
     """The distance of a load's addresses along its last dimension, in bytes: a number or a scalar; None: unknown."""
     *outer, columns = shape_of(load.result.type)
     lanes = min(generator.width, columns)
     if lanes == 1:
         return None
     probe = Evaluator(generator.emitter, lanes, [[]], generator.environment)  # what it emits is thrown away
-    pointer = probe.at(load.pointer, (*(constant("i32", 0) for _ in outer), Vec("linear", "i32", "0", 0, 1)))
+    pointer = address_at(probe, load, (*(constant("i32", 0) for _ in outer), Vec("linear", "i32", "0", 0, 1)))
     return pointer.step if pointer.is_linear else None
 
 
@@ -259,7 +265,7 @@ def place_right(
             _pack_right(generator, op, operand, spec, (n, k), prefix, made)
 
     load = operand.source.op
-    if isinstance(load, ops.Load) and operand.source not in generator.environment.buffers and not prefix:
+    if isinstance(load, LOADS) and operand.source not in generator.environment.buffers and not prefix:
         address = panels.place(generator, op, load, n, tile_bytes(shape, element), pack, batch, step)
         if address is not None:
             return address

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from supa.compiler.native.batches import Batch, at_most, turn_of, turns_of
 from supa.compiler.native.emitter import llvm_bits, register_type
 from supa.compiler.native.generator import Generator
-from supa.compiler.native.sharing import is_shared, leaves
+from supa.compiler.native.sharing import TileLoad, is_shared, leaves
 from supa.ir import ops
 from supa.ir.core import Block, Value
 from supa.ir.types import element_of
@@ -28,7 +28,7 @@ _MOST_SLOTS = 256
 def place(
     generator: Generator,
     op: ops.Dot,
-    load: ops.Load,
+    load: TileLoad,
     extent: int,
     size: int,
     pack: Callable[[str], None],

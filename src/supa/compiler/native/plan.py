@@ -14,7 +14,7 @@ from math import prod
 from supa.base.dtypes import DType
 from supa.compiler.native.aliasing import Aliasing
 from supa.compiler.native.buffers import Buffer
-from supa.compiler.native.sharing import count_shared, only_products_read
+from supa.compiler.native.sharing import LOADS, count_shared, only_products_read
 from supa.compiler.native.tiles import is_virtual
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
@@ -152,7 +152,7 @@ class Planner:
             return True
         if isinstance(op, ops.Constant | ops.Splat):
             return False
-        if isinstance(op, ops.Load) and self.shared and only_products_read(op):
+        if isinstance(op, LOADS) and self.shared and only_products_read(op):
             return False
         if isinstance(op, _LOADS) and (use.expanded or self._is_read_inside(op, use)):
             return True

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator
 from supa.base.dtypes import BF16, F32, F64
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
-from supa.ir.types import Tile, element_of
+from supa.ir.types import Descriptor, Tile, element_of
 
 _PURE = (
     ops.Map, ops.Cast, ops.AddPtr, ops.Splat, ops.Broadcast, ops.ExpandDims, ops.Range, ops.Constant, ops.Reshape,
     ops.Transpose,
 )  # fmt: skip
+TileLoad = ops.Load | ops.DescriptorLoad
+LOADS = (ops.Load, ops.DescriptorLoad)
 _HEARING = (ops.While, ops.InlineAsm)  # may wait for what other blocks write
 
 
@@ -31,15 +33,17 @@ def count_shared(everything: Iterable[Op]) -> int:
 
 def lies_ready(op: ops.Dot) -> bool:
     """Whether a product's left operand is loaded in a format that kernels read in place, where they have it."""
-    return isinstance(op.left.op, ops.Load) and element_of(op.left.type) in (F32, F64, BF16)
+    return isinstance(op.left.op, LOADS) and element_of(op.left.type) in (F32, F64, BF16)
 
 
 def is_shared(load: Op | None) -> bool:
     """Whether blocks may share what this loads, in a kernel that multiplies it."""
-    return isinstance(load, ops.Load) and not load.volatile and _follows_no_write(load) and leaves(load) is not None
+    if not isinstance(load, LOADS) or (isinstance(load, ops.Load) and load.volatile):
+        return False
+    return _follows_no_write(load) and leaves(load) is not None
 
 
-def leaves(load: ops.Load) -> list[Value] | None:
+def leaves(load: TileLoad) -> list[Value] | None:
     """The scalars that decide what a load reads, but for the kernel's arguments; None where memory decides too."""
     found: dict[Value, None] = {}
     waiting, seen = list(_operands(load)), set[Value]()
@@ -48,7 +52,11 @@ def leaves(load: ops.Load) -> list[Value] | None:
         if value in seen:
             continue
         seen.add(value)
-        if isinstance(value.type, Tile):
+        if isinstance(value.type, Descriptor):
+            if not isinstance(value.op, ops.MakeDescriptor):
+                return None
+            waiting.extend(_operands(value.op))
+        elif isinstance(value.type, Tile):
             if value.op is None or not isinstance(value.op, _PURE):
                 return None
             waiting.extend(_operands(value.op))
@@ -77,7 +85,7 @@ def only_products_read(load: Op) -> bool:
     return is_shared(load)
 
 
-def _follows_no_write(load: ops.Load) -> bool:
+def _follows_no_write(load: TileLoad) -> bool:
     """Whether no operation that writes comes before the load, or shares a loop with it, in its block's program."""
     inside: Op = load
     while inside.parent is not None:
@@ -94,7 +102,7 @@ def _follows_no_write(load: ops.Load) -> bool:
     return True
 
 
-def is_settled_in_loop(load: ops.Load) -> bool:
+def is_settled_in_loop(load: TileLoad) -> bool:
     """Whether nothing that shares the innermost loop with the load writes: what it reads stays until the loop's end."""
     return load.parent is not None and not any(_writes(part) for op in load.parent.ops for part in op.walk())
 

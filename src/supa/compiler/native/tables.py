@@ -15,13 +15,13 @@ from supa.compiler.native.generator import Generator
 from supa.compiler.native.inside import emit_guard, limits_covering
 from supa.compiler.native.kernels import KernelSpec
 from supa.compiler.native.loops import Loops, choose_space
-from supa.compiler.native.operands import Placed, is_rounded, peel, room, step_along_rows, store_rows
-from supa.compiler.native.sharing import is_settled_in_loop, lies_ready
-from supa.compiler.native.tiles import ZERO, Index
+from supa.compiler.native.operands import Placed, address_at, is_rounded, peel, room, step_along_rows, store_rows
+from supa.compiler.native.sharing import LOADS, TileLoad, is_settled_in_loop, lies_ready
+from supa.compiler.native.tiles import ZERO, Index, descriptor_of
 from supa.compiler.native.vec import Vec
 from supa.ir import ops
 from supa.ir.core import Value
-from supa.ir.types import Tile, element_of, storage_bytes
+from supa.ir.types import Tile, element_of, shape_of, storage_bytes
 
 
 def place_table(
@@ -29,19 +29,18 @@ def place_table(
 ) -> Placed | None:
     """The table of a left operand's rows, a row of it for each turn of a batch; None where it is not read in place."""
     load = op.left.op
-    if not isinstance(load, ops.Load) or not lies_ready(op) or not _is_at_hand(generator, op, load, spec, batch):
+    if not isinstance(load, LOADS) or not lies_ready(op) or not _is_at_hand(generator, op, load, spec, batch):
         return None
-    limits = limits_covering(generator, load.mask)
-    if limits is None:
+    guard = _whole(generator, load)
+    if guard is None:
         return None
     row_bytes = m * 8
     table, now = room(generator, (m,), I64, batch, row_bytes)
     made = Buffer(now, (m,), I64, 0, 0)
     emitter = generator.emitter
-    if not limits:
+    if guard == "true":
         _write_addresses(generator, load, prefix, made)
         return Placed(address=table, row_bytes=row_bytes, step_bytes=spec.per_step * spec.input_type.bytes)
-    guard = emit_guard(generator.evaluator(), limits)
     _, spare = room(generator, (m, k), spec.input_type, batch, tile_bytes((m, k), spec.input_type))
     whole, part, done = (emitter.fresh_label(hint) for hint in ("whole", "part", "placed"))
     emitter.do(f"br i1 {guard}, label %{whole}, label %{part}")
@@ -57,16 +56,40 @@ def place_table(
     return Placed(address=table, row_bytes=row_bytes, step_bytes=spec.per_step * spec.input_type.bytes)
 
 
-def _is_at_hand(generator: Generator, op: ops.Dot, load: ops.Load, spec: KernelSpec, batch: Batch | None) -> bool:
+def _whole(generator: Generator, load: TileLoad) -> str | None:
+    """An i1: whether nothing of a tile is masked off; None where that is not known from scalars."""
+    if isinstance(load, ops.DescriptorLoad):
+        return _inside(generator, load)
+    limits = limits_covering(generator, load.mask)
+    if limits is None:
+        return None
+    return emit_guard(generator.evaluator(), limits) if limits else "true"
+
+
+def _inside(generator: Generator, load: ops.DescriptorLoad) -> str:
+    """An i1: whether a descriptor's block lies in its tensor."""
+    emitter, made = generator.emitter, descriptor_of(load, load.descriptor)
+    shape = (1,) * (len(made.extents) - len(shape_of(load.result.type))) + shape_of(load.result.type)
+    inside = "true"
+    for start, extent, size in zip(load.indices, made.extents, shape, strict=True):
+        first, bound = (emitter.op(f"sext i32 {generator.scalar(value).name} to i64") for value in (start, extent))
+        last = emitter.op(f"add i64 {first}, {size}")
+        for flag in (emitter.op(f"icmp sge i64 {first}, 0"), emitter.op(f"icmp sle i64 {last}, {bound}")):
+            inside = emitter.op(f"and i1 {inside}, {flag}")
+    return inside
+
+
+def _is_at_hand(generator: Generator, op: ops.Dot, load: TileLoad, spec: KernelSpec, batch: Batch | None) -> bool:
     """Whether a load's rows are in memory as the kernel takes them, and still are when a batch is complete."""
     element = element_of(load.result.type)
-    if op.left in generator.environment.buffers or generator.environment.checks is not None or load.volatile:
+    if op.left in generator.environment.buffers or generator.environment.checks is not None:
         return False
-    if element is not spec.input_type or is_rounded(generator, op):
+    if element is not spec.input_type or is_rounded(generator, op) or (isinstance(load, ops.Load) and load.volatile):
         return False
     if batch is not None and not is_settled_in_loop(load):
         return False
-    return _is_one_piece(load.pointer) and step_along_rows(generator, load) == storage_bytes(element)
+    one_piece = isinstance(load, ops.DescriptorLoad) or _is_one_piece(load.pointer)
+    return one_piece and step_along_rows(generator, load) == storage_bytes(element)
 
 
 def _is_one_piece(pointer: Value) -> bool:
@@ -83,11 +106,11 @@ def _is_one_piece(pointer: Value) -> bool:
     return True
 
 
-def _write_addresses(generator: Generator, load: ops.Load, prefix: Index, made: Buffer) -> None:
+def _write_addresses(generator: Generator, load: TileLoad, prefix: Index, made: Buffer) -> None:
     """The addresses of the rows' first elements."""
     loops = Loops(generator.emitter, generator.environment, made.shape, choose_space(made.shape, None, generator.width))
     ev, (row,) = loops.evaluator, loops.indices[0]
-    pointer = ev.at(load.pointer, (*prefix, row, ZERO))
+    pointer = address_at(ev, load, (*prefix, row, ZERO))
     ev.write_buffer(made, (row,), pointer, loops.level)
     loops.finish()
 
