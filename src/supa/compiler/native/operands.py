@@ -183,7 +183,7 @@ def _runs_down(generator: Generator, operand: Operand) -> bool:
     load = operand.source.op
     if not isinstance(load, LOADS) or operand.source in generator.environment.buffers:
         return False
-    step = step_along_rows(generator, load)
+    step = step_along(generator, load, -1)
     return step is not None and step != storage_bytes(element_of(load.result.type))
 
 
@@ -194,14 +194,25 @@ def address_at(ev: Evaluator, load: TileLoad, index: Index) -> Vec:
     return ev.at(load.pointer, index)
 
 
-def step_along_rows(generator: Generator, load: TileLoad) -> int | str | None:
-    """The distance of a load's addresses along its last dimension, in bytes: a number or a scalar; None: unknown."""
-    *outer, columns = shape_of(load.result.type)
-    lanes = min(generator.width, columns)
+def _lies_on_its_side(generator: Generator, operand: Operand) -> bool:
+    """Whether what is contiguous in memory is a column of the tile that is loaded."""
+    load = operand.source.op
+    if not isinstance(load, LOADS) or operand.source in generator.environment.buffers:
+        return False
+    size = storage_bytes(element_of(load.result.type))
+    return step_along(generator, load, -2) == size != step_along(generator, load, -1)
+
+
+def step_along(generator: Generator, load: TileLoad, dimension: int) -> int | str | None:
+    """The distance of a load's addresses along a dimension, in bytes: a number or a scalar; None: unknown."""
+    shape = shape_of(load.result.type)
+    lanes = min(generator.width, shape[dimension])
     if lanes == 1:
         return None
     probe = Evaluator(generator.emitter, lanes, [[]], generator.environment)  # what it emits is thrown away
-    pointer = address_at(probe, load, (*(constant("i32", 0) for _ in outer), Vec("linear", "i32", "0", 0, 1)))
+    index = [constant("i32", 0) for _ in shape]
+    index[dimension] = Vec("linear", "i32", "0", 0, 1)
+    pointer = address_at(probe, load, tuple(index))
     return pointer.step if pointer.is_linear else None
 
 
@@ -287,11 +298,12 @@ def _pack_right(
     n, k = size
     units = k // spec.per_step
     block = transposition.transpose_block(spec, n, units)
-    if operand.swapped and block:
-        rows = _direct(generator, op, operand, spec) if not prefix else None
+    upright = spec.per_step > 1 and not operand.swapped and _lies_on_its_side(generator, operand)  # as in x @ w.t()
+    if (operand.swapped or upright) and block:
+        rows = _direct(generator, op, operand, spec) if not (prefix or upright) else None
         if rows is None:
             rows = generator.new_buffer((n, k), spec.input_type)
-            store_rows(generator, op, operand, spec, rows, k, prefix, 1)
+            store_rows(generator, op, operand, spec, rows, k, prefix, 1, upright)
         _transpose_into_panels(generator, spec, rows, made, n, units, block)
     elif spec.per_step > 1:
         _pack_units(generator, op, operand, spec, (n, k), prefix, made, operand.swapped)

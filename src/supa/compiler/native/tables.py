@@ -15,7 +15,7 @@ from supa.compiler.native.generator import Generator
 from supa.compiler.native.inside import emit_guard, limits_covering
 from supa.compiler.native.kernels import KernelSpec
 from supa.compiler.native.loops import Loops, choose_space
-from supa.compiler.native.operands import Placed, address_at, is_rounded, peel, room, step_along_rows, store_rows
+from supa.compiler.native.operands import Placed, address_at, is_rounded, peel, room, step_along, store_rows
 from supa.compiler.native.sharing import LOADS, TileLoad, is_settled_in_loop, lies_ready
 from supa.compiler.native.tiles import ZERO, Index, descriptor_of
 from supa.compiler.native.vec import Vec
@@ -89,7 +89,7 @@ def _is_at_hand(generator: Generator, op: ops.Dot, load: TileLoad, spec: KernelS
     if batch is not None and not is_settled_in_loop(load):
         return False
     one_piece = isinstance(load, ops.DescriptorLoad) or _is_one_piece(load.pointer)
-    return one_piece and step_along_rows(generator, load) == storage_bytes(element)
+    return one_piece and step_along(generator, load, -1) == storage_bytes(element)
 
 
 def _is_one_piece(pointer: Value) -> bool:
