@@ -148,6 +148,7 @@ def place_left(
     upright = not operand.swapped and _runs_down(generator, operand)  # in memory a column is contiguous, not a row
     in_units = (operand.swapped or upright) and spec.per_step > 1
     buffer = _direct(generator, op, operand, spec) if not prefix and batch is None and not in_units else None
+    made: tuple[int, ...]
     if in_units:
         element, made = I32, (1, k // spec.per_step, m)
         row_bytes, step_bytes, turn_bytes = 4, 4 * m, k // spec.per_step * m * 4
