@@ -18,7 +18,7 @@ from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.operands import Placed, address_at, is_rounded, peel, room, step_along, store_rows
 from supa.compiler.native.sharing import LOADS, TileLoad, is_settled_in_loop, lies_ready
 from supa.compiler.native.tiles import ZERO, Index, descriptor_of
-from supa.compiler.native.vec import Vec
+from supa.compiler.native.vec import Vec, constant
 from supa.ir import ops
 from supa.ir.core import Value
 from supa.ir.types import Tile, element_of, shape_of, storage_bytes
@@ -112,6 +112,23 @@ def _write_addresses(generator: Generator, load: TileLoad, prefix: Index, made: 
     ev, (row,) = loops.evaluator, loops.indices[0]
     pointer = address_at(ev, load, (*prefix, row, ZERO))
     ev.write_buffer(made, (row,), pointer, loops.level)
+    loops.finish()
+    if load.parent is not None and isinstance(load.parent.parent, ops.For):
+        _fetch_next(generator, load, prefix)
+
+
+def _fetch_next(generator: Generator, load: TileLoad, prefix: Index) -> None:
+    """Ask for what lies beyond the rows: in a loop over k, the next turn's elements."""
+    *_, m, k = shape_of(load.result.type)
+    per_line = min(k, 64 // storage_bytes(element_of(load.result.type)))
+    shape = (m, k // per_line)
+    loops = Loops(generator.emitter, generator.environment, shape, choose_space(shape, None, 1))
+    ev, (row, line) = loops.evaluator, loops.indices[0]
+    column = ev.add(ev.mul(line, constant("i32", per_line)), constant("i32", k))
+    pointer = address_at(ev, load, (*prefix, row, column))
+    ev.emitter.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    address = ev.emit(loops.level, f"inttoptr i64 {pointer.name} to ptr")
+    ev.run(loops.level, f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
     loops.finish()
 
 
