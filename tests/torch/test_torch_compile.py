@@ -62,7 +62,7 @@ def test_what_is_tuned_has_a_time_though_the_stream_was_asked_for_before():
     assert device_ms(lambda: None) == float("inf")
 
 
-def test_recorded_graphs_are_passed_over():
+def test_captured_graphs_are_passed_over():
     x = torch.randn(33, 65)
     torch.testing.assert_close(compiled(lambda x: (x * 2).tanh(), x, mode="reduce-overhead"), (x * 2).tanh())
 

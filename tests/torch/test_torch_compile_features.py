@@ -88,20 +88,20 @@ def test_two_compiled_programs_at_most_serve_every_length():
     assert counter.frame_count <= 2  # the first length, and any
 
 
-def test_reduced_overhead_runs_without_recorded_graphs_and_says_so_once():
-    from supa.frameworks.torch import recorded_graphs
+def test_reduced_overhead_runs_without_captured_graphs_and_says_so_once():
+    from supa.frameworks.torch import skipped_graphs
 
-    recorded_graphs._say.cache_clear()
+    skipped_graphs._say.cache_clear()
     x = torch.randn(33, 65)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         for scale in (2.0, 3.0):
             found = torch.compile(lambda x, scale=scale: (x * scale).tanh(), mode="reduce-overhead")(x.to("supa"))
             torch.testing.assert_close(found.cpu(), (x * scale).tanh())
-    assert [str(one.message) for one in said].count(recorded_graphs.REASON) == 1
+    assert [str(one.message) for one in said].count(skipped_graphs.REASON) == 1
 
 
-def test_the_backend_of_recorded_graphs_runs_without_them():
+def test_the_backend_of_captured_graphs_runs_without_them():
     x = torch.randn(33, 65)
     found = torch.compile(lambda x: (x * 2).tanh(), backend="cudagraphs")(x.to("supa"))
     torch.testing.assert_close(found.cpu(), (x * 2).tanh())

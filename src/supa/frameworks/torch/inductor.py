@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch import module as supa_module
-from supa.frameworks.torch import recorded_graphs, tile_choices
+from supa.frameworks.torch import skipped_graphs, tile_choices
 from supa.frameworks.torch.after_import import after_import
 from supa.frameworks.torch.build import cache_folder
 from supa.frameworks.torch.registration import NAME, clock
@@ -27,7 +27,7 @@ _ENOUGH_UNITS = 128  # what Inductor takes for a device worth tuning products on
 def install() -> None:
     """Let both halves of the compiler know the device as soon as they are imported."""
     _own_up_to_triton()
-    recorded_graphs.install()
+    skipped_graphs.install()
     tile_choices.install()
     after_import("torch._inductor.runtime.cache_dir_utils", _choose_cache)
     after_import("torch._dynamo.device_interface", _tell_dynamo)

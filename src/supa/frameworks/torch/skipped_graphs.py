@@ -1,8 +1,8 @@
-"""What recorded graphs (CUDA graphs) would do for compiled programs, the device does without: says so, once.
+"""Compiled programs whose launches torch would capture in graphs: they go without, and say so once.
 
 `mode="reduce-overhead"` and `backend="cudagraphs"` launch kernel by kernel, and the clock prices each launch. Inductor
-itself leaves them out without a word, or with words about several devices. Not here: `torch.supa.CUDAGraph` and its
-like, which are refused by name.
+itself leaves graphs out without a word, or with words about several devices. Not here: graphs that a program captures
+itself (`graphs`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from supa.frameworks.torch.after_import import after_import
 from supa.frameworks.torch.registration import NAME
 
-REASON = f"{NAME} has no recorded graphs: compiled programs launch kernel by kernel"
+REASON = f"compiled programs launch kernel by kernel on {NAME}: no graphs are captured of them"
 
 
 def install() -> None:
