@@ -34,6 +34,32 @@ def test_what_is_read_is_nan_or_an_error():
     assert done.stdout == "fine\n", done.stderr
 
 
+SCALED = """
+    import torch, supa.torch
+    model = torch.nn.Linear(8, 4).to("supa")
+    optimizer, scaler, steps = torch.optim.SGD(model.parameters(), lr=0.1), torch.amp.GradScaler("supa"), []
+    optimizer.register_step_post_hook(lambda *_: steps.append(1))
+    for _ in range(3):
+        optimizer.zero_grad()
+        with torch.autocast("supa", dtype=torch.float16):
+            loss = model(torch.ones(2, 8, device="supa")).float().square().mean()
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        scaler.step(optimizer)
+        scaler.update()
+    assert len(steps) == 3, "a step was left out of the price"
+    assert "no values in mode time, size=(4,)" in repr(model.bias) and "supa" in repr(model.bias)
+    assert "1., 1." in repr(torch.ones(2))
+    print("fine")
+"""
+
+
+def test_scaled_steps_are_priced_and_tensors_print_their_shape():
+    done = run(SCALED, SUPA_MODE="time")
+    assert done.stdout == "fine\n", done.stderr
+
+
 FULL = """
     import torch, supa.torch
     held = [torch.empty(1 << 30, dtype=torch.float32, device="supa") for _ in range(15)]

@@ -9,6 +9,7 @@ import os
 
 from torch.utils import backend_registration
 
+from supa.frameworks.torch import without_values
 from supa.frameworks.torch.cards import cards
 from supa.frameworks.torch.clock import TorchClock
 from supa.frameworks.torch.extension import DeviceFacts, library
@@ -23,6 +24,8 @@ def _start() -> TorchClock:
     facts = (DeviceFacts * len(devices))(*(facts_of(device) for device in devices))
     strict = os.environ.get("SUPA_STRICT", "") not in ("", "0")
     loaded.supa_torch_start(facts, len(devices), devices[0].mode != "time", strict)
+    if devices[0].mode == "time":
+        without_values.install()
     return TorchClock(devices, loaded)
 
 
