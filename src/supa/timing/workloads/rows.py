@@ -18,7 +18,7 @@ WIDTH = 2
 MOST_THREADS = 1024
 ROTARY_THREADS = 512
 PIECE_BYTES = 64  # of 32 lanes with an element of two bytes each
-NORM_INSTRUCTIONS, GATED_INSTRUCTIONS, ROTARY_INSTRUCTIONS = 34, 105, 180
+NORM_INSTRUCTIONS, GATED_INSTRUCTIONS, ROTARY_INSTRUCTIONS = 34, 93, 158
 """Of an element (of a norm: of one of two passes), addresses and conversions included; fixed on the fit half."""
 
 
