@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from supa.arch import load
+from supa.frameworks.torch import traffic
 
 BUS = load("bili100").chip.host_bus
 
@@ -92,3 +93,15 @@ def test_a_long_ledger_is_settled_without_being_asked():
         one.mul(2)
         one.relu()
     assert library().supa_torch_pending(0) <= (1 << 14) + 1
+
+
+@pytest.mark.parametrize("kind", [traffic.DOWN_LATER, traffic.INSIDE])
+def test_a_copy_takes_energy_as_its_board_draws_it(kind):
+    described, moved = load("a100-sxm-80"), 1 << 30
+    priced = traffic.cost(traffic.Entry(kind=kind, count=1, down_bytes=moved), described)
+    chip = described.chip
+    bus_pj = chip.energy.host_bus_pj_per_byte if kind == traffic.DOWN_LATER else 0
+    assert priced.energy_pj == pytest.approx(
+        moved * (bus_pj + chip.energy.hbm_pj_per_byte) + chip.power.static_w * priced.time_ps
+    )
+    assert chip.power.idle_w < priced.energy_pj / priced.time_ps <= described.power_cap_w
