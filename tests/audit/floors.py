@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Floor -> the floors it may import besides itself. `import supa` alone (the face) is open to all."""
 
-FACES = {"torch.py": "frameworks.torch"}
+FACES = {"torch.py": "frameworks.torch", "__main__.py": "tools.cli"}
 """Modules beside the floors that only pass on a name: file -> the part that it may import."""
 
 ROOMS: dict[str, tuple[str, ...]] = {

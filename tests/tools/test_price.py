@@ -95,6 +95,14 @@ def test_errors_name_the_line(
     assert words in capsys.readouterr().err
 
 
+def test_a_folder_of_chips_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, out = written(tmp_path, "device,m,n,k\na100-sxm-80,1,2,3\n"), tmp_path / "out.csv"
+    arguments = ["price", "gemm", "--table", str(table), "--out", str(out), "--chips", str(tmp_path / "none")]
+    assert main(arguments) == 2
+    assert "none: expected a folder of descriptions" in capsys.readouterr().err
+    assert not out.exists()
+
+
 @pytest.mark.skipif(not MEASURED.is_dir(), reason="the measurements are not beside this checkout")
 @pytest.mark.parametrize(
     ("workload", "table", "time", "bar"),

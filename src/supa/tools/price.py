@@ -36,6 +36,8 @@ def price(workload: str, table: Path, out: Path, chips: Path | None, model: Mode
     are written with nothing in these columns, and the error at the end names them.
     """
     workload = _named(workload)
+    if chips is not None and not chips.is_dir():
+        raise SupaError(f"price: --chips {chips}: expected a folder of descriptions (DEVICE.toml), found none")
     rows = _read(table)
     priced, refused = [], []
     assumed = False
