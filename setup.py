@@ -5,6 +5,7 @@ Everything else about the package is in pyproject.toml. `CXX` chooses the compil
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -32,6 +33,15 @@ def compiler() -> list[str]:
     )
 
 
+def sources_digest() -> str:
+    """Of the core's sources: `supa.runtime.native` takes the same of those beside the library that it loads."""
+    taken = hashlib.sha256()
+    for path in sorted(CORE.iterdir()):
+        if path.suffix in (".cpp", ".h"):
+            taken.update(path.name.encode() + path.read_bytes())
+    return taken.hexdigest()[:16]
+
+
 class BuildCore(build_ext):
     """Compiles an `Extension` as a plain shared library named as it is, without Python's suffix."""
 
@@ -44,7 +54,7 @@ class BuildCore(build_ext):
         target = Path(self.get_ext_fullpath(ext.name))
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_suffix(f".{os.getpid()}")
-        command = [*compiler(), *FLAGS, "-o", str(fresh), *ext.sources]
+        command = [*compiler(), *FLAGS, f"-DSUPA_CORE_SOURCES=0x{sources_digest()}u", "-o", str(fresh), *ext.sources]
         try:
             subprocess.run(command, check=True)
         except subprocess.CalledProcessError as error:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from supa.runtime.native import LIBRARY
+import pytest
+
+from supa.base.errors import DeviceError
+from supa.runtime.native import LIBRARY, SOURCES, check_sources, core
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,3 +35,14 @@ def test_the_core_knows_nothing_of_python() -> None:
     assert b"PyObject" not in LIBRARY.read_bytes()
     for source in (ROOT / "src/supa/runtime/core").iterdir():
         assert "Python.h>" not in source.read_text()
+
+
+def test_a_core_of_other_sources_is_refused(tmp_path: Path) -> None:
+    changed = tmp_path / "core"
+    shutil.copytree(SOURCES, changed)
+    check_sources(core, changed)
+    with (changed / "pool.cpp").open("a") as file:
+        file.write("// later\n")
+    with pytest.raises(DeviceError, match=r"other sources .*\n.*build it again"):
+        check_sources(core, changed)
+    check_sources(core, tmp_path / "none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ STOPPED, FAULT, NO_HOST_MEMORY, INTERRUPTED = -1, -2, -3, -4
 ASSERT, PRINT = 0, 1
 
 LIBRARY = Path(__file__).with_name("libsupa_core.so")
+SOURCES = Path(__file__).with_name("core")
 MAX_THREADS = 4096
 
 
@@ -147,10 +149,30 @@ def _load() -> ctypes.CDLL:
             f"the driver core {LIBRARY.name} can not be loaded from {LIBRARY.parent}: {error}\n"
             "  It is built when the package is installed: run `pip install -e .` in the source tree (needs C++17)."
         ) from None
+    check_sources(library, SOURCES)
     for name, (result, arguments) in _PROTOTYPES.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     return library
+
+
+def check_sources(library: ctypes.CDLL, folder: Path) -> None:
+    """`DeviceError` where the library was built from other sources than those in `folder`: after a pull, say, without a
+    build. Its calls may mean something else then. Nothing is checked where there are no sources.
+    """
+    taken, found = hashlib.sha256(), False
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix in (".cpp", ".h"):  # as setup.py takes it
+            taken.update(path.name.encode() + path.read_bytes())
+            found = True
+    built = getattr(library, "supa_core_sources", None)
+    if built is not None:
+        built.restype = _U64
+    if found and (built is None or built() != int(taken.hexdigest()[:16], 16)):
+        raise DeviceError(
+            f"the driver core {LIBRARY.name} in {LIBRARY.parent} was built from other sources than those beside it\n"
+            "  build it again: run `pip install -e .` in the source tree, or `make setup`"
+        )
 
 
 def _check_threads(text: str) -> None:

@@ -44,3 +44,9 @@ bool fail(SupaCall *call, int32_t status) {
 }
 
 }  // namespace supa
+
+#ifndef SUPA_CORE_SOURCES
+#define SUPA_CORE_SOURCES 0
+#endif
+
+extern "C" uint64_t supa_core_sources(void) { return SUPA_CORE_SOURCES; }

@@ -124,6 +124,9 @@ typedef struct SupaCall {
 } SupaCall;
 
 /* `waits`: blocks may wait for one another, so that each needs a stack of its own. */
+// A digest of the sources that the library was built from.
+uint64_t supa_core_sources(void);
+
 SupaKernel *supa_kernel_open(SupaEntry entry, SupaWork work, int64_t scratch_bytes, int32_t waits);
 void supa_kernel_close(SupaKernel *kernel);
 SupaOutcome *supa_outcome_open(void);
