@@ -39,13 +39,6 @@ def registered() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return names, OPEN
 
 
-def where(name: str) -> str:
-    """Where an operator of torch's runs, by its name in its namespace: device, composed (of device kernels) or host."""
-    if name in NAMES or name in INSIDE:
-        return "device"
-    return "composed" if name in _composed else "host"
-
-
 @cache
 def _schema(name: str) -> Any:
     packet, _, overload = name.partition(".")

@@ -53,6 +53,23 @@ def choose(m: int, n: int, batch: int, unit_count: int, tiles: tuple[Tile, ...] 
 
 
 @triton.jit
+def _with_product(
+    total, a_at, b_at, depth, K, a_k, b_k, PRECISION: tl.constexpr, BLOCK_K: tl.constexpr
+):  # fmt: skip
+    """`total` and the product of a block's rows of A and columns of B along all of K."""
+    for done in range(0, K, BLOCK_K):
+        a = tl.load(a_at, mask=depth[None, :] < K - done, other=0.0)
+        b = tl.load(b_at, mask=depth[:, None] < K - done, other=0.0)
+        if PRECISION == "bf16":
+            total = tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16), total)
+        else:
+            total = tl.dot(a, b, total, input_precision=PRECISION)
+        a_at += BLOCK_K * a_k
+        b_at += BLOCK_K * b_k
+    return total
+
+
+@triton.jit
 def matrix_product(
     a_ptr, b_ptr, d_ptr, c_ptr, alpha, beta, M, N, K,
     a_batch, a_m, a_k, b_batch, b_k, b_n, d_batch, d_m, d_n, c_batch, c_m, c_n,
@@ -72,15 +89,7 @@ def matrix_product(
     a_at = a_ptr + batch * a_batch + (rows % M)[:, None] * a_m + depth[None, :] * a_k
     b_at = b_ptr + batch * b_batch + depth[:, None] * b_k + (columns % N)[None, :] * b_n
     total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
-    for done in range(0, K, BLOCK_K):
-        a = tl.load(a_at, mask=depth[None, :] < K - done, other=0.0)
-        b = tl.load(b_at, mask=depth[:, None] < K - done, other=0.0)
-        if PRECISION == "bf16":
-            total = tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16), total)
-        else:
-            total = tl.dot(a, b, total, input_precision=PRECISION)
-        a_at += BLOCK_K * a_k
-        b_at += BLOCK_K * b_k
+    total = _with_product(total, a_at, b_at, depth, K, a_k, b_k, PRECISION, BLOCK_K)
     result = total * alpha
     mask = (rows < M)[:, None] & (columns < N)[None, :]
     if ADDS:
@@ -106,15 +115,7 @@ def summed_product(
         batch = tl.cast(number, tl.int64)
         a_at = a_ptr + batch * a_batch + (rows % M)[:, None] * a_m + depth[None, :] * a_k
         b_at = b_ptr + batch * b_batch + depth[:, None] * b_k + (columns % N)[None, :] * b_n
-        for done in range(0, K, BLOCK_K):
-            a = tl.load(a_at, mask=depth[None, :] < K - done, other=0.0)
-            b = tl.load(b_at, mask=depth[:, None] < K - done, other=0.0)
-            if PRECISION == "bf16":
-                total = tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16), total)
-            else:
-                total = tl.dot(a, b, total, input_precision=PRECISION)
-            a_at += BLOCK_K * a_k
-            b_at += BLOCK_K * b_k
+        total = _with_product(total, a_at, b_at, depth, K, a_k, b_k, PRECISION, BLOCK_K)
     mask = (rows < M)[:, None] & (columns < N)[None, :]
     c_at = c_ptr + tl.program_id(1).to(tl.int64) * c_split + rows.to(tl.int64)[:, None] * c_m + columns[None, :] * c_n
     tl.store(c_at, total.to(c_ptr.dtype.element_ty), mask=mask)
