@@ -498,3 +498,33 @@ def test_integers_beyond_f16_come_back_from_infinity(kind, infinite, vector_bits
     monkeypatch.setenv("SUPA_HOST_VECTOR_BITS", str(vector_bits))
     (found,) = agree(elementwise(body, "i64", 64), (1,), np.zeros(64, np.int64), 0, host=detect.__wrapped__())
     assert found[0] == 0 and (found[1:] == (2**63 - 1 if infinite == "fptosi" else -1)).all()
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "0.5"])
+def test_addresses_made_of_floats(value):
+    """How addresses grow is asked of what they are made of, which may be no integer at all."""
+    square, pointers = "tile<32x32xi32>", "tile<32x32xptr<i32>>"
+    text = f"""func {{sym_name="k"}} {{
+  body(%0: ptr<i32>):
+    %1 = range {{start=0, end=32}} : () -> tile<32xi32>
+    %2 = expand_dims %1 {{axis=1}} : (tile<32xi32>) -> tile<32x1xi32>
+    %3 = expand_dims %1 {{axis=0}} : (tile<32xi32>) -> tile<1x32xi32>
+    %4 = broadcast %2 : (tile<32x1xi32>) -> {square}
+    %5 = broadcast %3 : (tile<1x32xi32>) -> {square}
+    %6 = constant {{value=32}} : () -> {square}
+    %7 = map %5, %6 {{function="mul"}} : ({square}, {square}) -> {square}
+    %8 = cast %4 {{kind="sitofp"}} : ({square}) -> tile<32x32xf32>
+    %9 = constant {{value={value}}} : () -> tile<32x32xf32>
+    %10 = map %8, %9 {{function="fmul"}} : (tile<32x32xf32>, tile<32x32xf32>) -> tile<32x32xf32>
+    %11 = cast %10 {{kind="fptosi"}} : (tile<32x32xf32>) -> {square}
+    %12 = constant {{value=31}} : () -> {square}
+    %13 = map %11, %12 {{function="and"}} : ({square}, {square}) -> {square}
+    %14 = map %7, %13 {{function="add"}} : ({square}, {square}) -> {square}
+    %15 = splat %0 : (ptr<i32>) -> {pointers}
+    %16 = addptr %15, %14 : ({pointers}, {square}) -> {pointers}
+    store %16, %5, _ : ({pointers}, {square}) -> ()
+    return
+}}
+"""
+    (found,) = agree(text, (1,), np.full(1024, -1, np.int32))
+    assert found.max() == 31

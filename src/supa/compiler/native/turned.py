@@ -216,7 +216,7 @@ def _number(value: Value) -> int | None:
     op = value.op
     while isinstance(op, ops.Splat | ops.Broadcast):
         op = op.source.op
-    return int(op.value) if isinstance(op, ops.Constant) and not op.values else None
+    return op.value if isinstance(op, ops.Constant) and isinstance(op.value, int) and not op.values else None
 
 
 def _is_separable(pointer: Value) -> bool:
