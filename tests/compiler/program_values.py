@@ -174,7 +174,9 @@ class ValueWriter:
             limit = AREA_ELEMENTS - 1 if element_of(index.type) is not I8 else 127
             return self.map("and", index, self.constant(limit, index.type))
         index = self.flat_index(shape)
-        kind = self.choose.integer(0, 5)
+        kind = self.choose.integer(0, 6)
+        if kind == 6:
+            return self._periods(index, shape)
         if kind == 5:
             index = self.map("urem", index, self.constant(self.choose.pick([3, 5, 13, 37]), index.type))
         if kind == 1:
@@ -192,6 +194,21 @@ class ValueWriter:
         if kind == 2 or np.prod(shape, dtype=np.int64) > MOST_ELEMENTS:
             index = self.map("and", index, self.constant(AREA_ELEMENTS - 1, index.type))
         return self.cast(index, I64, "sext") if self.choose.chance(20) else index
+
+    def _periods(self, index: Value, shape: tuple[int, ...]) -> Value:
+        """Rows and planes of an index that begins anywhere: x % n + n * (x // n % m), from n * m on."""
+        signed = self.choose.chance(60)
+        remainder, quotient = ("srem", "sdiv") if signed else ("urem", "udiv")
+        start = self.choose.pick([*self.scalars, self.map("mul", self.pid, self.constant(128, I32))])
+        if self.choose.chance(60):
+            index = self.map("add", self.splat(start, shape), index)
+        if self.choose.chance(20):
+            index = self.cast(index, I64, "sext")
+        number = self.constant(self.choose.pick([5, 8, 16, 17, 24, 37, 48, 64, 100]), index.type)
+        rows = self.constant(self.choose.pick([1, 2, 3]), index.type)
+        row = self.map(remainder, self.map(quotient, index, number), rows)
+        found = self.map("add", self.map(remainder, index, number), self.map("mul", row, number))
+        return self.map("add", found, self.map("mul", number, rows))
 
     def pointers(self, base: Value, shape: tuple[int, ...], scattered: bool) -> Value:
         index = self.positions(shape, scattered)

@@ -87,7 +87,7 @@ def _shift(instruction: str) -> Rule:
         value, amount = args
         bits = llvm_bits(value.type)
         if amount.constant is not None and 0 <= amount.constant < bits:
-            if instruction == "shl" and value.is_linear:
+            if instruction == "shl" and (value.is_linear or value.is_bent):
                 return lanes.mul(value, constant(value.type, 1 << amount.constant))
             return lanes.apply(f"{instruction} {{t}} {{0}}, {{1}}", args, value.type)
         last = constant(value.type, bits - 1)
@@ -110,6 +110,8 @@ def _division(instruction: str) -> Rule:
     def emit(lanes: Lanes, args: Sequence[Vec]) -> Vec:
         value, divisor = args
         if divisor.constant is not None and divisor.constant not in (0, -1):
+            if value.pieces is not None and all(piece.is_uniform for piece in value.pieces):
+                return lanes.bend(lambda piece: emit(lanes, (piece, divisor)), value)
             return lanes.apply(f"{instruction} {{t}} {{0}}, {{1}}", args, value.type)
         # A zero divisor (a masked-off lane, as a rule) and the one overflowing pair must not trap on the host.
         zero = lanes.apply("icmp eq {t} {0}, {1}", (divisor, constant(value.type, 0)), "i1")

@@ -9,12 +9,13 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from supa.compiler.native.generator import Generator
+from supa.compiler.native.peaks import peak_of
 from supa.compiler.native.plan import Nest
 from supa.compiler.native.tiles import Environment, Evaluator, is_virtual
 from supa.compiler.native.vec import uniform
 from supa.ir import ops
 from supa.ir.core import Value
-from supa.ir.types import Tile, element_of, shape_of
+from supa.ir.types import Tile, element_of
 
 _UPPER = {"icmp_slt": "slt", "icmp_sle": "sle"}
 _LOWER = {"icmp_sgt": "slt", "icmp_sge": "sle"}  # the operands the other way round
@@ -30,15 +31,6 @@ class Limit:
     last: int
     bound: Value | int
     spread: int  # how far below the last element's value the first one's is
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Peak:
-    """The largest element of a tile: a scalar plus a constant, and how far below it the smallest is."""
-
-    base: Value | None
-    last: int
-    spread: int
 
 
 def limits_of_nest(generator: Generator, nest: Nest) -> list[Limit]:
@@ -129,7 +121,7 @@ def limit_of(value: Value, environment: Environment) -> Limit | None:
     left, right = op.arguments if op.function in _UPPER else list(op.arguments)[::-1]
     if left is None or right is None:
         return None
-    peak, bound = _peak(left), _peak(right)
+    peak, bound = peak_of(left), peak_of(right)
     if peak is None or bound is None or bound.spread or peak.spread == 0:
         return None
     if bound.base is not None and bound.last:
@@ -149,32 +141,3 @@ def limit_of(value: Value, environment: Environment) -> Limit | None:
 
 def _bits(value: Value) -> int:
     return getattr(element_of(value.type), "bits", 64)
-
-
-def _peak(value: Value) -> _Peak | None:
-    """Of a tile of integers made from one range and one scalar."""
-    op = value.op
-    if isinstance(op, ops.Range):
-        extent = shape_of(value.type)[0]
-        return _Peak(base=None, last=op.start + extent - 1, spread=extent - 1)
-    if isinstance(op, ops.Splat):
-        return _peak_of_scalar(op.source)
-    if isinstance(op, ops.Constant):
-        return None if op.values else _Peak(base=None, last=int(op.value), spread=0)
-    if isinstance(op, ops.Broadcast | ops.ExpandDims | ops.Transpose):
-        return _peak(op.source)
-    if isinstance(op, ops.Cast) and op.kind == "sext":
-        return _peak(op.source)
-    if isinstance(op, ops.Map) and op.function == "add":
-        left, right = (_peak(operand) if operand is not None else None for operand in op.arguments)
-        if left is None or right is None or (left.base and right.base) or min(left.last, right.last) < 0:
-            return None
-        return _Peak(base=left.base or right.base, last=left.last + right.last, spread=left.spread + right.spread)
-    return None
-
-
-def _peak_of_scalar(value: Value) -> _Peak:
-    op = value.op
-    if isinstance(op, ops.Constant) and not op.values:
-        return _Peak(base=None, last=int(op.value), spread=0)
-    return _Peak(base=value, last=0, spread=0)

@@ -5,11 +5,11 @@ Not here: what tile operations mean (`tiles`), the functions' table (`elements`)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from supa.compiler.native.emitter import Emitter, llvm_bits
-from supa.compiler.native.vec import Vec, constant, uniform, vector
+from supa.compiler.native.vec import Cut, Vec, bent, constant, uniform, vector
 
 
 def suffix(type_: str) -> str:
@@ -31,6 +31,7 @@ class Lanes:
         self.count = count
         self.sinks = sinks
         self.spacings: dict[tuple[Vec, int], tuple[Vec, Vec]] = {}  # what `spacing` has found
+        self.befores: dict[Cut, Vec] = {}  # what `before` has made
 
     def emit(self, level: int, text: str) -> str:
         """An instruction with a value at `level`."""
@@ -66,6 +67,9 @@ class Lanes:
             return vec.name
         if vec.is_uniform:
             return self.splat(vec.type, vec.name, vec.level)
+        if vec.pieces is not None and vec.cut is not None:
+            low, high = vec.pieces
+            return self.select(self.before(vec.cut), self.as_vector(low), self.as_vector(high)).name
         base = self.splat(vec.type, vec.name, vec.level)
         vector_type = self.vector_type(vec.type)
         if isinstance(vec.step, int):
@@ -119,6 +123,8 @@ class Lanes:
             return left.at_level(right.level)
         if left.constant is not None and right.constant is not None:
             return self._wrapped(left.type, left.constant + right.constant)
+        if left.is_bent or right.is_bent:
+            return self.bend(self.add, left, right)
         if "vector" in (left.kind, right.kind) or (left.is_uniform and right.is_uniform):
             total = self.apply("add {t} {0}, {1}", (left, right), left.type)
             return self._with_parts(total, left, right) if total.kind == "vector" else total
@@ -149,6 +155,8 @@ class Lanes:
         """left - right, linear where possible."""
         if right.constant is not None:
             return self.add(left, constant(left.type, -right.constant))
+        if left.is_bent or right.is_bent:
+            return self.bend(self.sub, left, right)
         if left.is_linear and right.is_uniform:
             level = max(left.level, right.level)
             return Vec(
@@ -166,6 +174,8 @@ class Lanes:
             return left
         if right.constant == 0:
             return constant(left.type, 0)
+        if left.is_bent or right.is_bent:
+            return self.bend(self.mul, left, right)
         if left.is_uniform and right.is_linear:
             left, right = right, left
         if left.is_linear and right.is_uniform:
@@ -196,6 +206,8 @@ class Lanes:
         """trunc, sext or zext to another integer type; linear i32 values are taken not to wrap within a vector."""
         if vec.type == type_:
             return vec
+        if vec.is_bent:
+            return self.bend(lambda piece: self.resize(piece, type_, kind), vec)
         wraps = type_ == "i1" or (kind == "sext" and llvm_bits(vec.type) < _INDEX_BITS)
         if wraps and not vec.is_uniform:
             return self.apply(f"{kind} {{t}} {{0}} to {{r}}", (self.as_vector(vec),), type_)
@@ -219,6 +231,29 @@ class Lanes:
         if isinstance(step, str):
             step = self.emit(vec.level, f"{kind} {vec.type} {step} to {type_}")
         return Vec("linear", type_, base, vec.level, step)
+
+    # ---- two pieces ------------------------------------------------------------------------------------------
+
+    def bend(self, function: Callable[..., Vec], *operands: Vec) -> Vec:
+        """`function` of operands some of which are bent: of each piece by itself, where one cut is in them all."""
+        cuts = {operand.cut for operand in operands if operand.is_bent}
+        if len(cuts) == 1 and all(operand.kind != "vector" for operand in operands):
+            sides = [
+                function(*(one.pieces[side] if one.pieces is not None else one for one in operands)) for side in (0, 1)
+            ]
+            cut = cuts.pop()
+            if cut is not None and all(side.is_uniform or side.is_linear for side in sides) and sides[0].type != "i1":
+                return bent(cut, sides[0], sides[1])
+        return function(*(self.as_vector(operand) if operand.is_bent else operand for operand in operands))
+
+    def before(self, cut: Cut) -> Vec:
+        """Which lanes come before a cut."""
+        known = self.befores.get(cut)
+        if known is None:
+            lanes = vector(cut.type, self.iota(cut.type), 0)
+            known = self.apply("icmp ult {t} {0}, {1}", (lanes, uniform(cut.type, cut.name, cut.level)), "i1")
+            self.befores[cut] = known
+        return known
 
     # ---- choices ---------------------------------------------------------------------------------------------
 

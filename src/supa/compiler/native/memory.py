@@ -41,6 +41,10 @@ def _load_memory(lanes: Lanes, pointer: Vec, mask: Vec | None, other: Vec | None
             return vector(type_, lanes.emit(level, f"load {vector_type}, ptr {address}, align {size}"), level)
         call = masked_load(lanes.emitter, vector_type, f"ptr {address}", size, lanes.widen(mask), other_name)
         return vector(type_, lanes.emit(level, call), level)
+    if pointer.is_bent and _lies_in_two_pieces(pointer, size):
+        return _load_pieces(lanes, pointer, mask, other_name, type_, level)
+    if pointer.is_bent and mask is None and all(piece.is_uniform for piece in pointer.pieces or ()):
+        return _load_two(lanes, pointer, type_)
     if pointer.is_linear and mask is None:
         name = _strided_load(lanes.emitter, type_, lanes.count)
         call = f"call {vector_type} {name}(i64 {pointer.name}, i64 {pointer.step})"
@@ -52,6 +56,36 @@ def _load_memory(lanes: Lanes, pointer: Vec, mask: Vec | None, other: Vec | None
     arguments = f"{lanes.vector_type('i64')} {lanes.widen(pointer)}, {lanes.vector_type('i1')} {mask_name}"
     call = f"call {vector_type} {name}({arguments}, {vector_type} {other_name})"
     return vector(type_, lanes.emit(level, call), level)
+
+
+def _lies_in_two_pieces(pointer: Vec, size: int) -> bool:
+    return pointer.pieces is not None and all(piece.is_linear and piece.step == size for piece in pointer.pieces)
+
+
+def _sides(lanes: Lanes, pointer: Vec, mask: Vec | None) -> list[tuple[Vec, Vec]]:
+    """Each piece of a bent address, and the lanes that are in it."""
+    assert pointer.pieces is not None and pointer.cut is not None
+    before = lanes.before(pointer.cut)
+    after = lanes.apply("xor {t} {0}, {1}", (before, uniform("i1", "true")), "i1")
+    inside = [side if mask is None else lanes.apply("and {t} {0}, {1}", (mask, side), "i1") for side in (before, after)]
+    return list(zip(pointer.pieces, inside, strict=True))
+
+
+def _load_pieces(lanes: Lanes, pointer: Vec, mask: Vec | None, other: str, type_: str, level: int) -> Vec:
+    """Lanes that lie side by side in each of two pieces of memory."""
+    vector_type = lanes.vector_type(type_)
+    for piece, inside in _sides(lanes, pointer, mask):
+        address = lanes.emit(piece.level, f"inttoptr i64 {piece.name} to ptr")
+        call = masked_load(lanes.emitter, vector_type, f"ptr {address}", llvm_bytes(type_), lanes.widen(inside), other)
+        other = lanes.emit(level, call)
+    return vector(type_, other, level)
+
+
+def _load_two(lanes: Lanes, pointer: Vec, type_: str) -> Vec:
+    """One element for the lanes before the cut, one for the others."""
+    assert pointer.pieces is not None and pointer.cut is not None
+    low, high = (_load_scalar(lanes, piece, None, None, type_, piece.level) for piece in pointer.pieces)
+    return lanes.select(lanes.before(pointer.cut), lanes.as_vector(low), lanes.as_vector(high))
 
 
 def _load_split(lanes: Lanes, pointer: Vec, mask: Vec | None, other: str, type_: str, level: int) -> Vec:
@@ -112,6 +146,14 @@ def store(
                 level,
                 masked_store(lanes.emitter, vector_type, lanes.widen(value), f"ptr {address}", size, lanes.widen(mask)),
             )
+        return
+    if pointer.is_bent and _lies_in_two_pieces(pointer, size):
+        for piece, inside in _sides(lanes, pointer, mask):
+            address = lanes.emit(piece.level, f"inttoptr i64 {piece.name} to ptr")
+            text = masked_store(
+                lanes.emitter, vector_type, lanes.widen(value), f"ptr {address}", size, lanes.widen(inside)
+            )
+            lanes.run(level, text)
         return
     if pointer.is_linear and mask is None:
         name = _strided_store(lanes.emitter, memory, lanes.count)

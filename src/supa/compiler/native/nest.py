@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
-from supa.compiler.native import ahead, checks, memory, tails
+from supa.compiler.native import ahead, checks, memory, periods, tails
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.combination import is_commutative
 from supa.compiler.native.finite import watch_reductions
@@ -42,6 +42,7 @@ def emit_nest(generator: Generator, nest: Nest) -> None:
     buffers = {root: _destination(generator, nest, root) for root in nest.roots if root.kind == "keep"}
     places = {root: places_of(generator, root.op) for root in nest.roots if isinstance(root.op, ops.Reduce)}
     limits = _limits(generator, nest, space)
+    runs = _runs(generator, nest) if space.lanes > 1 else {}
     form = _Form(
         nest=nest,
         space=space,
@@ -50,11 +51,14 @@ def emit_nest(generator: Generator, nest: Nest) -> None:
         places=places,
         stream=stream_bits(generator, nest),
         distances=ahead.distances(generator, nest),
+        runs=runs,
     )
-    if tails.may_cut(nest, space, limits, form.copies) and generator.environment.checks is None:
-        _emit_cut(generator, form, limits)
+    names = {run.base: generator.scalar(run.base) for run in runs.values() if run.base is not None}
+    guard = periods.emit_guard(generator.evaluator(), runs.values(), names)
+    if guard:
+        _emit_guarded(generator, guard, form, limits)
     else:
-        emit_versions(generator, limits, lambda true: _emit_loops(generator, form, true))
+        _emit_form(generator, form, limits)
     for root, buffer in buffers.items():
         if root.target is None and buffer is not None:
             assert root.value is not None
@@ -63,6 +67,38 @@ def emit_nest(generator: Generator, nest: Nest) -> None:
         assert isinstance(root.op, ops.Reduce)
         publish(generator, root.op, found)
     watch_reductions(generator, nest)
+
+
+def _emit_guarded(generator: Generator, guard: str, form: _Form, limits: list[Limit]) -> None:
+    """Vectors where divided indices are known to be no less than zero, and a loop over single elements elsewhere."""
+    emitter, nest = generator.emitter, form.nest
+    within, wrapped, done = (emitter.fresh_label(hint) for hint in ("within", "wrapped", "done"))
+    emitter.do(f"br i1 {guard}, label %{within}, label %{wrapped}")
+    emitter.label(within)
+    _emit_form(generator, form, limits)
+    emitter.do(f"br label %{done}")
+    emitter.label(wrapped)
+    space = choose_space(nest.shape, nest.axis, 1)
+    _emit_loops(generator, replace(form, space=space, copies=1, stream="", distances={}, runs={}), [])
+    emitter.do(f"br label %{done}")
+    emitter.label(done)
+
+
+def _runs(generator: Generator, nest: Nest) -> dict[Value, periods.Run]:
+    """The indices that the nest divides."""
+    planner = generator.planner
+    if not planner.divides or planner.exchanged or generator.environment.checks is not None:
+        return {}
+    values = [value for root in nest.roots for value in (*root.op.operands, root.value) if value is not None]
+    return periods.runs_of(values, generator.environment.scalars)
+
+
+def _emit_form(generator: Generator, form: _Form, limits: list[Limit]) -> None:
+    """The loops, cut where a row ends in its tile, or with and without masks."""
+    if tails.may_cut(form.nest, form.space, limits, form.copies) and generator.environment.checks is None:
+        _emit_cut(generator, form, limits)
+    else:
+        emit_versions(generator, limits, lambda true: _emit_loops(generator, form, true))
 
 
 def _streams_in_halves(generator: Generator, nest: Nest) -> bool:
@@ -109,6 +145,7 @@ class _Form:
     places: dict[Root, list[Place]]
     stream: str
     distances: dict[Op, str]
+    runs: dict[Value, periods.Run]
 
 
 def _emit_cut(generator: Generator, form: _Form, limits: list[Limit]) -> None:
@@ -141,6 +178,7 @@ def _emit_loops(
     nest, buffers = form.nest, form.buffers
     loops = Loops(generator.emitter, generator.environment, nest.shape, form.space, form.copies, bounds)
     assume(loops.evaluator, true)
+    loops.evaluator.runs = form.runs
     known = before or {}
     reductions = {
         root: Reduction(generator, loops, root, found, known.get(root)) for root, found in form.places.items()

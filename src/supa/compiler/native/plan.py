@@ -14,6 +14,7 @@ from math import prod
 from supa.base.dtypes import DType
 from supa.compiler.native.aliasing import Aliasing
 from supa.compiler.native.buffers import Buffer
+from supa.compiler.native.periods import is_cheap, is_division
 from supa.compiler.native.sharing import LOADS, count_shared, only_products_read
 from supa.compiler.native.tiles import is_virtual
 from supa.ir import ops
@@ -94,6 +95,7 @@ class Planner:
         everything = list(func.walk())
         self.width = width
         self.multiplies = any(isinstance(op, ops.Dot | ops.DotScaled) for op in everything)
+        self.divides = any(is_division(op) for op in everything)
         self.shared = count_shared(everything)  # right operands of products that blocks share (`panels`)
         self.order = {op: position for position, op in enumerate(everything)}
         self.writes = [self.order[op] for op in everything if op.writes_memory or isinstance(op, ops.Barrier)]
@@ -126,7 +128,7 @@ class Planner:
                     kept.add(result)
                     continue
                 below = sum(cost.get(operand, 0) for operand in op.operands if operand is not None)
-                total = _own_cost(op, below) + below
+                total = _own_cost(op, below, self.width) + below
                 if isinstance(result.type, Tile) and self.uses[result].readers and wanted(op, result, total):
                     kept.add(result)
                 # A scalar is computed once, wherever it is used.
@@ -249,7 +251,7 @@ class Planner:
             if value in seen or op is None or not is_virtual(op) or (value in self.kept and value not in inside):
                 continue
             seen.add(value)
-            if isinstance(op, ops.Map) and isinstance(value.type, Tile) and _own_cost(op, 0) >= _EXPENSIVE:
+            if isinstance(op, ops.Map) and isinstance(value.type, Tile) and _own_cost(op, 0, self.width) >= _EXPENSIVE:
                 return True
             waiting.extend(_present(op.operands))
         return False
@@ -434,10 +436,12 @@ def _present(operands: list[Value | None]) -> Iterator[Value]:
     return (operand for operand in operands if operand is not None)
 
 
-def _own_cost(op: Op, below: int) -> int:
+def _own_cost(op: Op, below: int, width: int) -> int:
     """What one operation costs where it is computed again; `below` is the cost of its operands."""
     if isinstance(op, ops.Map):
         if FUNCTIONS[op.function].work in ("div", "special", "special2"):
+            if is_cheap(op, width):
+                return 1
             return _EXPENSIVE if FUNCTIONS[op.function].domain == "float" else _EXPENSIVE_INTEGER
         return 1
     if isinstance(op, _LOADS):

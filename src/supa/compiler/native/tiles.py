@@ -18,6 +18,7 @@ from supa.compiler.native.elements import apply_cast, apply_function
 from supa.compiler.native.emitter import Emitter, llvm_bits, memory_type, register_type
 from supa.compiler.native.lanes import Lanes
 from supa.compiler.native.literals import literal
+from supa.compiler.native.periods import DIVISIONS, Run, divide
 from supa.compiler.native.rows import Row
 from supa.compiler.native.vec import Flat, Vec, constant, uniform, vector
 from supa.ir import ops
@@ -67,6 +68,7 @@ class Evaluator(Lanes):
         self.memo: dict[tuple[Value, Index], Vec] = {}
         self.bound: dict[Value, Vec] = {}  # arguments of a combine region
         self.row: Row | None = None  # the loop that walks a row in vectors
+        self.runs: dict[Value, Run] = {}  # indices that are divided (`periods`)
         self.rows: dict[tuple[Op, Index], Vec | None] = {}  # under the sanitizer: flags of the rows looked at
 
     def unchecked(self) -> Evaluator:
@@ -379,6 +381,11 @@ def _gather(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
 def _map(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
     assert isinstance(op, ops.Map)
     args = [ev.at(argument, index) for argument in op.arguments]
+    run = ev.runs.get(op.arguments[0])
+    if run is not None and op.function in DIVISIONS:
+        periodic = divide(ev, op.function, args[0], args[1], run)
+        if periodic is not None:
+            return periodic
     result = apply_function(ev, op.function, args, [element_of(argument.type) for argument in op.arguments])
     checks.computed(ev, op, args, result, index)
     return result
@@ -389,7 +396,8 @@ def _cast(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
     assert isinstance(op, ops.Cast)
     source, target = element_of(op.source.type), element_of(value.type)
     vec = ev.at(op.source, index)
-    if vec.is_linear and op.kind == "sext" and not _is_only_an_index(value):
+    may_wrap = (vec.is_linear or vec.is_bent) and op.kind == "sext" and not isinstance(op.source.op, ops.Range)
+    if may_wrap and not _is_only_an_index(value):
         vec = ev.as_vector(vec)  # it may wrap from one lane to the next
     result = apply_cast(ev, op.kind, vec, source, target, op.rounding)
     checks.computed(ev, op, [vec], result, index)

@@ -1,6 +1,7 @@
 """What an element-wise computation holds at one point of a loop nest: `Vec`, a value for `lanes` elements at once.
 
-It is uniform (one scalar for all lanes), linear (base + lane * step: addresses and indices), or a plain LLVM vector.
+It is uniform (one scalar for all lanes), linear (base + lane * step: addresses and indices), bent (two of these, the
+second from some lane on: an index that crosses the end of a row), or a plain LLVM vector.
 Knowing which is what makes a load contiguous, a broadcast free and an index computation scalar.
 """
 
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Literal
 
-Kind = Literal["uniform", "linear", "vector"]
+Kind = Literal["uniform", "linear", "bent", "vector"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,15 @@ class Nan(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """Where lanes go over into the second piece: the first that does, a scalar of `type`; it may be none of them."""
+
+    name: str
+    type: str
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
 class Vec:
     """`name` is the scalar (uniform), the scalar at lane 0 (linear) or the vector; `type` its LLVM element type.
 
@@ -46,6 +56,8 @@ class Vec:
     flat: Flat | None = None
     parts: tuple[Vec, Vec] | None = field(default=None, compare=False)  # a vector that is uniform + vector
     nan: Nan = field(default=Nan.ANY, compare=False)
+    pieces: tuple[Vec, Vec] | None = None  # of a bent one, each as if it held for all lanes
+    cut: Cut | None = None  # of a bent one
 
     def __hash__(self) -> int:
         return hash((self.name, self.kind))  # names are nearly unique: hashing every field would take longer
@@ -59,6 +71,11 @@ class Vec:
     def is_linear(self) -> bool:
         """base + lane * step."""
         return self.kind == "linear"
+
+    @property
+    def is_bent(self) -> bool:
+        """Two pieces, each uniform or linear."""
+        return self.kind == "bent"
 
     @property
     def nans(self) -> Nan:
@@ -89,3 +106,9 @@ def constant(type_: str, value: int) -> Vec:
 def vector(type_: str, name: str, level: int) -> Vec:
     """A plain LLVM vector."""
     return Vec("vector", type_, name, level)
+
+
+def bent(cut: Cut, low: Vec, high: Vec) -> Vec:
+    """`low` in the lanes before the cut, `high` from there on."""
+    level = max(cut.level, low.level, high.level)
+    return Vec("bent", low.type, f"{cut.name}?{low.name}:{high.name}", level, pieces=(low, high), cut=cut)
