@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import prod
 
-from supa.base.dtypes import DType
+from supa.base.dtypes import I1, DType
 from supa.base.errors import UnsupportedError
 from supa.compiler.native import checks
 from supa.compiler.native.buffers import Buffer
@@ -45,36 +45,62 @@ def emit_atomic(generator: Generator, op: AtomicOp) -> None:
     buffer = None
     if result is not None and isinstance(result.type, Tile) and result.uses:
         buffer = generator.environment.buffers[result] = generator.new_buffer(shape, element_of(result.type))
-    if not _may_be_alone(generator, op):
-        old = _emit_elements(generator, op, buffer, is_alone=False)
+    allowed = _look_at_all(generator, op)
+    if _may_be_alone(op):
+        _emit_twice(generator, op, buffer, allowed)
+    else:
+        old = _emit_elements(generator, op, buffer, allowed, is_alone=False)
         if result is not None and not isinstance(result.type, Tile):
             generator.environment.scalars[result] = old.name
-        return
+    if allowed is not None:
+        generator.release(allowed)
+
+
+def _emit_twice(generator: Generator, op: AtomicOp, buffer: Buffer | None, allowed: Buffer | None) -> None:
+    """For a launch that is alone, and for one that is not."""
     emitter = generator.emitter
     labels = [emitter.fresh_label(hint) for hint in ("alone", "among", "done")]
     emitter.do(f"br i1 {_alone(generator)}, label %{labels[0]}, label %{labels[1]}")
     for label, is_alone in ((labels[0], True), (labels[1], False)):
         emitter.label(label)
-        _emit_elements(generator, op, buffer, is_alone=is_alone)
+        _emit_elements(generator, op, buffer, allowed, is_alone=is_alone)
         emitter.do(f"br label %{labels[2]}")
     emitter.label(labels[2])
 
 
-def _emit_elements(generator: Generator, op: AtomicOp, buffer: Buffer | None, *, is_alone: bool) -> Vec:
+def _look_at_all(generator: Generator, op: AtomicOp) -> Buffer | None:
+    """In code with checks: which elements of a tile may be accessed, asked vector by vector before any of them is."""
+    shape, known = shape_of(op.value.type), generator.environment.checks
+    if known is None or "memory" not in known.kinds or not shape:
+        return None
+    allowed = generator.new_buffer(shape, I1)
+    loops = Loops(generator.emitter, generator.environment, shape, choose_space(shape, None, generator.width))
+    ev, index = loops.evaluator, loops.indices[0]
+    pointer, mask = _reach(ev, op, index)
+    found = checks.access(ev, op, pointer, mask, index)
+    assert found is not None
+    ev.write_buffer(allowed, index, found, loops.level)
+    loops.finish()
+    return allowed
+
+
+def _emit_elements(
+    generator: Generator, op: AtomicOp, buffer: Buffer | None, allowed: Buffer | None, *, is_alone: bool
+) -> Vec:
     """The loops over all elements; old values go to `buffer`. Gives that of the innermost body."""
     shape = shape_of(op.value.type)
     loops = Loops(generator.emitter, generator.environment, shape, choose_space(shape, None, 1))
     if not is_alone:
         _ask_ahead(loops, op)
-    old = _emit_element(loops.evaluator, op, loops.indices[0], loops.level, is_alone=is_alone)
+    old = _emit_element(loops.evaluator, op, loops.indices[0], loops.level, allowed, is_alone=is_alone)
     if buffer is not None:
         loops.evaluator.write_buffer(buffer, loops.indices[0], old, loops.level)
     loops.finish()
     return old
 
 
-def _may_be_alone(generator: Generator, op: AtomicOp) -> bool:
-    if not isinstance(op, ops.AtomicRmw) or op.scope == "sys" or generator.environment.checks is not None:
+def _may_be_alone(op: AtomicOp) -> bool:
+    if not isinstance(op, ops.AtomicRmw) or op.scope == "sys":
         return False
     element, shape = element_of(op.value.type), shape_of(op.value.type)
     known = _PLAIN_FLOATS if isinstance(element, DType) and element.is_float else _PLAIN
@@ -121,15 +147,19 @@ def _ask_ahead(loops: Loops, op: AtomicOp) -> None:
     ev.run(loops.level, f"call void @llvm.prefetch.p0(ptr {address}, i32 1, i32 3, i32 1)")
 
 
-def _emit_element(ev: Evaluator, op: AtomicOp, index: Index, level: int, *, is_alone: bool) -> Vec:
-    mask: Vec | None = None
+def _reach(ev: Evaluator, op: AtomicOp, index: Index) -> tuple[Vec, Vec | None]:
+    """Addresses, and which lanes are not masked off."""
     if isinstance(op, ops.DescriptorReduce):
-        pointer, mask = descriptor_access(ev, op, op.descriptor, op.indices, index)
-    else:
-        pointer = ev.at(op.pointer, index)
-        if isinstance(op, ops.AtomicRmw) and op.mask is not None:
-            mask = ev.at(op.mask, index)
-    mask = checks.access(ev, op, pointer, mask, index)
+        return descriptor_access(ev, op, op.descriptor, op.indices, index)
+    masked = isinstance(op, ops.AtomicRmw) and op.mask is not None
+    return ev.at(op.pointer, index), ev.at(op.mask, index) if masked else None  # type: ignore[union-attr]
+
+
+def _emit_element(
+    ev: Evaluator, op: AtomicOp, index: Index, level: int, allowed: Buffer | None, *, is_alone: bool
+) -> Vec:
+    pointer, mask = _reach(ev, op, index)
+    mask = checks.access(ev, op, pointer, mask, index) if allowed is None else ev.read_buffer(allowed, index)
     value = ev.at(op.value, index)
     expected = ev.at(op.expected, index) if isinstance(op, ops.AtomicCas) else None
     element = element_of(op.value.type)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from supa.base.dtypes import DType
 from supa.base.location import UNKNOWN
+from supa.compiler.native import looks
 from supa.compiler.native.combination import identity_function
 from supa.compiler.native.emitter import llvm_bytes
 from supa.compiler.native.formats import to_f32
@@ -67,27 +68,28 @@ def access(ev: Evaluator, op: Op, pointer: Vec, mask: Vec | None, index: Index) 
     known = ev.environment.checks
     if known is None or "memory" not in known.kinds:
         return mask
-    site, level = _access_site(known, op), max(pointer.level, mask.level if mask is not None else 0)
+    number, level = _access_site(known, op), max(pointer.level, mask.level if mask is not None else 0)
+    site = known.sites[number]
     where = _elements(ev, shape_of(_value_type(op)), index, level)
     if mask is not None and mask.name == "true":
         mask = None
     row = _look_at_row(ev, known, op, pointer, mask, index)
     if row is not None:
         lanes = _lane_bits(ev, mask, level)
-        found = _window_call(ev, level, "i64 @supa.rowed", site, pointer, lanes, where, f", i1 {row.name}")
+        found = _window_call(ev, level, "i64 @supa.rowed", number, site, pointer, lanes, where, f", i1 {row.name}")
         return _as_mask(ev, found, level)
     _tell_origin(ev, known, op, level)
     if pointer.is_uniform and (mask is None or mask.is_uniform):
         lanes = "1" if mask is None else ev.emit(level, f"zext i1 {mask.name} to i64")
-        found = _call(ev, level, site, pointer.name, "null", lanes, where)
+        found = _call(ev, level, number, pointer.name, "null", lanes, where)
         return uniform("i1", ev.emit(level, f"trunc i64 {found} to i1"), level)
-    if _has_window(known, op, pointer):
-        found = _window_call(ev, level, "i64 @supa.look", site, pointer, _lane_bits(ev, mask, level), where)
-        return _as_mask(ev, found, level)
-    base, addresses = pointer.name, "null"
-    if not (pointer.is_linear and pointer.step == known.sites[site].element_bytes):
-        base, addresses = "0", _spill(ev, pointer, level)
-    found = _call(ev, level, site, base, addresses, _lane_bits(ev, mask, level), where)
+    lanes = _lane_bits(ev, mask, level)
+    if _has_window(site, pointer):
+        found = _window_call(ev, level, "i64 @supa.look", number, site, pointer, lanes, where)
+    elif _are_neighbours(site, pointer):
+        found = _call(ev, level, number, pointer.name, "null", lanes, where)
+    else:
+        found = _call(ev, level, number, "0", _spill(ev, pointer, level), lanes, where)
     return _as_mask(ev, found, level)
 
 
@@ -126,30 +128,35 @@ def _row_flag(ev: Evaluator, known: Checks, op: Op, pointer: Vec, mask: Vec | No
 def loaded(ev: Evaluator, op: Op, pointer: Vec, mask: Vec | None, index: Index, value: Vec) -> None:
     """After a load that `access` allowed at once: where it read the mark of fresh memory, ask."""
     known = ev.environment.checks
-    if known is None or "memory" not in known.kinds or not _has_window(known, op, pointer):
+    if known is None or "memory" not in known.kinds:
+        return
+    number = _access_site(known, op)
+    site = known.sites[number]
+    if not _has_window(site, pointer):
         return
     level = max(value.level, pointer.level, mask.level if mask is not None else 0)
-    fresh = _is_fresh(ev, value, pointer)
+    marked = _lane_bits(ev, _is_fresh(ev, value, pointer if _are_neighbours(site, pointer) else None), level)
     where = _elements(ev, shape_of(_value_type(op)), index, level)
-    marked = _lane_bits(ev, fresh, level)
     lanes = _lane_bits(ev, mask, level)
-    site = _access_site(known, op)
-    _window_call(ev, level, "void @supa.fresh", site, pointer, lanes, where, f", i64 {marked}")
+    _window_call(ev, level, "void @supa.fresh", number, site, pointer, lanes, where, f", i64 {marked}")
 
 
-def _has_window(known: Checks, op: Op, pointer: Vec) -> bool:
-    """Whether native code looks at a load's bounds itself: neighbouring lanes of an argument's memory."""
-    site = known.sites[_access_site(known, op)]
+def _are_neighbours(site: Site, pointer: Vec) -> bool:
+    return pointer.is_linear and pointer.step == site.element_bytes
+
+
+def _has_window(site: Site, pointer: Vec) -> bool:
+    """Whether native code looks at bounds itself: a tile's loads from an argument's memory."""
     plain = site.kind == "load" and site.argument != "" and not site.volatile and site.type != "i1"
-    return plain and pointer.is_linear and not pointer.is_uniform and pointer.step == site.element_bytes
+    return plain and not pointer.is_uniform
 
 
-def _is_fresh(ev: Evaluator, value: Vec, pointer: Vec) -> Vec:
-    """Lanes that may hold the mark, or a part of it."""
+def _is_fresh(ev: Evaluator, value: Vec, pointer: Vec | None) -> Vec:
+    """Lanes that may hold the mark, or a part of it; `pointer` where they are neighbours."""
     bits = {"float": "i32", "double": "i64", "half": "i16"}.get(value.type, value.type)
     raw = value if bits == value.type else ev.apply("bitcast {t} {0} to {r}", (value,), bits)
     size = llvm_bytes(bits)
-    if size == 1 and ev.count % len(_MARK) == 0:
+    if size == 1 and pointer is not None and ev.count % len(_MARK) == 0:
         return ev.apply("icmp eq {t} {0}, {1}", (raw, _mark_bytes(ev, pointer)), "i1")
     mark = _MARK * (2 if size == 8 else 1)
     parts = {int.from_bytes(mark[at : at + size], "little", signed=True) for at in range(0, len(mark), size)}
@@ -179,19 +186,26 @@ def _window_call(
     ev: Lanes,
     level: int,
     function: str,
-    site: int,
+    number: int,
+    site: Site,
     pointer: Vec,
     lanes: str,
     where: tuple[str, str, str],
     more: str = "",
 ) -> str:
-    for name, text in _WINDOW_CALLS.items():
-        ev.emitter.definitions[name] = text
-    for count in ("cttz", "ctlz"):
-        ev.emitter.declare(f"declare i64 @llvm.{count}.i64(i64, i1)")
+    """A call of the `function` ("type @name") that looks at the window of a site first."""
     first, step, elements = where
+    if _are_neighbours(site, pointer):
+        ev.emitter.definitions.update(looks.NEIGHBOURS)
+        for count in ("cttz", "ctlz"):
+            ev.emitter.declare(f"declare i64 @llvm.{count}.i64(i64, i1)")
+        reach = f"i64 {pointer.name}"
+    else:
+        ev.emitter.definitions.update(looks.scattered(ev.count))
+        type_ = ev.vector_type("i64")
+        function, reach = f"{function}.{ev.count}", f"{type_} {ev.widen(pointer)}, ptr {ev.emitter.alloca(type_, 64)}"
     call = (
-        f"call {function}(ptr %launch, i32 {site}, i64 %block, i64 {pointer.name}, i64 {pointer.step}, i64 {lanes},"
+        f"call {function}(ptr %launch, i32 {number}, i64 %block, {reach}, i64 {site.element_bytes}, i64 {lanes},"
         f" i32 {first}, i32 {step}, ptr {elements}{more})"
     )
     if function.startswith("void"):
@@ -215,7 +229,7 @@ def _tell_origin(ev: Evaluator, known: Checks, op: Op, level: int) -> None:
     origin = computed_origin_of(known.func, op)
     name = ev.environment.scalars.get(origin) if origin is not None else None
     if name is not None:
-        ev.emitter.definitions["@supa.origin"] = _ORIGIN
+        ev.emitter.definitions["@supa.origin"] = looks.ORIGIN
         ev.run(level, f"call void @supa.origin(ptr %launch, i64 {name})")
 
 
@@ -389,7 +403,7 @@ def _as_mask(ev: Lanes, bits: str, level: int) -> Vec:
 
 
 def _call(ev: Lanes, level: int, site: int, base: str, addresses: str, lanes: str, where: tuple[str, str, str]) -> str:
-    ev.emitter.definitions["@supa.check"] = _CHECK
+    ev.emitter.definitions["@supa.check"] = looks.CHECK
     first, step, elements = where
     return ev.emit(
         level,
@@ -399,144 +413,10 @@ def _call(ev: Lanes, level: int, site: int, base: str, addresses: str, lanes: st
 
 
 def _note(ev: Lanes, level: int, site: int, lanes: str, where: tuple[str, str, str]) -> None:
-    ev.emitter.definitions["@supa.note"] = _NOTE
+    ev.emitter.definitions["@supa.note"] = looks.NOTE
     first, step, elements = where
     ev.run(
         level,
         f"call void @supa.note(ptr %launch, i32 {site}, i64 %block, i64 {lanes}, i32 {first}, i32 {step},"
         f" ptr {elements})",
     )
-
-
-_CHECK = """define internal i64 @supa.check(ptr %launch, i32 %site, i64 %block, i64 %base, ptr %addresses, i64 %lanes,
-    i32 %first, i32 %step, ptr %elements) nounwind {
-  %at = getelementptr i8, ptr %launch, i64 32
-  %sanitizer = load ptr, ptr %at
-  %none = icmp eq ptr %sanitizer, null
-  br i1 %none, label %skip, label %go
-go:
-  %check = load ptr, ptr %sanitizer
-  %good = call i64 %check(ptr %sanitizer, i32 %site, i64 %block, i64 %base, ptr %addresses, i64 %lanes, i32 %first,
-    i32 %step, ptr %elements)
-  ret i64 %good
-skip:
-  ret i64 %lanes
-}
-"""
-
-_OPEN = """define internal i1 @supa.open(ptr %launch, i32 %site, i64 %base, i64 %size, i64 %lanes)
-    alwaysinline nounwind {
-  %at = getelementptr i8, ptr %launch, i64 32
-  %sanitizer = load ptr, ptr %at
-  %none = icmp eq ptr %sanitizer, null
-  br i1 %none, label %no, label %go
-go:
-  %windows.at = getelementptr i8, ptr %sanitizer, i64 32
-  %windows = load ptr, ptr %windows.at
-  %index = sext i32 %site to i64
-  %window = getelementptr [2 x i64], ptr %windows, i64 %index
-  %from = load i64, ptr %window
-  %to.at = getelementptr i8, ptr %window, i64 8
-  %to = load i64, ptr %to.at
-  %skipped = call i64 @llvm.cttz.i64(i64 %lanes, i1 false)
-  %unused = call i64 @llvm.ctlz.i64(i64 %lanes, i1 false)
-  %count = sub i64 64, %unused
-  %before = mul i64 %skipped, %size
-  %until = mul i64 %count, %size
-  %first = add i64 %base, %before
-  %end = add i64 %base, %until
-  %low = icmp uge i64 %first, %from
-  %high = icmp ule i64 %end, %to
-  %rest = sub i64 %size, 1
-  %over = and i64 %base, %rest
-  %aligned = icmp eq i64 %over, 0
-  %some = icmp ne i64 %lanes, 0
-  %in = and i1 %low, %high
-  %fits = and i1 %in, %aligned
-  %open = and i1 %fits, %some
-  ret i1 %open
-no:
-  ret i1 false
-}
-"""
-
-_LOOK = """define internal i64 @supa.look(ptr %launch, i32 %site, i64 %block, i64 %base, i64 %size, i64 %lanes,
-    i32 %first, i32 %step, ptr %elements) alwaysinline nounwind {
-  %open = call i1 @supa.open(ptr %launch, i32 %site, i64 %base, i64 %size, i64 %lanes)
-  br i1 %open, label %good, label %ask
-ask:
-  %found = call i64 @supa.check(ptr %launch, i32 %site, i64 %block, i64 %base, ptr null, i64 %lanes, i32 %first,
-    i32 %step, ptr %elements)
-  ret i64 %found
-good:
-  ret i64 %lanes
-}
-"""
-
-_ROWED = """define internal i64 @supa.rowed(ptr %launch, i32 %site, i64 %block, i64 %base, i64 %size, i64 %lanes,
-    i32 %first, i32 %step, ptr %elements, i1 %row) alwaysinline nounwind {
-  br i1 %row, label %good, label %ask
-ask:
-  %found = call i64 @supa.look(ptr %launch, i32 %site, i64 %block, i64 %base, i64 %size, i64 %lanes, i32 %first,
-    i32 %step, ptr %elements)
-  ret i64 %found
-good:
-  ret i64 %lanes
-}
-"""
-
-_FRESH = """define internal void @supa.fresh(ptr %launch, i32 %site, i64 %block, i64 %base, i64 %size, i64 %lanes,
-    i32 %first, i32 %step, ptr %elements, i64 %marked) alwaysinline nounwind {
-  %suspect = and i64 %marked, %lanes
-  %clean = icmp eq i64 %suspect, 0
-  br i1 %clean, label %done, label %look
-look:
-  %open = call i1 @supa.open(ptr %launch, i32 %site, i64 %base, i64 %size, i64 %lanes)
-  br i1 %open, label %ask, label %done
-ask:
-  call i64 @supa.check(ptr %launch, i32 %site, i64 %block, i64 %base, ptr null, i64 %lanes, i32 %first, i32 %step,
-    ptr %elements)
-  br label %done
-done:
-  ret void
-}
-"""
-
-_WINDOW_CALLS = {
-    "@supa.check": _CHECK, "@supa.open": _OPEN, "@supa.look": _LOOK, "@supa.rowed": _ROWED, "@supa.fresh": _FRESH,
-}  # fmt: skip
-"""Definitions that calls of neighbouring lanes need."""
-
-_ORIGIN = """define internal void @supa.origin(ptr %launch, i64 %address) nounwind {
-  %at = getelementptr i8, ptr %launch, i64 32
-  %sanitizer = load ptr, ptr %at
-  %none = icmp eq ptr %sanitizer, null
-  br i1 %none, label %done, label %go
-go:
-  %telling = getelementptr i8, ptr %sanitizer, i64 16
-  %tell = load ptr, ptr %telling
-  call void %tell(ptr %sanitizer, i64 %address)
-  br label %done
-done:
-  ret void
-}
-"""
-
-_NOTE = """define internal void @supa.note(ptr %launch, i32 %site, i64 %block, i64 %lanes, i32 %first, i32 %step,
-    ptr %elements) nounwind {
-  %well = icmp eq i64 %lanes, 0
-  br i1 %well, label %done, label %look
-look:
-  %at = getelementptr i8, ptr %launch, i64 32
-  %sanitizer = load ptr, ptr %at
-  %none = icmp eq ptr %sanitizer, null
-  br i1 %none, label %done, label %go
-go:
-  %noting = getelementptr i8, ptr %sanitizer, i64 8
-  %note = load ptr, ptr %noting
-  call void %note(ptr %sanitizer, i32 %site, i64 %block, i64 %lanes, i32 %first, i32 %step, ptr %elements)
-  br label %done
-done:
-  ret void
-}
-"""

@@ -24,20 +24,25 @@ inline void take(std::atomic_flag &flag) {
     if (tries % 64 == 63) std::this_thread::yield();  // its owner may have lost the core
 }
 
+// The lock of a cell's stripe; of a launch that one thread runs, none.
 class Locked {
  public:
-  explicit Locked(std::atomic_flag &flag) : flag_(flag) { take(flag); }
-  ~Locked() { flag_.clear(std::memory_order_release); }
+  Locked(Shadow &shadow, int64_t cell) : flag_(shadow.single ? nullptr : &shadow.locks[(cell >> kStripeShift) & 63]) {
+    if (flag_ != nullptr) take(*flag_);
+  }
+  ~Locked() {
+    if (flag_ != nullptr) flag_->clear(std::memory_order_release);
+  }
 
  private:
-  std::atomic_flag &flag_;
+  std::atomic_flag *const flag_;
 };
 
 // The locks of some stripes, a bit for each, taken in their order.
 class LockedStripes {
  public:
-  LockedStripes(Shadow &shadow, uint64_t stripes) : shadow_(shadow), stripes_(stripes) {
-    for (uint64_t left = stripes; left != 0; left &= left - 1) take(shadow.locks[__builtin_ctzll(left)]);
+  LockedStripes(Shadow &shadow, uint64_t stripes) : shadow_(shadow), stripes_(shadow.single ? 0 : stripes) {
+    for (uint64_t left = stripes_; left != 0; left &= left - 1) take(shadow.locks[__builtin_ctzll(left)]);
   }
   ~LockedStripes() {
     for (uint64_t left = stripes_; left != 0; left &= left - 1)

@@ -13,6 +13,7 @@
 #include "interrupt.h"
 #include "pool.h"
 #include "reports.h"
+#include "sanitizer.h"
 #include "scratch.h"
 #include "supa_core.h"
 
@@ -103,6 +104,7 @@ void run_range(void *context, int64_t first, int64_t last) {
 
 // Runs a range on this thread alone.
 void run_single(SupaCall *call, int64_t first, int64_t last) {
+  const supa::CheckedSingly checked(call->launch.sanitizer);
   const double block_ns = call->kernel->block_ns.load(std::memory_order_relaxed);
   const bool in_pieces = call->kernel->asks_alone.load(std::memory_order_relaxed);
   const int64_t most = std::max<int64_t>(1, block_ns > 0 ? static_cast<int64_t>(kAloneNs / block_ns) : 1);

@@ -76,7 +76,7 @@ void track(const Access &access, const SupaExtent &extent, int lane, uint64_t ad
     int64_t bad_cell = -1;
     Conflict worst;
     {
-      Locked lock(shadow.locks[(cell >> kStripeShift) & 63]);
+      const Locked lock(shadow, cell);
       const bool quick = (kWrites || !atomic) && touch_quickly<kWrites>(shadow, cell, stop, first, me, atomic);
       for (int64_t at = cell; !quick && at < stop; ++at) {
         const Conflict found = touch<kWrites>(shadow, at, first, me, atomic);
@@ -140,7 +140,7 @@ bool track_quickly(const Access &access, const SupaExtent &extent, uint64_t addr
   int64_t cell = static_cast<int64_t>(address - shadow.base) >> shadow.shift;
   for (const int64_t end = cell + (bytes >> shadow.shift); cell < end;) {
     const int64_t stop = std::min(end, ((cell >> kStripeShift) + 1) << kStripeShift);
-    Locked lock(shadow.locks[(cell >> kStripeShift) & 63]);
+    const Locked lock(shadow, cell);
     if (!touch_quickly<kWrites>(shadow, cell, stop, first, me, 0)) return false;
     cell = stop;
   }
@@ -305,34 +305,69 @@ bool good_lane(const Access &access, int lane) {
   return true;
 }
 
-// Scattered lanes: their cells come from memory at the same time, not one after the other.
-void fetch_cells(const Access &access, uint64_t lanes) {
-  const int32_t named = access.site.facts.extent;
-  if (named < 0) return;
-  const SupaExtent &extent = access.own->extents[static_cast<size_t>(named)];
-  if (extent.group < 0) return;
-  const supa::Shadow &shadow = *access.own->shadows[static_cast<size_t>(extent.group)];
-  if (shadow.writers == nullptr) return;
+// Scattered lanes: what they reach comes from memory at the same time, not one after the other.
+void fetch(const Access &access, const SupaExtent &extent, uint64_t lanes) {
+  const supa::Shadow *const shadow =
+      extent.group >= 0 ? access.own->shadows[static_cast<size_t>(extent.group)].get() : nullptr;
+  const bool has_cells = shadow != nullptr && shadow->writers != nullptr;
   for (uint64_t left = lanes; left != 0; left &= left - 1) {
-    const uint64_t address = access.address(__builtin_ctzll(left)), offset = address - shadow.base;
-    if (offset >= static_cast<uint64_t>(shadow.bytes)) continue;
+    const uint64_t address = access.address(__builtin_ctzll(left));
+    if (!holds(extent, address)) continue;
     // What a lock finds still on its way to memory it waits for: also the kernel's own stores.
     __builtin_prefetch(reinterpret_cast<const void *>(address), 1);
-    __builtin_prefetch(shadow.writers + (offset >> shadow.shift), 1);
-    if (shadow.has_readers) __builtin_prefetch(shadow.readers + (offset >> shadow.shift), 1);
+    if (!has_cells) continue;
+    const uint64_t cell = (address - shadow->base) >> shadow->shift;
+    __builtin_prefetch(shadow->writers + cell, 1);
+    if (shadow->has_readers) __builtin_prefetch(shadow->readers + cell, 1);
   }
 }
 
-__attribute__((noinline)) uint64_t each_lane(const Access &access, uint64_t lanes) {
-  fetch_cells(access, lanes);
+// Scattered lanes that need no closer look: all in the memory that the site names, aligned, written before they are read.
+bool all_sound(const Access &access, const SupaExtent &extent, uint64_t lanes) {
+  const SupaSite &site = access.site.facts;
+  if (extent.freed || extent.bytes < site.bytes) return false;
+  const uint64_t rest = static_cast<uint64_t>(site.bytes - 1), last = static_cast<uint64_t>(extent.bytes - site.bytes);
+  bool odd = false;
+  for (uint64_t left = lanes; left != 0; left &= left - 1) {
+    const uint64_t address = access.address(__builtin_ctzll(left));
+    odd |= address - extent.base > last || (address & rest) != 0;
+  }
+  for (uint64_t left = site.kind != SUPA_STORE && !odd ? lanes : 0; left != 0; left &= left - 1)
+    odd |= unwritten(extent, access.address(__builtin_ctzll(left)), site.bytes);
+  if (odd) return false;
+  for (uint64_t left = site.kind != SUPA_LOAD && extent.written != nullptr ? lanes : 0; left != 0; left &= left - 1)
+    note_written(extent, access.address(__builtin_ctzll(left)), site.bytes);
+  return true;
+}
+
+uint64_t good_lanes(const Access &access, uint64_t lanes) {
   uint64_t good = lanes;
   for (uint64_t left = lanes; left != 0; left &= left - 1) {
     const int lane = __builtin_ctzll(left);
     if (!good_lane(access, lane)) good &= ~(uint64_t{1} << lane);
   }
+  return good;
+}
+
+// Loads of a site that found nothing wrong: from now on native code looks at alignment and bounds, and whether it read
+// the mark, itself.
+void open_window(SupaSanitizer *own, const SupaSite &site, int32_t number) {
+  if (site.kind != SUPA_LOAD || site.flags != 0) return;
+  const SupaExtent &extent = own->extents[static_cast<size_t>(site.extent)];
+  supa::Window &window = own->windows[number];
+  if (extent.group >= 0 || window.to != 0) return;
+  __atomic_store_n(&window.from, extent.base, __ATOMIC_RELAXED);
+  __atomic_store_n(&window.to, extent.base + static_cast<uint64_t>(extent.bytes), __ATOMIC_RELEASE);
+}
+
+__attribute__((noinline)) uint64_t each_lane(const Access &access, uint64_t lanes) {
   const int32_t named = access.site.facts.extent;
-  if (named < 0) return good;
+  if (named < 0) return good_lanes(access, lanes);
   const SupaExtent &extent = access.own->extents[static_cast<size_t>(named)];
+  fetch(access, extent, lanes);
+  const bool sound = all_sound(access, extent, lanes);
+  const uint64_t good = sound ? lanes : good_lanes(access, lanes);
+  if (sound) open_window(access.own, access.site.facts, access.number);
   if (extent.group >= 0 && access.site.facts.kind == SUPA_LOAD) track_scattered<false>(access, extent, good);
   if (extent.group >= 0 && access.site.facts.kind != SUPA_LOAD) track_scattered<true>(access, extent, good);
   return good;
@@ -362,15 +397,6 @@ __attribute__((always_inline)) inline bool together(const Access &access, uint64
   if (site.kind != SUPA_LOAD && extent->written != nullptr) note_written(*extent, from, bytes);
   if (extent->group >= 0) track(access, *extent, first, from, bytes);
   return true;
-}
-
-// From now on native code looks at the bounds, and whether it read the mark, itself.
-void open_window(SupaSanitizer *own, const SupaSite &site, int32_t number) {
-  const SupaExtent &extent = own->extents[static_cast<size_t>(site.extent)];
-  supa::Window &window = own->windows[number];
-  if (extent.group >= 0 || window.to != 0) return;
-  __atomic_store_n(&window.from, extent.base, __ATOMIC_RELAXED);
-  __atomic_store_n(&window.to, extent.base + static_cast<uint64_t>(extent.bytes), __ATOMIC_RELEASE);
 }
 
 }  // namespace
@@ -421,7 +447,7 @@ uint64_t supa_check(void *sanitizer, int32_t number, int64_t block, uint64_t bas
   if (__builtin_expect(addresses == nullptr && together(access, lanes), 1)) {
     if (site.facts.extent < 0)
       origin = 0;
-    else if (site.facts.kind == SUPA_LOAD && site.facts.flags == 0)
+    else
       open_window(own, site.facts, number);
     return lanes;
   }
@@ -443,7 +469,7 @@ int32_t supa_row(void *sanitizer, int32_t number, int64_t block, uint64_t base, 
   if (!loads && extent->written != nullptr) note_written(*extent, base, bytes);
   if (site.reached != (kReached | kActive)) __atomic_fetch_or(&site.reached, kReached | kActive, __ATOMIC_RELAXED);
   if (!loads && !own->stored.load(std::memory_order_relaxed)) own->stored.store(true, std::memory_order_relaxed);
-  if (loads && site.facts.extent >= 0 && site.facts.flags == 0) open_window(own, site.facts, number);
+  if (site.facts.extent >= 0) open_window(own, site.facts, number);
   return 1;
 }
 

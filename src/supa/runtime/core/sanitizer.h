@@ -71,3 +71,24 @@ struct SupaSanitizer {
 
   explicit SupaSanitizer(int64_t blocks) : order(blocks) {}
 };
+
+namespace supa {
+
+// While one lives, no other thread asks `sanitizer` (may be null): it takes no locks.
+class CheckedSingly {
+ public:
+  explicit CheckedSingly(SupaSanitizer *sanitizer) : sanitizer_(sanitizer) { set(true); }
+  ~CheckedSingly() { set(false); }
+  CheckedSingly(const CheckedSingly &) = delete;
+  CheckedSingly &operator=(const CheckedSingly &) = delete;
+
+ private:
+  void set(bool single) {
+    if (sanitizer_ == nullptr) return;
+    for (auto &shadow : sanitizer_->shadows) shadow->single = single;
+  }
+
+  SupaSanitizer *const sanitizer_;
+};
+
+}  // namespace supa

@@ -31,6 +31,7 @@ class Shadow {
   uint32_t *writers = nullptr;  // number << 1 | it was atomic
   uint32_t *readers = nullptr;  // number << 1 | there were others
   bool has_readers = true;      // in the launch that uses it
+  bool single = false;          // one thread runs that launch's blocks now
   int64_t mapped_bytes;
   std::atomic_flag locks[64];
 };
