@@ -1,7 +1,7 @@
 """The functions, in LLVM's text, through which code with checks reaches the sanitizer; bounds are looked at in them.
 
-Each takes the launch, and does nothing where that has no sanitizer. `open` is whether all lanes of an access lie in the
-window of its site (memory that loads may read without asking), `look` asks only where it is not, `fresh` after a load
+Each takes the launch, and does nothing where that has no sanitizer. `window` is the memory that loads of a site may read
+without asking, `open` whether all lanes of an access lie in it, `look` asks only where they do not, `fresh` after a load
 that read the mark of memory never written. Not here: who calls them (`checks`), what they ask (`runtime`).
 """
 
@@ -23,12 +23,11 @@ skip:
 }
 """
 
-_OPEN = """define internal i1 @supa.open(ptr %launch, i32 %site, i64 %base, i64 %size, i64 %lanes)
-    alwaysinline nounwind {
+_WINDOW = """define internal [2 x i64] @supa.window(ptr %launch, i32 %site) alwaysinline nounwind {
   %at = getelementptr i8, ptr %launch, i64 32
   %sanitizer = load ptr, ptr %at
   %none = icmp eq ptr %sanitizer, null
-  br i1 %none, label %no, label %go
+  br i1 %none, label %closed, label %go
 go:
   %windows.at = getelementptr i8, ptr %sanitizer, i64 32
   %windows = load ptr, ptr %windows.at
@@ -37,6 +36,19 @@ go:
   %to.at = getelementptr i8, ptr %window, i64 8
   %to = load atomic i64, ptr %to.at acquire, align 8
   %from = load i64, ptr %window
+  %half = insertvalue [2 x i64] poison, i64 %from, 0
+  %both = insertvalue [2 x i64] %half, i64 %to, 1
+  ret [2 x i64] %both
+closed:
+  ret [2 x i64] zeroinitializer
+}
+"""
+
+_OPEN = """define internal i1 @supa.open(ptr %launch, i32 %site, i64 %base, i64 %size, i64 %lanes)
+    alwaysinline nounwind {
+  %window = call [2 x i64] @supa.window(ptr %launch, i32 %site)
+  %from = extractvalue [2 x i64] %window, 0
+  %to = extractvalue [2 x i64] %window, 1
   %skipped = call i64 @llvm.cttz.i64(i64 %lanes, i1 false)
   %unused = call i64 @llvm.ctlz.i64(i64 %lanes, i1 false)
   %count = sub i64 64, %unused
@@ -54,8 +66,6 @@ go:
   %fits = and i1 %in, %aligned
   %open = and i1 %fits, %some
   ret i1 %open
-no:
-  ret i1 false
 }
 """
 
@@ -136,24 +146,16 @@ done:
 """
 
 NEIGHBOURS = {
-    "@supa.check": CHECK, "@supa.open": _OPEN, "@supa.look": _LOOK, "@supa.rowed": _ROWED, "@supa.fresh": _FRESH,
+    "@supa.check": CHECK, "@supa.window": _WINDOW, "@supa.open": _OPEN, "@supa.look": _LOOK, "@supa.rowed": _ROWED,
+    "@supa.fresh": _FRESH,
 }  # fmt: skip
 """What calls of lanes side by side need, by name."""
 
 _SCATTERED_OPEN = """define internal i1 @supa.open.{count}(ptr %launch, i32 %site, <{count} x i64> %addresses,
     i64 %size, i64 %lanes) alwaysinline nounwind {{
-  %at = getelementptr i8, ptr %launch, i64 32
-  %sanitizer = load ptr, ptr %at
-  %none = icmp eq ptr %sanitizer, null
-  br i1 %none, label %no, label %go
-go:
-  %windows.at = getelementptr i8, ptr %sanitizer, i64 32
-  %windows = load ptr, ptr %windows.at
-  %index = sext i32 %site to i64
-  %window = getelementptr [2 x i64], ptr %windows, i64 %index
-  %to.at = getelementptr i8, ptr %window, i64 8
-  %to = load atomic i64, ptr %to.at acquire, align 8
-  %from = load i64, ptr %window
+  %window = call [2 x i64] @supa.window(ptr %launch, i32 %site)
+  %from = extractvalue [2 x i64] %window, 0
+  %to = extractvalue [2 x i64] %window, 1
   %rest = sub i64 %size, 1
   %over = and i64 %to, %rest
   %end = sub i64 %to, %over
@@ -176,8 +178,6 @@ go:
   %some = icmp ne i64 %lanes, 0
   %open = and i1 %all, %some
   ret i1 %open
-no:
-  ret i1 false
 }}
 """
 
@@ -221,4 +221,4 @@ def scattered(count: int) -> dict[str, str]:
     widen = f"zext i{count} %word to i64" if count < 64 else "add i64 %word, 0"
     texts = {"@supa.open": _SCATTERED_OPEN, "@supa.look": _SCATTERED_LOOK, "@supa.fresh": _SCATTERED_FRESH}
     made = {f"{name}.{count}": text.format(count=count, widen=widen) for name, text in texts.items()}
-    return {"@supa.check": CHECK, **made}
+    return {"@supa.check": CHECK, "@supa.window": _WINDOW, **made}
