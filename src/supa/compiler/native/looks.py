@@ -1,8 +1,8 @@
 """The functions, in LLVM's text, through which code with checks reaches the sanitizer; bounds are looked at in them.
 
 Each takes the launch, and does nothing where that has no sanitizer. `window` is the memory that loads of a site may
-read without asking, `open` whether all lanes of an access lie in it, `look` asks only where they do not, `fresh` after a
-load that read the mark of memory never written. Not here: who calls them (`checks`), what they ask (`runtime`).
+read without asking, `open` whether all lanes of an access lie in it, `look` asks only where they do not, `fresh`
+after a load that read the mark of memory never written. Not here: who calls them (`checks`), what they ask (`runtime`).
 """
 
 from __future__ import annotations
