@@ -77,3 +77,22 @@ def test_indices_below_zero_and_where_they_wrap(start, n):
     at = (torch.arange(64) + start + 2**31) % 2**32 - 2**31
     assert torch.equal(out[0].long(), at.fmod(n))
     assert torch.equal(out[1].long(), at.div(n, rounding_mode="trunc"))
+
+
+@triton.jit
+def rows_chosen(x, weight, out, count, N: tl.constexpr, X: tl.constexpr, R: tl.constexpr):
+    row = tl.program_id(0) * X + tl.arange(0, X)[:, None]
+    r = tl.arange(0, R)[None, :]
+    mask = (r < count) & (row < 5)
+    factor = tl.load(weight + row + 5 * (r // N), mask, other=7.0)
+    tl.store(out + row * R + r, factor + tl.load(weight + row, mask, other=1.0), row < 5)
+
+
+@pytest.mark.parametrize("n", [16, 20, 48])
+def test_one_element_for_the_lanes_that_are_not_masked(n):
+    weight, out = torch.randn(5, 8), torch.empty(5, 128)
+    ours = weight.t().contiguous()  # what is behind its end is not read
+    rows_chosen[(2,)](None, ours, out, 100, n, X=4, R=128)
+    at = torch.arange(128)
+    chosen = weight[:, (at // n).clamp(max=7)] + weight[:, :1]
+    torch.testing.assert_close(out, torch.where(at < 100, chosen, 8.0))

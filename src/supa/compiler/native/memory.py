@@ -43,8 +43,10 @@ def _load_memory(lanes: Lanes, pointer: Vec, mask: Vec | None, other: Vec | None
         return vector(type_, lanes.emit(level, call), level)
     if pointer.is_bent and _lies_in_two_pieces(pointer, size):
         return _load_pieces(lanes, pointer, mask, other_name, type_, level)
-    if pointer.is_bent and mask is None and all(piece.is_uniform for piece in pointer.pieces or ()):
-        return _load_two(lanes, pointer, type_)
+    if pointer.is_bent and all(piece.is_uniform for piece in pointer.pieces or ()):
+        return _load_two(lanes, pointer, mask, other_name, type_, level)
+    if pointer.is_uniform and mask is not None:
+        return _load_for_all(lanes, pointer, mask, other_name, type_, level)
     if pointer.is_linear and mask is None:
         name = _strided_load(lanes.emitter, type_, lanes.count)
         call = f"call {vector_type} {name}(i64 {pointer.name}, i64 {pointer.step})"
@@ -81,11 +83,25 @@ def _load_pieces(lanes: Lanes, pointer: Vec, mask: Vec | None, other: str, type_
     return vector(type_, other, level)
 
 
-def _load_two(lanes: Lanes, pointer: Vec, type_: str) -> Vec:
+def _load_two(lanes: Lanes, pointer: Vec, mask: Vec | None, other: str, type_: str, level: int) -> Vec:
     """One element for the lanes before the cut, one for the others."""
     assert pointer.pieces is not None and pointer.cut is not None
+    if mask is not None:
+        for piece, inside in _sides(lanes, pointer, mask):
+            other = _load_for_all(lanes, piece, inside, other, type_, level).name
+        return vector(type_, other, level)
     low, high = (_load_scalar(lanes, piece, None, None, type_, piece.level) for piece in pointer.pieces)
     return lanes.select(lanes.before(pointer.cut), lanes.as_vector(low), lanes.as_vector(high))
+
+
+def _load_for_all(lanes: Lanes, pointer: Vec, mask: Vec, other: str, type_: str, level: int) -> Vec:
+    """One element for all lanes whose mask is true, loaded if there are any."""
+    flags, level = lanes.vector_type("i1"), max(level, mask.level)
+    lanes.emitter.declare(f"declare i1 @llvm.vector.reduce.or.v{lanes.count}i1({flags})")
+    wide = lanes.widen(mask)
+    any_ = lanes.emit(mask.level, f"call i1 @llvm.vector.reduce.or.v{lanes.count}i1({flags} {wide})")
+    loaded = _load_scalar(lanes, pointer, uniform("i1", any_, mask.level), None, type_, max(pointer.level, mask.level))
+    return lanes.select(vector("i1", wide, mask.level), loaded, vector(type_, other, level))
 
 
 def _load_split(lanes: Lanes, pointer: Vec, mask: Vec | None, other: str, type_: str, level: int) -> Vec:

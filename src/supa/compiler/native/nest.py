@@ -31,6 +31,7 @@ from supa.ir.types import element_of, storage_bytes
 # Independent accumulators hide the combining instruction's latency; along columns they make longer runs of memory.
 _REDUCTION_COPIES = 4
 _HALVED_BYTES = 4  # of the elements whose full vectors are wider than what memory likes
+_ORDERED_COPIES = 8  # vectors whose elements are combined in order: their halves fill vectors until one is left
 _BUSY_COPIES = 2  # where a body has work enough to hide the latency, and copies would only be code
 
 
@@ -130,7 +131,7 @@ def _copies(generator: Generator, nest: Nest, space: Space) -> int:
     if nest.axis is None:
         return generator.width // space.lanes  # of halves: two
     if any(isinstance(root.op, ops.Reduce) and not is_commutative(root.op) for root in nest.roots):
-        return 1
+        return _ORDERED_COPIES if space.horizontal else 1
     return _BUSY_COPIES if generator.planner.is_busy(nest) else _REDUCTION_COPIES
 
 

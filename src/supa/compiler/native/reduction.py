@@ -63,6 +63,7 @@ class Reduction:
         self.slots: list[list[str]] = [] if before is None else before.slots  # [copy][operand]
         self.flags: list[str] = [] if before is None else before.flags
         self.values: list[list[Vec]] = []  # where there is no loop
+        self.pending: list[list[Vec]] = []  # of a turn whose elements are combined in order
         self.places = places
 
     def combine(self, copy: int, values: list[Vec]) -> None:
@@ -71,8 +72,12 @@ class Reduction:
         if self.narrow is not None:
             values = [to_f32(evaluator, value, self.narrow) for value in values]
         wide = [evaluator.as_vector(value) if self.loops.space.lanes > 1 else value for value in values]
-        if self.in_order:  # the vector's own elements first: the region sees neighbours only
-            wide = self._across_lanes(evaluator, wide, self.loops.level)
+        if self.in_order:  # the turn's own elements first: the region sees neighbours only
+            self.pending.append(wide)
+            if len(self.pending) < self.loops.copies:
+                return
+            wide = self._across_lanes(evaluator, self._neighbours_combined(evaluator), self.loops.level)
+            copy, self.pending = 0, []
         if not self.looped:
             self.values.append(wide)
             return
@@ -159,6 +164,28 @@ class Reduction:
             if self.narrow is not None:
                 totals = [from_f32(evaluator, total, self.narrow) for total in totals]
             self._write(evaluator, totals, self.loops.indices[copy])
+
+    def _neighbours_combined(self, evaluator: Evaluator) -> list[Vec]:
+        """One vector for each operand from a turn's vectors: of two, each element with the one behind it."""
+        rows = self.pending
+        while len(rows) > 1:
+            pairs = []
+            for left, right in zip(rows[::2], rows[1::2], strict=True):
+                firsts, seconds = (
+                    [self._every_second(evaluator, *both, start) for both in zip(left, right, strict=True)]
+                    for start in (0, 1)
+                )
+                folded = self._fold(evaluator, [*firsts, *seconds])
+                pairs.append([evaluator.as_vector(vec) for vec in folded])
+            rows = pairs
+        return rows[0]
+
+    def _every_second(self, evaluator: Evaluator, left: Vec, right: Vec, start: int) -> Vec:
+        """Every second element of two vectors that lie one behind the other."""
+        type_, level = evaluator.vector_type(left.type), max(left.level, right.level)
+        order = ", ".join(f"i32 {lane}" for lane in range(start, 2 * evaluator.count, 2))
+        text = f"shufflevector {type_} {left.name}, {type_} {right.name}, <{evaluator.count} x i32> <{order}>"
+        return vector(left.type, evaluator.emit(level, text), level)
 
     def _across_lanes(self, evaluator: Evaluator, totals: list[Vec], level: int) -> list[Vec]:
         """Combine all lanes: neighbours first where order matters, else halves, which shuffle faster.
