@@ -66,7 +66,7 @@ def _compile(text: str, options: Options, listing: bool) -> Compilation:
         except UnsupportedError as error:
             raise _located(error, func) from None
     module = _join(native.text, work.llvm)
-    built = build(module, options.host, listing=listing)
+    built = build(module, options.host, listing=listing, inline=bool(options.sanitize))
     seconds.update(built.seconds)
     arguments = tuple(
         Argument(name=name, type="ptr" if isinstance(element_of(value.type), Pointer) else str(value.type))

@@ -298,7 +298,8 @@ def _gather(emitter: Emitter, type_: str, count: int) -> str:
         near = masked_load(emitter, vector_type, "ptr %address", size, "%m", "%o")
         far = _far_gather(emitter, type_, count)
         emitter.definitions[name] = (
-            f"define internal {vector_type} {name}(<{count} x i64> %p, <{count} x i1> %m, {vector_type} %o) {{\n"
+            f"define internal {vector_type} {name}(<{count} x i64> %p, <{count} x i1> %m, {vector_type} %o)"
+            + " alwaysinline {\n"
             + _contiguity_check(emitter, count, size)
             + f"  %quick = {near}\n  ret {vector_type} %quick\nfar:\n"
             + f"  %slow = {far}\n  ret {vector_type} %slow\n}}\n"
@@ -323,7 +324,7 @@ def _strided_load(emitter: Emitter, type_: str, count: int) -> str:
             made = f"%v{lane}"
         body = "\n".join(lines)
         emitter.definitions[name] = (
-            f"define internal {of} {name}(i64 %p0, i64 %step) {{\n{_near_or_each(size)}"
+            f"define internal {of} {name}(i64 %p0, i64 %step) alwaysinline {{\n{_near_or_each(size)}"
             f"  %quick = load {of}, ptr %address, align {size}\n  ret {of} %quick\n"
             f"each:\n{_places(count)}{body}\n  ret {of} {made}\n}}\n"
         )
@@ -340,7 +341,7 @@ def _strided_store(emitter: Emitter, type_: str, count: int) -> str:
             for lane in range(count)
         )
         emitter.definitions[name] = (
-            f"define internal void {name}({of} %v, i64 %p0, i64 %step) {{\n{_near_or_each(size)}"
+            f"define internal void {name}({of} %v, i64 %p0, i64 %step) alwaysinline {{\n{_near_or_each(size)}"
             f"  store {of} %v, ptr %address, align {size}\n  ret void\neach:\n{_places(count)}{body}  ret void\n}}\n"
         )
     return name
@@ -366,7 +367,7 @@ def _near_or_gather(emitter: Emitter, type_: str, count: int) -> str:
         far = _far_gather(emitter, type_, count)
         masks = f"<{count} x i1> %m, {vector_type} %o"
         emitter.definitions[name] = (
-            f"define internal {vector_type} {name}(i1 %yes, i64 %first, <{count} x i64> %p, {masks}) {{\n"
+            f"define internal {vector_type} {name}(i1 %yes, i64 %first, <{count} x i64> %p, {masks}) alwaysinline {{\n"
             + "  br i1 %yes, label %near, label %far\nnear:\n  %address = inttoptr i64 %first to ptr\n"
             + f"  %quick = {near}\n  ret {vector_type} %quick\nfar:\n"
             + f"  %slow = {far}\n  ret {vector_type} %slow\n}}\n"
@@ -381,7 +382,7 @@ def _scatter(emitter: Emitter, type_: str, count: int) -> str:
         near = masked_store(emitter, vector_type, "%v", "ptr %address", size, "%m")
         far = masked_scatter(emitter, vector_type, "%v", "%each", size, "%m")
         emitter.definitions[name] = (
-            f"define internal void {name}({vector_type} %v, <{count} x i64> %p, <{count} x i1> %m) {{\n"
+            f"define internal void {name}({vector_type} %v, <{count} x i64> %p, <{count} x i1> %m) alwaysinline {{\n"
             + _contiguity_check(emitter, count, size)
             + f"  {near}\n  ret void\nfar:\n"
             + f"  %each = inttoptr <{count} x i64> %p to <{count} x ptr>\n  {far}\n  ret void\n}}\n"
