@@ -231,3 +231,39 @@ def test_compiled_graphs_are_kept_in_a_folder_of_the_device():
                           text=True, check=True)  # fmt: skip
     *_, kind, device = done.stdout.split()[-1].split(os.sep)
     assert kind == "inductor" and device.startswith("bili100-")
+
+
+def test_operators_of_programs_own_are_checked_and_compiled():
+    @torch.library.custom_op("supa_tests::thrice", mutates_args=())
+    def thrice(x: torch.Tensor) -> torch.Tensor:
+        return x * 3
+
+    thrice.register_fake(torch.empty_like)
+    thrice.register_autograd(lambda ctx, grad: grad * 3)
+    x = torch.randn(10)
+    ours = x.to("supa").requires_grad_()
+    out = torch.compile(lambda x: thrice(x.sin()) + 1, fullgraph=True)(ours)
+    torch.testing.assert_close(out.detach().cpu(), 3 * x.sin() + 1)
+    out.sum().backward()
+    torch.testing.assert_close(ours.grad.cpu(), 3 * x.cos())
+    torch.library.opcheck(thrice, (ours.detach().requires_grad_(),))
+
+
+def test_a_gradient_registered_in_a_kernel_is_found_by_opcheck():
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 2
+
+    library = torch.library.Library("supa_tests_wrong", "DEF")
+    library.define("twice(Tensor x) -> Tensor")
+    library.impl("twice", Twice.apply, "PrivateUse1")
+    library.impl("twice", torch.empty_like, "Meta")
+    with pytest.raises(Exception, match="register_autograd"):
+        torch.library.opcheck(
+            torch.ops.supa_tests_wrong.twice.default, (torch.randn(4, device="supa", requires_grad=True),)
+        )

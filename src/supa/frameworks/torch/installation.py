@@ -11,7 +11,7 @@ import sys
 import torch
 from torch.utils import backend_registration
 
-from supa.frameworks.torch import as_cuda, benchmarks, between_cards, inductor, module, sharing
+from supa.frameworks.torch import as_cuda, benchmarks, between_cards, inductor, module, operator_checks, sharing
 from supa.frameworks.torch.autoload import withdraw_promise
 from supa.frameworks.torch.dispatch import registered
 from supa.frameworks.torch.extension import library
@@ -29,6 +29,7 @@ def install() -> None:
     backend_registration.generate_methods_for_privateuse1_backend(for_storage=True)
     inductor.install()
     benchmarks.install()
+    operator_checks.install()
     sharing.install()
     between_cards.install()
     if os.environ.get("SUPA_AS_CUDA", "") not in ("", "0"):
