@@ -114,17 +114,17 @@ def layers() -> None:
         row(name, *found, bar=1.1)
 
 
-def cases(small: bool) -> dict[str, Any]:
-    """Model and input of each case, on the host."""
+def cases(small: bool, depth: int = 12) -> dict[str, Any]:
+    """Model and input of each case, on the host; at most `depth` layers, or blocks of each of ResNet's widths."""
     import torch
 
     from bench.torch_models import ResNet50, bert_base, gpt2_small
 
     length = 64 if small else 128
     return {
-        "ResNet-50": (ResNet50, lambda: torch.randn(2 if small else 4, 3, 224, 224)),
-        "BERT-base": (bert_base, lambda: torch.randint(0, 30522, (2, length))),
-        "GPT-2-small": (gpt2_small, lambda: torch.randint(0, 50257, (1, length))),
+        "ResNet-50": (partial(ResNet50, depth), lambda: torch.randn(2 if small else 4, 3, 224, 224)),
+        "BERT-base": (partial(bert_base, depth), lambda: torch.randint(0, 30522, (2, length))),
+        "GPT-2-small": (partial(gpt2_small, depth), lambda: torch.randint(0, 50257, (1, length))),
     }
 
 
@@ -140,10 +140,10 @@ def step(model: Any, data: Any) -> Callable[[], float]:
     return run
 
 
-def models(compiled: bool, names: list[str], small: bool = True, rounds: int = 3) -> None:
+def models(compiled: bool, names: list[str], depth: int = 12, small: bool = True, rounds: int = 3) -> None:
     import torch
 
-    for name, (make, data) in cases(small).items():
+    for name, (make, data) in cases(small, depth).items():
         if names and name not in names:
             continue
         torch.manual_seed(0)
@@ -159,7 +159,8 @@ def models(compiled: bool, names: list[str], small: bool = True, rounds: int = 3
         assert abs(first - second) <= 1e-3 * abs(first), (first, second)
         ran = {one for one, count in torch.supa.host_operators().items() if count != before.get(one, 0)}
         found = side_by_side(host, device, rounds)
-        row(f"{name} forward and backward{', compiled' if compiled else ''}", *found, bar=1.0 if compiled else 1.25)
+        said = f"{name} forward and backward" + (f", depth {depth}" if depth < 12 else "")
+        row(f"{said}{', compiled' if compiled else ''}", *found, bar=1.0 if compiled else 1.25)
         if ran:
             print(f"    on the host: {', '.join(sorted(ran))}")
 
@@ -197,6 +198,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.torch", description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--model", nargs="*", default=[], help="these models alone")
+    parser.add_argument("--depth", type=int, default=12, help="of the models; less compiles sooner")
     parser.add_argument("--alone", action="store_true", help="one thread on each side, measured in its own time")
     arguments = parser.parse_args()
     os.environ.setdefault("SUPA_MODE", "execute")
@@ -212,8 +214,8 @@ def main() -> int:
         torch.set_num_threads(1)
 
     runs: dict[str, Callable[[], None]] = {
-        "operators": operators, "models": lambda: models(False, arguments.model),
-        "compiled": lambda: models(True, arguments.model), "clock": lambda: clock(arguments.alone),
+        "operators": operators, "models": lambda: models(False, arguments.model, arguments.depth),
+        "compiled": lambda: models(True, arguments.model, arguments.depth), "clock": lambda: clock(arguments.alone),
         "import": lambda: importing(arguments.alone),
     }  # fmt: skip
     for part in arguments.only:

@@ -26,16 +26,16 @@ class Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """Images (n, 3, h, w) to 1000 classes."""
+    """Images (n, 3, h, w) to 1000 classes; at most `most` blocks of each width."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 6) -> None:
         super().__init__()
         layers: list[nn.Module] = [
             nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)
         ]  # fmt: skip
         channels = 64
         for width, depth, stride in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
-            for block in range(depth):
+            for block in range(min(depth, most)):
                 layers.append(Bottleneck(channels, width, stride if block == 0 else 1))
                 channels = 4 * width
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 1000))
@@ -86,11 +86,11 @@ class Transformer(nn.Module):
         return self.head(self.after(self.layers(self.before(self.words(tokens) + self.positions(places)))))
 
 
-def bert_base() -> Transformer:
+def bert_base(depth: int = 12) -> Transformer:
     """12 layers of 768, 12 heads, 30522 words."""
-    return Transformer(30522, 512, 768, 12, 12, causal=False)
+    return Transformer(30522, 512, 768, depth, 12, causal=False)
 
 
-def gpt2_small() -> Transformer:
+def gpt2_small(depth: int = 12) -> Transformer:
     """12 layers of 768, 12 heads, 50257 words."""
-    return Transformer(50257, 1024, 768, 12, 12, causal=True)
+    return Transformer(50257, 1024, 768, depth, 12, causal=True)
