@@ -60,6 +60,34 @@ def test_a_repeated_launch_is_quick(stock_launches):
     assert len(stock_launches) == 6
 
 
+def test_a_launcher_kept_from_before_the_first_launch_is_quick(stock_launches):
+    x, out = torch.arange(100.0), torch.zeros(100)
+    kept = kernels.scale[(1,)]
+    for factor in (2.0, 3.0, 4.0):
+        kept(out, x, 99, factor, BLOCK=128)
+        assert torch.equal(out[:99], x[:99] * factor)
+    before = len(stock_launches)
+    kept(out[1:], x, 99, 5.0, BLOCK=128)  # learnt after it was kept, and quick from then on
+    kept(out[1:], x, 99, 5.0, BLOCK=128)
+    assert len(stock_launches) <= before + 1
+
+
+def test_quick_launches_are_counted_and_take_the_clock_s_time():
+    device, x, out = current_device(), torch.arange(100.0), torch.zeros(100)
+    kernels.scale[(1,)](out, x, 98, 2.0, BLOCK=128)
+    (record,) = device.session.records
+    begun = record.launches, record.host_ns, device.synchronize()
+    for _ in range(10):
+        kernels.scale[(1,)](out, x, 98, 2.0, BLOCK=128)
+    assert record.launches - begun[0] == 10
+    assert (record.host_ns - begun[1]) * 1000 == device.synchronize() - begun[2] > 0
+    assert device.synchronize() == device.clock.host_ps  # nothing is counted twice
+    device.current_stream = chosen = device.stream()
+    kernels.scale[(1,)](out, x, 98, 2.0, BLOCK=128)
+    assert record.launches - begun[0] == 11
+    assert chosen.ready_ps == device.synchronize() > device.default_stream.ready_ps
+
+
 def test_every_kind_of_integer_gets_the_kernel_that_triton_chooses():
     values = [
         0,

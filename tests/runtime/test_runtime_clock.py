@@ -25,7 +25,7 @@ from supa.runtime import (
     open_cards,
     set_threads,
 )  # fmt: skip
-from supa.runtime.current import _current
+from supa.runtime.current import CURRENT
 
 
 def arrays(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -235,7 +235,7 @@ def test_threads_choose_their_own_streams(device: Device) -> None:
 
 
 def _no_devices_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("supa.runtime.current._current", [])
+    monkeypatch.setattr("supa.runtime.current.CURRENT", [])
     monkeypatch.setattr("supa.runtime.current._cards", [])
 
 
@@ -284,7 +284,7 @@ def test_the_environment_names_the_device(monkeypatch: pytest.MonkeyPatch) -> No
     chosen = current_device()
     assert (chosen.name, chosen.mode) == ("h100-sxm", "execute")
     assert current_device() is chosen
-    assert chosen not in _current
+    assert chosen not in CURRENT
     for name, value, error in (("SUPA_MODE", "fast", DeviceError), ("SUPA_DEVICE", "tpu", DescriptionError)):
         _no_devices_yet(monkeypatch)
         monkeypatch.setenv(name, value)

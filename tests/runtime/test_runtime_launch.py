@@ -186,6 +186,18 @@ def test_idle_threads_take_no_time() -> None:
     assert time.process_time() - before < 0.02
 
 
+def test_threads_sleep_soon_after_launches_that_came_at_intervals() -> None:
+    set_threads(2)
+    counts = np.zeros(64, np.int32)
+    for _ in range(20):
+        SPINS(64, 1, 1, SPINS.pack(counts.ctypes.data, 50_000))
+        time.sleep(0.0005)
+    time.sleep(0.02)
+    before = time.process_time()
+    time.sleep(0.2)
+    assert time.process_time() - before < 0.02
+
+
 def test_asserts_name_kernel_block_and_message(capsys: pytest.CaptureFixture[str]) -> None:
     asserts = kernel(kernels.asserts_below())
     set_threads(1)

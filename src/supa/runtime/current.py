@@ -21,7 +21,8 @@ from supa.runtime.stream import HostTime
 MOST_CARDS = 64
 
 _cards: list[Device] = []
-_current: list[Device] = []
+CURRENT: list[Device] = []
+"""The current device, once there is one: for launches, which have no time for `current_device`."""
 _lock = threading.RLock()
 
 
@@ -78,22 +79,22 @@ def set_cards(devices: Sequence[Device]) -> None:
     """Make these the process's devices, and the first of them the current one."""
     with _lock:
         _cards[:] = devices
-        _current[:] = devices[:1]
+        CURRENT[:] = devices[:1]
 
 
 def current_device() -> Device:
     """The process's current device; errors as `cards`."""
-    if _current:
-        return _current[0]
+    if CURRENT:
+        return CURRENT[0]
     with _lock:
-        if not _current:
-            _current[:] = cards()[:1]
-        return _current[0]
+        if not CURRENT:
+            CURRENT[:] = cards()[:1]
+        return CURRENT[0]
 
 
 def set_current_device(device: Device) -> None:
     """Make `device` the process's current one; one that is not among its cards becomes the only one."""
     with _lock:
-        _current[:] = [device]
+        CURRENT[:] = [device]
         if device not in _cards:
             _cards[:] = [device]

@@ -53,7 +53,7 @@ class Device:
         self.session = Session() if session is None else session
         self.prices = Prices(description, pricer) if prices is None else prices
         self.clock = Clock(host)
-        self.default_stream = Stream(self.clock, "default")
+        self.default_stream = self.clock.default_stream
         self.instances: tuple[Device, ...] = ()
         self._pricer = pricer
         self._kernels: dict[int, tuple[Program, Kernel]] = {}  # the program stays alive: its identity is the key
@@ -62,6 +62,8 @@ class Device:
         self._arena: Arena | None = None
         self._memory: Memory | None = None
         self.chosen = _ChosenStream()
+        self.streams_are_chosen = False
+        """Whether any thread ever chose a stream."""
 
     @property
     def name(self) -> str:
@@ -94,7 +96,13 @@ class Device:
 
     @current_stream.setter
     def current_stream(self, stream: Stream) -> None:
+        self.choose(stream)
+
+    def choose(self, stream: Stream | None) -> None:
+        """Make `stream` the one that launches of this thread go to; None: the default stream."""
         self.chosen.stream = stream
+        if stream is not None:
+            self.streams_are_chosen = True
 
     def stream(self, name: str = "") -> Stream:
         """A new stream."""

@@ -9,9 +9,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,35 +29,56 @@ from supa.runtime.watch import Watch
 if TYPE_CHECKING:
     from supa.runtime.device import Device
 
-_HEAD = "<iiiiQQQQQQ"  # grid, stopped, report, yield, sanitizer, read, kernel, outcome: `SupaCall`
+_HEAD = "<iiiiQQQQQQQQ"  # grid, stopped, report, yield, sanitizer, read, kernel, outcome, tallies: `SupaCall`
+_GRID = struct.Struct("<iii")
+SLOTS_AT = struct.calcsize(_HEAD)
+"""Where the slots begin in a call's buffer."""
 _MAX_GRID = (1 << 31) - 1
 _PS_PER_NS = 1000
 _launch = core.supa_launch
 
 
-@dataclass(frozen=True, kw_only=True)
-class DirectLaunch:
-    """For callers that lay out the call themselves, in mode `execute`: `take` a call, `write(call.buffer, 0, grid_x,
-    grid_y, grid_z, *fixed, call.outcome, *values)`, give its address to the core's `supa_launch`, then `finish`.
-    """
-
-    take: Callable[[], _Call]
-    write: Callable[..., None]
-    fixed: tuple[int, ...]
-    pack: Callable[..., bytes]
-    finish: Callable[[_Call, int, int, int, int], None]
-
-
 class _Call:
     """A `SupaCall` in memory, with its outcome; used by one thread at a time."""
 
-    __slots__ = ("__weakref__", "address", "buffer", "outcome")
+    __slots__ = ("__weakref__", "address", "buffer", "outcome", "reference", "x", "y", "z")
 
     def __init__(self, size_bytes: int) -> None:
-        self.buffer = ctypes.create_string_buffer(size_bytes)
-        self.address = ctypes.addressof(self.buffer)
+        self.buffer = bytearray(size_bytes)
+        memory = (ctypes.c_char * size_bytes).from_buffer(self.buffer)
+        self.address = ctypes.addressof(memory)
+        self.reference = ctypes.byref(memory)
         self.outcome: int = core.supa_outcome_open()
+        self.x = self.y = self.z = 0
         weakref.finalize(self, core.supa_outcome_close, self.outcome).atexit = False
+
+    def set_grid(self, x: int, y: int, z: int) -> None:
+        """Write the grid alone. Raises `struct.error` where it is none."""
+        _GRID.pack_into(self.buffer, 0, x, y, z)
+        self.x, self.y, self.z = x, y, z
+
+
+class DirectCalls:
+    """Calls of a kernel for callers that write grid and slots themselves: launches in mode `execute` on the default
+    stream while nobody watches `session`, which the core counts. A call is taken from `calls` or `new`, launched by
+    `native.launch_laid_out(call.reference)`, and given back unless it failed.
+    """
+
+    __slots__ = ("_head", "_kernel", "_size_bytes", "_tallies", "calls", "session")
+
+    def __init__(self, kernel: Kernel, size_bytes: int, session: Session) -> None:
+        self.session, self.calls = session, list[_Call]()
+        record = session.record(kernel.program.name)
+        self._kernel, self._size_bytes = kernel, size_bytes
+        self._tallies = (record.counted, kernel.device.clock.counted)
+        self._head = struct.Struct(_HEAD)
+
+    def new(self) -> _Call:
+        """One more call, of no grid yet."""
+        call = _Call(self._size_bytes)
+        addresses = map(ctypes.addressof, self._tallies)
+        self._head.pack_into(call.buffer, 0, 0, 0, 0, 0, 0, 0, 0, 0, self._kernel.handle, call.outcome, *addresses)
+        return call
 
 
 class Kernel:
@@ -110,36 +129,30 @@ class Kernel:
         elapsed_ns = self._run(grid_x, grid_y, grid_z, slots)
         self._account(stream, elapsed_ns, grid_x, grid_y, grid_z)
 
-    def direct(self, formats: str) -> DirectLaunch:
-        """Launches whose slots the caller writes, in these `struct` formats of 8 bytes each."""
-        layout = struct.Struct(f"{_HEAD}{formats}")
-        if layout.size != self._call_bytes:
+    def slots_layout(self, formats: str) -> struct.Struct:
+        """For callers that write the slots, from `SLOTS_AT` on, in these `struct` formats of 8 bytes each.
+
+        Raises `LaunchError` where the kernel's slots are no such.
+        """
+        layout = struct.Struct(f"<{formats}")
+        if layout.size != self._slots_bytes:
             raise LaunchError(f"{self.program.name}: {formats!r} is no layout of its {self._slots_bytes // 8} slots")
-        return DirectLaunch(
-            take=self._take,
-            write=layout.pack_into,
-            fixed=(0, self._report, 0, 0, 0, self._handle),
-            pack=struct.Struct(f"<{formats}").pack,
-            finish=self._finish,
-        )
+        return layout
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it has asserts or prints, so that its calls must be looked at after every launch."""
+        return bool(self._report)
+
+    def failed(self, call: _Call, grid_x: int, grid_y: int, grid_z: int) -> NoReturn:
+        """Raises what a call's launch failed with."""
+        raise failure(self.program, (grid_x, grid_y, grid_z), call.outcome)
 
     def _take(self) -> _Call:
         try:
             return self._calls.pop()
         except IndexError:
             return _Call(self._call_bytes)
-
-    def _finish(self, call: _Call, elapsed_ns: int, grid_x: int, grid_y: int, grid_z: int) -> None:
-        """After a direct launch: what it printed, how it failed, its time. Errors as `__call__`."""
-        if self._report:
-            show_prints(self.program, (grid_x, grid_y, grid_z), call.outcome)
-        if elapsed_ns < 0:
-            raise failure(self.program, (grid_x, grid_y, grid_z), call.outcome)
-        self._calls.append(call)
-        device = self.device
-        if self._session is not device.session:
-            self._follow(device.session)
-        self._account(device.chosen.stream or device.default_stream, elapsed_ns, grid_x, grid_y, grid_z)
 
     def _account(self, stream: Stream, elapsed_ns: int, grid_x: int, grid_y: int, grid_z: int) -> None:
         """A launch in mode `execute` on the clock and in the record."""
@@ -211,7 +224,7 @@ class Kernel:
             )
         call = self._take()
         try:
-            fields = (grid_x, grid_y, grid_z, 0, report, 0, sanitizer, 0, self._handle, call.outcome, slots)
+            fields = (grid_x, grid_y, grid_z, 0, report, 0, sanitizer, 0, self._handle, call.outcome, 0, 0, slots)
             self._write(call.buffer, 0, *fields)
         except struct.error:
             raise self._wrong_grid(grid_x, grid_y, grid_z) from None
@@ -231,6 +244,7 @@ class Kernel:
     def _follow(self, session: Session) -> None:
         self._record: KernelRecord = session.record(self.program.name)
         self._session = session
+        self.direct = DirectCalls(self, self._call_bytes, session)
 
     def _compare(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, idle: bool) -> None:
         for prices in self.device.session.compare:

@@ -110,6 +110,12 @@ class Finding(ctypes.Structure):
     )
 
 
+class Tally(ctypes.Structure):
+    """`SupaTally`: launches that the core counted; both numbers only grow."""
+
+    _fields_ = (("launches", ctypes.c_int64), ("host_ns", ctypes.c_int64))
+
+
 _I32, _U32, _I64, _U64, _P = ctypes.c_int32, ctypes.c_uint32, ctypes.c_int64, ctypes.c_uint64, ctypes.c_void_p
 _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "supa_arena_open": (_U64, (_I64,)),
@@ -182,6 +188,10 @@ def _check_threads(text: str) -> None:
 
 core = _load()
 """The loaded library, its functions typed."""
+
+launch_laid_out: Any = core["supa_launch"]
+"""`supa_launch` of what `ctypes.byref` gives: without types of arguments, which take longer to convert than to pass."""
+launch_laid_out.restype = ctypes.c_int64
 
 RECORD: int = ctypes.cast(core.supa_record, ctypes.c_void_p).value or 0
 """Address of `supa_record`, the `report` of launches whose kernel has messages."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from supa.runtime.native import Tally
 from supa.runtime.prices import Prediction, Prices
 from supa.runtime.watch import Watch
 
@@ -43,25 +44,37 @@ class Priced:
 
 @dataclass(kw_only=True)
 class KernelRecord(Priced):
-    """All launches of the kernels of one name."""
+    """All launches of the kernels of one name. `counted` are those that the core counts by itself."""
 
     name: str
-    launches: int = 0
-    host_ns: int = 0
+    counted: Tally = field(default_factory=Tally, repr=False, compare=False)
     compared: dict[str, Priced] = field(default_factory=dict)  # by the other machine's name
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def count(self, host_ns: int) -> None:
-        """Count one launch of which nothing is predicted."""
+    def __post_init__(self) -> None:
+        self._launches, self._host_ns = 0, 0
+
+    @property
+    def launches(self) -> int:
+        """How many there were."""
+        return self._launches + int(self.counted.launches)
+
+    @property
+    def host_ns(self) -> int:
+        """The host's time of all of them."""
+        return self._host_ns + int(self.counted.host_ns)
+
+    def count(self, host_ns: int, launches: int = 1) -> None:
+        """Count launches of which nothing is predicted, by their time together."""
         with self.lock:
-            self.launches += 1
-            self.host_ns += host_ns
+            self._launches += launches
+            self._host_ns += host_ns
 
     def add(self, host_ns: int, device_ps: int, prediction: Prediction, peak_flops: float) -> None:
         """Count one launch that was predicted and took `device_ps` of its stream."""
         with self.lock:
-            self.launches += 1
-            self.host_ns += host_ns
+            self._launches += 1
+            self._host_ns += host_ns
             self.price(device_ps, prediction, peak_flops)
 
     def compare(self, machine: str, device_ps: int, prediction: Prediction, peak_flops: float) -> None:

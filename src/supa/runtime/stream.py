@@ -12,12 +12,14 @@ import threading
 from collections.abc import Callable
 
 from supa.base.errors import DeviceError
+from supa.runtime.native import Tally
 
 COMPUTE = "compute"
 COPY_TO_DEVICE = "copy to device"
 COPY_FROM_DEVICE = "copy from device"
 LINK = "link to another card"
 PS_PER_MS = 1_000_000_000
+_PS_PER_NS = 1000
 
 
 class HostTime:
@@ -37,8 +39,12 @@ class Clock:
         self.lock = threading.Lock()
         self.free_ps: dict[str, int] = {}
         self.streams: list[Stream] = []
+        self.default_stream = Stream(self, "default")
         self.settle: Callable[[], None] | None = None
         """Submits what others keep for later (a framework's transfers), before what follows it on the clock."""
+        self.counted = Tally()
+        """Launches of the default stream that the core counted and nobody submitted: see `caught_up`."""
+        self._settled_ns = 0
 
     @property
     def host_ps(self) -> int:
@@ -46,7 +52,15 @@ class Clock:
         return self.host.ps
 
     def caught_up(self) -> None:
-        """Let whoever keeps work back submit it now."""
+        """Let whoever keeps work back submit it now.
+
+        Launches that ran one after the other on one stream end where one launch of their sum would.
+        """
+        if self.counted.host_ns != self._settled_ns:
+            with self.lock:
+                counted_ns = self.counted.host_ns
+                self.default_stream.place((counted_ns - self._settled_ns) * _PS_PER_NS, COMPUTE)
+                self._settled_ns = counted_ns
         if self.settle is not None:
             self.settle()
 
@@ -72,20 +86,23 @@ class Stream:
 
         Returns the picoseconds at which it begins and ends, and whether it found stream and engine idle.
         """
+        self.clock.caught_up()
+        with self.clock.lock:
+            return self.place(duration_ps, engine, queued_ps)
+
+    def place(self, duration_ps: int, engine: str, queued_ps: int | None = None) -> tuple[int, int, bool]:
+        """`submit` for whoever holds the clock's lock."""
         clock = self.clock
-        if clock.settle is not None:
-            clock.settle()
-        with clock.lock:
-            start_ps = self.ready_ps
-            free_ps = clock.free_ps.get(engine, 0)
-            if free_ps > start_ps:
-                start_ps = free_ps
-            idle = clock.host.ps >= start_ps
-            if idle:
-                start_ps = clock.host.ps
-            elif queued_ps is not None:
-                duration_ps = queued_ps
-            end_ps = self.ready_ps = clock.free_ps[engine] = start_ps + duration_ps
+        start_ps = self.ready_ps
+        free_ps = clock.free_ps.get(engine, 0)
+        if free_ps > start_ps:
+            start_ps = free_ps
+        idle = clock.host.ps >= start_ps
+        if idle:
+            start_ps = clock.host.ps
+        elif queued_ps is not None:
+            duration_ps = queued_ps
+        end_ps = self.ready_ps = clock.free_ps[engine] = start_ps + duration_ps
         return start_ps, end_ps, idle
 
     def record(self, event: Event | None = None) -> Event:

@@ -93,7 +93,7 @@ class TorchClock:
     def chosen(self, device: int, stream: int) -> None:
         """The calling thread chose a device or a stream: launches of the runtime follow it."""
         set_current_device(self.devices[device])
-        self.devices[device].chosen.stream = self._streams[device][stream] if stream else None
+        self.devices[device].choose(self._streams[device][stream] if stream else None)
 
     def profile(self, begins: int) -> None:
         """A recording of the profiler begins, or ends."""

@@ -54,9 +54,7 @@ def submit(number: int, count: int, host_ns: int, stream: Stream, asked_by: int 
     prediction = launch.prediction
     if prediction is None:
         start_ps, end_ps, _ = stream.submit(host_ns * 1000)
-        with record.lock:
-            record.launches += count
-            record.host_ns += host_ns
+        record.count(host_ns, count)
         if device.session.watch is not None:
             watched(device, stream, name, (start_ps, end_ps), COMPUTE, asked_by, launch.grid)
         return

@@ -113,9 +113,7 @@ class Traffic:
 
     def _count(self, entry: Entry) -> None:
         record = self._device.session.record(self._name(entry.name))
-        with record.lock:
-            record.launches += entry.count
-            record.host_ns += entry.host_ns
+        record.count(entry.host_ns, entry.count)
 
     def _price(self, entry: Entry) -> None:
         record = self._device.session.record(self._name(entry.name))

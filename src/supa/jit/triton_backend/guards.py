@@ -6,6 +6,7 @@ integer's width and whether it is 1 or a multiple of 16, a constant's value.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import triton.language as tl
 
 from supa.jit.triton_backend.packing import Slot
-from supa.runtime.kernel import DirectLaunch, Kernel
+from supa.runtime.kernel import SLOTS_AT, Kernel
 
 _ALIGNMENT = 15
 _CONSTANTS = (int, float, bool, str, type(None), tl.dtype)
@@ -32,7 +33,7 @@ class Variant:
     key: str
     conditions: tuple[str, ...]
     values: tuple[str, ...]
-    direct: DirectLaunch
+    layout: struct.Struct
     constants: Mapping[str, Any]
 
     def names(self, number: int) -> dict[str, Any]:
@@ -40,8 +41,7 @@ class Variant:
         kernel: Kernel = self.compiled.function
         own = {
             "compiled": self.compiled, "key": self.key, "kernel": kernel, "device": kernel.device,
-            "take": self.direct.take, "write": self.direct.write, "pack": self.direct.pack,
-            "finish": self.direct.finish, **self.constants,
+            "write": self.layout.pack_into, "pack": self.layout.pack, **self.constants,
         }  # fmt: skip
         return {f"_supa_{name}{number}": value for name, value in own.items()}
 
@@ -49,10 +49,10 @@ class Variant:
         """Its part of the function that `quick_launch` makes: it launches and returns, or falls through. `bound` is an
         expression for the arguments by name.
         """
-        values = "".join(f", {value}" for value in self.values)
+        values = ", ".join(self.values)
         text = _VARIANT.format(
-            conditions="\n                and ".join(self.conditions) or "True", values=values, plain=values[2:],
-            number=self.device_number, bound=bound, fixed=", ".join(map(str, self.direct.fixed)),
+            conditions="\n                and ".join(self.conditions) or "True", values=values, at=SLOTS_AT,
+            number=self.device_number, bound=bound, is_silent=not self.compiled.function.speaks,
         )  # fmt: skip
         return text.replace("$", str(number))
 
@@ -68,12 +68,24 @@ _VARIANT = """            if (
                 @rank = len(@grid)
                 @x, @y, @z = @grid[0], @grid[1] if @rank > 1 else 1, @grid[2] if @rank > 2 else 1
                 if @x > 0 and @y > 0 and @z > 0:
-                    if @device.mode == 'execute':
-                        @call = @take$()
-                        @write$(@call.buffer, 0, @x, @y, @z, {fixed}, @call.outcome{values})
-                        @finish$(@call, @launch(@call.address), @x, @y, @z)
+                    @direct = @kernel$.direct
+                    @session = @direct.session
+                    if (
+                        {is_silent} and @device.mode == 'execute' and not @device.streams_are_chosen
+                        and @device.session is @session and @session.watch is None
+                    ):
+                        try:
+                            @call = @direct.calls.pop()
+                        except IndexError:
+                            @call = @direct.new()
+                        if @call.x != @x or @call.y != @y or @call.z != @z:
+                            @call.set_grid(@x, @y, @z)
+                        @write$(@call.buffer, {at}, {values})
+                        if @launch(@call.reference) < 0:
+                            @kernel$.failed(@call, @x, @y, @z)
+                        @direct.calls.append(@call)
                     else:
-                        @kernel$(@x, @y, @z, @pack$({plain}))
+                        @kernel$(@x, @y, @z, @pack$({values}))
                     return @compiled$"""
 
 
@@ -99,7 +111,7 @@ def variant_of(
             formats += slot.format
     return Variant(
         compiled=compiled, device_number=device_number, key=key, conditions=tuple(conditions), values=tuple(values),
-        direct=compiled.function.direct(formats), constants=constants,
+        layout=compiled.function.slots_layout(formats), constants=constants,
     )  # fmt: skip
 
 
@@ -112,7 +124,7 @@ def _conditions(name: str, value: Any, kind: Any, special: Any, index: int, cons
         return _of_pointer(name, value, special, index, constants)
     if type(value) is bool or type(value) is float:
         constants[f"class{index}_"] = type(value)
-        return [f"{name}.__class__ is @class{index}_$"]
+        return [f"@type({name}) is @class{index}_$"]
     if type(value) is int and kind[0] in "iu":
         return _of_integer(name, value, special)
     raise Unguarded
@@ -127,14 +139,14 @@ def _of_constant(name: str, value: Any, index: int, constants: dict[str, Any]) -
     is_float = type(value) is float  # of which two zeros are equal and not the same
     constants[f"value{index}_"] = value.hex() if is_float else value
     found = f"{name}.hex()" if is_float else name
-    return [f"{name}.__class__ is @class{index}_$", f"{found} == @value{index}_$"]
+    return [f"@type({name}) is @class{index}_$", f"{found} == @value{index}_$"]
 
 
 def _of_pointer(name: str, value: Any, special: Any, index: int, constants: dict[str, Any]) -> list[str]:
     if not hasattr(value, "data_ptr") or not hasattr(value, "dtype"):
         raise Unguarded
     constants[f"class{index}_"], constants[f"dtype{index}_"] = type(value), value.dtype
-    conditions = [f"{name}.__class__ is @class{index}_$", f"{name}.dtype is @dtype{index}_$"]
+    conditions = [f"@type({name}) is @class{index}_$", f"{name}.dtype is @dtype{index}_$"]
     address = f"(@address{index} := {name}.data_ptr())"
     if special:
         return [*conditions, f"not {address} & {_ALIGNMENT}"]
@@ -143,7 +155,7 @@ def _of_pointer(name: str, value: Any, special: Any, index: int, constants: dict
 
 
 def _of_integer(name: str, value: int, special: Any) -> list[str]:
-    conditions = [f"{name}.__class__ is int", _range(name, value)]
+    conditions = [f"@type({name}) is int", _range(name, value)]
     if special == 1 or value == 1:
         return [*conditions, f"{name} == 1"] if special is not None else conditions
     if special:

@@ -37,6 +37,8 @@ class _Current(threading.local):
 
 
 _current = _Current()
+DIVERSIONS: list[object] = []
+"""Not empty while `current_meter` may be anything but None, on any thread: for launches, which ask the cheap way."""
 
 
 def current_meter(number: int) -> Meter | None:
@@ -46,12 +48,17 @@ def current_meter(number: int) -> Meter | None:
 
 def launches_go_to(meter: Any) -> None:
     """From now on every thread's launches go to a meter of its own, or with None run, unless `metered` takes them."""
+    if meter is not None:
+        DIVERSIONS.append(_Current)
     _Current.meter = meter
+    while meter is None and _Current in DIVERSIONS:
+        DIVERSIONS.remove(_Current)
 
 
 @contextmanager
 def _taken_by(meter: Meter | None) -> Iterator[None]:
     own = vars(_current).get("meter", _current)  # itself: this thread has none of its own
+    DIVERSIONS.append(_taken_by)
     _current.meter = meter
     try:
         yield
@@ -60,6 +67,7 @@ def _taken_by(meter: Meter | None) -> Iterator[None]:
             del _current.meter
         else:
             _current.meter = own
+        DIVERSIONS.remove(_taken_by)
 
 
 def running() -> AbstractContextManager[None]:

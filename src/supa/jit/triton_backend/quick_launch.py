@@ -21,10 +21,11 @@ from triton.runtime.driver import driver
 from triton.runtime.jit import JITCallable, JITFunction, KernelInterface, compute_cache_key
 
 from supa.jit.triton_backend.guards import Unguarded, Variant, variant_of
-from supa.jit.triton_backend.measuring import current_meter
+from supa.jit.triton_backend.measuring import DIVERSIONS, current_meter
 from supa.jit.triton_backend.packing import REFUSALS, bf16_bits
-from supa.runtime import Kernel, current_device
-from supa.runtime.native import core
+from supa.runtime import Kernel
+from supa.runtime.current import CURRENT
+from supa.runtime.native import launch_laid_out
 
 MOST_VARIANTS = 8
 MOST_ATTEMPTS = 32
@@ -49,7 +50,10 @@ def install(driver_class: type) -> None:
     def launcher(self: Any, grid: Any) -> Callable[..., Any]:
         if self.pre_run_hooks:
             return partial(self.run, grid=grid, warmup=False)
-        return partial(_quick(self, driver_class), grid)
+        try:
+            return partial(self._supa_quick.launch, grid)
+        except AttributeError:
+            return partial(_quick(self, driver_class), grid)
 
     JITFunction.run = run
     JITFunction.__getitem__ = launcher
@@ -77,7 +81,7 @@ class _Launches:
         self.function, self.driver_class = function, driver_class
         self.variants: list[Variant] = []
         self.attempts = 0
-        self.launch: Callable[..., Any] = self._compiled()
+        self.launch: Any = self._compiled()
 
     def slowly(self, grid: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Triton's own way; then learn from it."""
@@ -87,7 +91,10 @@ class _Launches:
             variant = self._learn(compiled, args, options)
             if variant is not None:
                 self.variants.append(variant)
-                self.launch = self._compiled()
+                # The same function, for whoever keeps `kernel[grid]`; a call under way goes on in the code it has.
+                fresh = self._compiled()
+                self.launch.__globals__.update(fresh.__globals__)
+                self.launch.__code__ = fresh.__code__
         return compiled
 
     def _learn(self, compiled: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Variant | None:
@@ -110,7 +117,7 @@ class _Launches:
         except Unguarded:
             return None
 
-    def _compiled(self) -> Callable[..., Any]:
+    def _compiled(self) -> Any:
         function = self.function
         parameters = list(function.signature.parameters.values())
         names = {"_supa_" + name: value for name, value in self._names().items()}
@@ -129,14 +136,14 @@ class _Launches:
             variants="\n".join(variant.text(number, bound) for number, variant in enumerate(self.variants)) or _NONE,
         ).replace("@", "_supa_")
         exec(compile(source, "<quick launch of a kernel>", "exec"), names)
-        return names[function.fn.__name__]  # type: ignore[no-any-return]
+        return names[function.fn.__name__]
 
     def _names(self) -> dict[str, Any]:
         return {
-            "function": self.function, "slowly": self.slowly, "launch": core.supa_launch, "runtime": knobs.runtime,
+            "function": self.function, "slowly": self.slowly, "launch": launch_laid_out, "runtime": knobs.runtime,
             "compilation": knobs.compilation, "driver": driver, "driver_class": self.driver_class,
-            "current_device": current_device, "current_meter": current_meter, "refusals": REFUSALS,
-            "globals_hold": _globals_hold, "bf16_bits": bf16_bits, "nothing": ({},),
+            "current": CURRENT, "diversions": DIVERSIONS, "type": type, "current_meter": current_meter,
+            "refusals": REFUSALS, "globals_hold": _globals_hold, "bf16_bits": bf16_bits, "nothing": ({},),
         }  # fmt: skip
 
 
@@ -162,10 +169,10 @@ def {name}({parameters}):
         @driver._active.__class__ is @driver_class and not @runtime.debug and not @function.debug
         and not @function.pre_run_hooks and not getattr(@runtime.launch_enter_hook, 'calls', True)
         and not getattr(@runtime.launch_exit_hook, 'calls', True) and not @compilation.instrumentation_mode
-        and @runtime.add_stages_inspection_hook is None and @current_meter(0) is None
+        and @runtime.add_stages_inspection_hook is None and (not @diversions or @current_meter(0) is None)
         and (not @function.used_global_vals or @globals_hold(@function))
     ):
-        @device = @current_device()
+        @device = @current[0] if @current else None
         try:
 {variants}
         except @refusals:

@@ -156,6 +156,12 @@ double run_blocks(SupaCall *call, int64_t total, int64_t start_ns) {
   return 0;
 }
 
+void count(SupaTally *tally, int64_t elapsed_ns) {
+  if (tally == nullptr) return;
+  __atomic_fetch_add(&tally->launches, 1, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&tally->host_ns, elapsed_ns, __ATOMIC_RELAXED);
+}
+
 int64_t finish(SupaCall *call, int64_t elapsed_ns) {
   SupaOutcome *outcome = call->outcome;
   if (call->launch.report != nullptr) {
@@ -165,6 +171,7 @@ int64_t finish(SupaCall *call, int64_t elapsed_ns) {
   }
   if (outcome->status != SUPA_OK) return outcome->status;
   if (supa::stopped(call)) return outcome->status = SUPA_STOPPED;
+  for (SupaTally *tally : call->tallies) count(tally, elapsed_ns);
   return elapsed_ns;
 }
 

@@ -23,8 +23,10 @@
 namespace supa {
 namespace {
 
-constexpr auto kIdleSpin = std::chrono::microseconds(20);
-constexpr auto kIdleYield = std::chrono::microseconds(200);  // then as long as this, in turns with whoever else can run
+// An idle thread spins for the first, then looks for work in turns with whoever else can run for the second; longer, up to
+// the others, where jobs keep coming at longer intervals.
+constexpr std::chrono::nanoseconds kIdleSpin = std::chrono::microseconds(20), kMostSpin = std::chrono::microseconds(200);
+constexpr std::chrono::nanoseconds kIdleYield = std::chrono::microseconds(200), kMostYield = std::chrono::milliseconds(2);
 constexpr auto kFinishSpin = std::chrono::microseconds(50);
 constexpr int64_t kPieces = 4;         // a claim takes this fraction of what is left of a part
 constexpr double kFirstWakeNs = 15e3;  // what waking a thread is taken to cost before it was ever measured
@@ -153,10 +155,12 @@ class Pool {
     {
       std::lock_guard<std::mutex> lock(mutex_);
       grow(job.share - 1);
+      const auto gap = Clock::now() - last_;
+      if (gap < kMostYield) interval_.store(std::max<int64_t>(gap.count(), interval() * 7 / 8), std::memory_order_relaxed);
       job.link = jobs_;
       jobs_ = &job;
       epoch_.fetch_add(1, std::memory_order_release);
-      wake = sleeping_ > 0 && pays(job) ? std::min(sleeping_, job.share - 1) : 0;
+      wake = sleeping_ > 0 && pays(job, gap) ? std::min(sleeping_, job.share - 1) : 0;
     }
     if (wake > 0) arouse(wake);
     const int64_t done = drain(job, 0);
@@ -195,10 +199,10 @@ class Pool {
   }
 
   // Whether a job is worth waking a thread for: by itself, or as one of many that follow each other.
-  bool pays(const Job &job) {
+  bool pays(const Job &job, Clock::duration gap) {
     if (job.work_ns <= 0) return true;
     const double cost_ns = wake_ns_.load(std::memory_order_relaxed);
-    owed_ns_ = Clock::now() - last_ > kIdleYield ? job.work_ns : owed_ns_ + job.work_ns;
+    owed_ns_ = gap > kIdleYield ? job.work_ns : owed_ns_ + job.work_ns;
     if (job.work_ns < kWakesPerWork * cost_ns && owed_ns_ < kWakesPerSequence * cost_ns) {
       // What was dear on a busy host is tried again some time: nobody measures it while it is too dear.
       if (cost_ns > kFirstWakeNs) wake_ns_.store(cost_ns - (cost_ns - kFirstWakeNs) / 32, std::memory_order_relaxed);
@@ -215,6 +219,15 @@ class Pool {
     const double known = wake_ns_.load(std::memory_order_relaxed);
     // A caller that was interrupted meanwhile has not measured the waking.
     wake_ns_.store(known + (std::min(taken.count() / count, 4 * known) - known) / 8, std::memory_order_relaxed);
+  }
+
+  int64_t interval() const { return interval_.load(std::memory_order_relaxed); }
+
+  template <typename Condition>
+  bool wait_awake(Condition reached) const {
+    const std::chrono::nanoseconds expected(2 * interval());
+    return spin_until(reached, std::clamp(expected, kIdleSpin, kMostSpin)) ||
+           yield_until(reached, std::clamp(expected, kIdleYield, kMostYield));
   }
 
   void unlink(Job &job) {
@@ -244,7 +257,7 @@ class Pool {
       const uint64_t seen = epoch_.load(std::memory_order_relaxed);
       const auto news = [this, seen] { return epoch_.load(std::memory_order_acquire) != seen; };
       lock.unlock();
-      const bool found = spin_until(news, kIdleSpin) || yield_until(news, kIdleYield);
+      const bool found = wait_awake(news);
       lock.lock();
       if (found) continue;
       ++sleeping_;
@@ -259,6 +272,7 @@ class Pool {
   Job *jobs_ = nullptr;
   int32_t threads_ = 0, sleeping_ = 0, waiting_ = 0;
   Clock::time_point last_;   // when a job ended
+  std::atomic<int64_t> interval_{0};  // nanoseconds from the end of a job to the next, about the longest of late
   double owed_ns_ = 0;       // work since then for which no thread was woken
   std::atomic<double> wake_ns_{kFirstWakeNs};
 };

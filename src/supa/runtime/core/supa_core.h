@@ -115,11 +115,20 @@ typedef struct SupaOutcome {
   SupaReports *reports;
 } SupaOutcome;
 
+/* Launches that succeeded, counted as they end. Only ever grows; many threads may count in one. */
+typedef struct SupaTally {
+  int64_t launches;
+  int64_t host_ns;
+} SupaTally;
+
+enum { SUPA_TALLIES = 2 };
+
 /* One launch as the caller lays it out; the arguments' 8-byte slots follow. */
 typedef struct SupaCall {
   SupaLaunch launch; /* report: null, or supa_record */
   SupaKernel *kernel;
   SupaOutcome *outcome;
+  SupaTally *tallies[SUPA_TALLIES]; /* where it counts; null: nowhere */
   uint64_t args[];
 } SupaCall;
 

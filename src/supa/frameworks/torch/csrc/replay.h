@@ -116,6 +116,7 @@ inline int64_t run_kernel(const Launch &launch, const uint64_t *slots) {
   call->launch = {{launch.grid[0], launch.grid[1], launch.grid[2]}, 0, nullptr};
   call->kernel = launch.kernel;
   call->outcome = space.outcome;
+  for (SupaTally *&tally : call->tallies) tally = nullptr;
   std::copy_n(slots, launch.slots.size(), call->args);
   return supa_launch(call);
 }
