@@ -47,6 +47,28 @@ def random_bits(element, count, seed=0):
 
 
 @pytest.mark.parametrize("function", ["sdiv", "udiv", "srem", "urem"])
+@pytest.mark.parametrize("first", [-9, 0, 1000, (1 << 30) - 40, (1 << 31) - 64])
+@pytest.mark.parametrize("divisor", [-7, 1, 3, 16, 31, 640, (1 << 30) + 3])
+def test_division_of_neighbours_by_one_number(function, first, divisor):
+    """A vector of whole numbers in a row is divided by one scalar division, where few quotients begin in it."""
+    body = f"""    %5 = constant {{value={first}}} : () -> tile<64xi32>
+    %6 = map %2, %5 {{function="add"}} : (tile<64xi32>, tile<64xi32>) -> tile<64xi32>
+    %7 = splat %1 : (i32) -> tile<64xi32>
+    %99 = map %6, %7 {{function="{function}"}} : (tile<64xi32>, tile<64xi32>) -> tile<64xi32>"""
+    agree(elementwise(body, "i32", 64), (1,), np.zeros(64, np.int32), divisor)
+
+
+@pytest.mark.parametrize("function", ["sdiv", "udiv", "srem", "urem"])
+@pytest.mark.parametrize("reach", [10, 1 << 40, (1 << 51) - 1, 1 << 51, (1 << 63) - 1])
+def test_division_of_64_bits_below_and_beyond_what_f64_holds(function, reach):
+    body = f"""    %5 = constant {{values={(reach, 3, reach - 1, -reach) * 16}}} : () -> tile<64xi64>
+    %99 = map %4, %5 {{function="{function}"}} : (tile<64xi64>, tile<64xi64>) -> tile<64xi64>"""
+    values = np.random.default_rng(0).integers(-reach, reach, 64)
+    values[:8] = (reach, reach - 1, -reach, 1 - reach, 0, 1, -1, reach // 3 * 3)
+    agree(elementwise(body, "i64", 64), (1,), values, 0)
+
+
+@pytest.mark.parametrize("function", ["sdiv", "udiv", "srem", "urem"])
 @pytest.mark.parametrize("element", ["i8", "i16", "i32", "i64"])
 def test_division_by_zero_and_of_the_minimum_by_minus_one(function, element):
     bits = DTYPES[element].bits

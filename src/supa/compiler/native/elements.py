@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from supa.base.dtypes import F16, F32, F64, DType
 from supa.base.errors import UnsupportedError
+from supa.compiler.native.division import divide
 from supa.compiler.native.emitter import llvm_bits, register_type
 from supa.compiler.native.formats import f64_to_f32_odd, f64_to_f32_zero, from_f32, is_small, to_f32
 from supa.compiler.native.lanes import Lanes
@@ -23,6 +24,7 @@ _SIMPLE = {
     "and": "and {t} {0}, {1}", "or": "or {t} {0}, {1}", "xor": "xor {t} {0}, {1}",
 }  # fmt: skip
 _PICKING = ("fmin", "fmax", "fminimum", "fmaximum", "fneg", "fabs", "copysign")
+_WHOLE_BITS = 64  # of numbers that no vector instruction multiplies to twice their width
 _KEEPING = (*_PICKING, "select")  # what becomes of NaNs, see `Nan`
 _CALCULATING = ("fadd", "fsub", "fmul", "fdiv", "fma", "sqrt", "rsqrt", "exp", "exp2", "log", "log2", "erf", "tanh",
                 "sin", "cos")  # fmt: skip
@@ -109,11 +111,18 @@ def _division(instruction: str) -> Rule:
 
     def emit(lanes: Lanes, args: Sequence[Vec]) -> Vec:
         value, divisor = args
-        if divisor.constant is not None and divisor.constant not in (0, -1):
+        plain = f"{instruction} {{t}} {{0}}, {{1}}"
+        known = divisor.constant
+        scalar = value.is_uniform and divisor.is_uniform
+        if known is not None and known not in (0, -1):
             if value.pieces is not None and all(piece.is_uniform for piece in value.pieces):
                 return lanes.bend(lambda piece: emit(lanes, (piece, divisor)), value)
-            return lanes.apply(f"{instruction} {{t}} {{0}}, {{1}}", args, value.type)
-        # A zero divisor (a masked-off lane, as a rule) and the one overflowing pair must not trap on the host.
+            is_easy = known > 0 and known & (known - 1) == 0
+            if scalar or is_easy or llvm_bits(value.type) < _WHOLE_BITS:
+                return lanes.apply(plain, args, value.type)
+        if not scalar:
+            return divide(lanes, instruction, value, divisor)
+        # A zero divisor and the one overflowing pair must not trap on the host.
         zero = lanes.apply("icmp eq {t} {0}, {1}", (divisor, constant(value.type, 0)), "i1")
         bad = zero
         if signed:
@@ -122,24 +131,10 @@ def _division(instruction: str) -> Rule:
             overflow = lanes.apply("icmp eq {t} {0}, {1}", (value, lowest), "i1")
             bad = lanes.apply("or {t} {0}, {1}", (bad, lanes.apply("and {t} {0}, {1}", (minus, overflow), "i1")), "i1")
         safe = lanes.select(bad, constant(value.type, 1), divisor)
-        if value.type == "i32" and not (value.is_uniform and safe.is_uniform):
-            result = _divide_through_f64(lanes, instruction, value, safe)
-        else:
-            result = lanes.apply(f"{instruction} {{t}} {{0}}, {{1}}", (value, safe), value.type)
+        result = lanes.apply(plain, (value, safe), value.type)
         return lanes.select(zero, constant(value.type, -1) if instruction.endswith("div") else value, result)
 
     return emit
-
-
-def _divide_through_f64(lanes: Lanes, instruction: str, value: Vec, divisor: Vec) -> Vec:
-    """32-bit division by vector instructions: the f64 quotient, cut, is exact for 32-bit operands."""
-    kind = "s" if instruction.startswith("s") else "u"
-    wide = [lanes.apply(f"{kind}itofp {{t}} {{0}} to {{r}}", (vec,), "double") for vec in (value, divisor)]
-    quotient = lanes.apply("fdiv {t} {0}, {1}", wide, "double")
-    result = lanes.apply(f"fpto{kind}i {{t}} {{0}} to {{r}}", (quotient,), "i32")
-    if instruction.endswith("div"):
-        return result
-    return lanes.apply("sub {t} {0}, {1}", (value, lanes.apply("mul {t} {0}, {1}", (result, divisor), "i32")), "i32")
 
 
 for _name in ("sdiv", "udiv", "srem", "urem"):

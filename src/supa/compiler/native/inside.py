@@ -30,7 +30,8 @@ class Limit:
     base: Value | None
     last: int
     bound: Value | int
-    spread: int  # how far below the last element's value the first one's is
+    spread: int  # how far below the last element's value the first one's is; 0 where all elements have one
+    is_wide: bool = False  # the base has 64 bits, and base + last may leave them
 
 
 def limits_of_nest(generator: Generator, nest: Nest) -> list[Limit]:
@@ -48,7 +49,7 @@ def limits_of(generator: Generator, values: list[Value], inside: Container[Value
         if value in seen or value.op is None or not isinstance(value.type, Tile):
             continue
         seen.add(value)
-        limit = limit_of(value, generator.environment)
+        limit = limit_of(value, generator.environment, takes_wide=True)
         if limit is not None:
             found.append(limit)
         elif is_virtual(value.op) and (value not in generator.planner.kept or value in inside):
@@ -96,7 +97,7 @@ def assume(evaluator: Evaluator, true: list[Limit]) -> None:
 
 
 def emit_guard(evaluator: Evaluator, limits: list[Limit]) -> str:
-    """The name of an i1: whether all limits hold. Sums are taken in 64 bits, where none wraps."""
+    """The name of an i1: whether all limits hold. Sums are taken in 64 bits, and stop at the largest number there."""
     flags = []
     for limit in limits:
         last = str(limit.last) if limit.base is None else _sum(evaluator, limit.base, limit.last)
@@ -110,25 +111,33 @@ def emit_guard(evaluator: Evaluator, limits: list[Limit]) -> str:
 def _sum(evaluator: Evaluator, base: Value, last: int) -> str:
     vec = evaluator.scalar(base)
     wide = vec.name if vec.type == "i64" else evaluator.emit(0, f"sext {vec.type} {vec.name} to i64")
-    return evaluator.emit(0, f"add i64 {wide}, {last}")
+    if vec.type != "i64" or last == 0:
+        return evaluator.emit(0, f"add i64 {wide}, {last}")
+    evaluator.emitter.declare("declare i64 @llvm.sadd.sat.i64(i64, i64)")
+    return evaluator.emit(0, f"call i64 @llvm.sadd.sat.i64(i64 {wide}, i64 {last})")
 
 
-def limit_of(value: Value, environment: Environment) -> Limit | None:
-    """The limit that a comparison is, if its scalars are at hand."""
+def limit_of(value: Value, environment: Environment, *, takes_wide: bool = False) -> Limit | None:
+    """The limit that a comparison is, if its scalars are at hand; `takes_wide`: those of more than 32 bits, and what
+    is one value for the whole tile, too.
+    """
     op = value.op
+    if takes_wide and isinstance(op, ops.Splat) and _bits(op.source) == 1 and op.source in environment.scalars:
+        return Limit(mask=value, predicate="ne", base=op.source, last=0, bound=0, spread=0)
     if not isinstance(op, ops.Map) or op.function not in {**_UPPER, **_LOWER}:
         return None
     left, right = op.arguments if op.function in _UPPER else list(op.arguments)[::-1]
     if left is None or right is None:
         return None
     peak, bound = peak_of(left), peak_of(right)
-    if peak is None or bound is None or bound.spread or peak.spread == 0:
+    if peak is None or bound is None or bound.spread or (peak.spread == 0 and not takes_wide):
         return None
     if bound.base is not None and bound.last:
         return None
     for scalar in (peak.base, bound.base):
-        if scalar is not None and (scalar not in environment.scalars or _bits(scalar) > 32):
+        if scalar is not None and (scalar not in environment.scalars or (_bits(scalar) > 32 and not takes_wide)):
             return None
+    is_wide = any(scalar is not None and _bits(scalar) > 32 for scalar in (peak.base, bound.base))
     return Limit(
         mask=value,
         predicate={**_UPPER, **_LOWER}[op.function],
@@ -136,6 +145,7 @@ def limit_of(value: Value, environment: Environment) -> Limit | None:
         last=peak.last,
         bound=bound.last if bound.base is None else bound.base,
         spread=peak.spread,
+        is_wide=is_wide,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from supa.compiler.native.emitter import Emitter, llvm_bytes, memory_type, register_type
 from supa.compiler.native.lanes import Lanes, suffix
+from supa.compiler.native.strided import masked_strided_load, masked_strided_store, strided_load, strided_store
 from supa.compiler.native.vec import Vec, uniform, vector
 from supa.ir.types import Scalar
 
@@ -47,10 +48,15 @@ def _load_memory(lanes: Lanes, pointer: Vec, mask: Vec | None, other: Vec | None
         return _load_two(lanes, pointer, mask, other_name, type_, level)
     if pointer.is_uniform and mask is not None:
         return _load_for_all(lanes, pointer, mask, other_name, type_, level)
-    if pointer.is_linear and mask is None:
-        name = _strided_load(lanes.emitter, type_, lanes.count)
-        call = f"call {vector_type} {name}(i64 {pointer.name}, i64 {pointer.step})"
-        return vector(type_, lanes.emit(level, call), level)
+    if pointer.is_linear:
+        arguments = f"i64 {pointer.name}, i64 {pointer.step}"
+        if mask is None:
+            name = strided_load(lanes.emitter, type_, lanes.count)
+        else:
+            gather = _gather(lanes.emitter, type_, lanes.count)
+            name = masked_strided_load(lanes.emitter, type_, lanes.count, gather)
+            arguments += f", {lanes.vector_type('i1')} {lanes.widen(mask)}, {vector_type} {other_name}"
+        return vector(type_, lanes.emit(level, f"call {vector_type} {name}({arguments})"), level)
     if pointer.parts is not None and pointer.parts[1].level < level:
         return _load_split(lanes, pointer, mask, other_name, type_, level)
     name = _gather(lanes.emitter, type_, lanes.count)
@@ -171,12 +177,15 @@ def store(
             )
             lanes.run(level, text)
         return
-    if pointer.is_linear and mask is None:
-        name = _strided_store(lanes.emitter, memory, lanes.count)
-        lanes.run(
-            level,
-            f"call void {name}({vector_type} {lanes.widen(value)}, i64 {pointer.name}, i64 {pointer.step})",
-        )
+    if pointer.is_linear:
+        arguments = f"{vector_type} {lanes.widen(value)}, i64 {pointer.name}, i64 {pointer.step}"
+        if mask is None:
+            name = strided_store(lanes.emitter, memory, lanes.count)
+        else:
+            scatter = _scatter(lanes.emitter, memory, lanes.count)
+            name = masked_strided_store(lanes.emitter, memory, lanes.count, scatter)
+            arguments += f", {lanes.vector_type('i1')} {lanes.widen(mask)}"
+        lanes.run(level, f"call void {name}({arguments})")
         return
     name = _scatter(lanes.emitter, memory, lanes.count)
     mask_name = lanes.widen(mask) if mask is not None else "splat (i1 true)"
@@ -282,13 +291,28 @@ def _far_gather(emitter: Emitter, type_: str, count: int) -> str:
     if name not in emitter.definitions:
         of = f"<{count} x {type_}>"
         far = masked_gather(emitter, of, "%each", llvm_bytes(type_), "%m", "%o")
+        emitter.declare(f"declare i1 @llvm.vector.reduce.and.v{count}i1(<{count} x i1>)")
         emitter.definitions[name] = (
             f"define internal {of} {name}(<{count} x i64> %p, <{count} x i1> %m, {of} %o) noinline cold {{\n"
+            f"  %true = call i1 @llvm.vector.reduce.and.v{count}i1(<{count} x i1> %m)\n"
+            f"  br i1 %true, label %all, label %some\nall:\n{_each_lane(type_, count)}some:\n"
             f"  %each = inttoptr <{count} x i64> %p to <{count} x ptr>\n"
             f"  %slow = {far}\n  ret {of} %slow\n}}\n"
         )
     of = f"<{count} x {type_}>"
     return f"call {of} {name}(<{count} x i64> %p, <{count} x i1> %m, {of} %o)"
+
+
+def _each_lane(type_: str, count: int) -> str:
+    """Text that loads one element for each of the addresses %p: without masks nothing is asked before a load."""
+    of, lines, made = f"<{count} x {type_}>", [], "poison"
+    for lane in range(count):
+        lines.append(f"  %p{lane} = extractelement <{count} x i64> %p, i64 {lane}")
+        lines.append(f"  %a{lane} = inttoptr i64 %p{lane} to ptr")
+        lines.append(f"  %x{lane} = load {type_}, ptr %a{lane}, align {llvm_bytes(type_)}")
+        lines.append(f"  %v{lane} = insertelement {of} {made}, {type_} %x{lane}, i64 {lane}")
+        made = f"%v{lane}"
+    return "\n".join([*lines, f"  ret {of} {made}\n"])
 
 
 def _gather(emitter: Emitter, type_: str, count: int) -> str:
@@ -305,58 +329,6 @@ def _gather(emitter: Emitter, type_: str, count: int) -> str:
             + f"  %slow = {far}\n  ret {vector_type} %slow\n}}\n"
         )
     return name
-
-
-# Lanes at equal distances are loads and stores of their own: beside them a gather that waits for memory holds up all
-# others, and the processor's own prefetching knows nothing of it.
-
-
-def _strided_load(emitter: Emitter, type_: str, count: int) -> str:
-    name = f"@supa.strided.load.{suffix(type_)}.v{count}"
-    if name not in emitter.definitions:
-        of, size = f"<{count} x {type_}>", llvm_bytes(type_)
-        lines, made = [], "poison"
-        for lane in range(count):
-            lines.append(
-                f"  %a{lane} = inttoptr i64 %p{lane} to ptr\n  %x{lane} = load {type_}, ptr %a{lane}, align {size}"
-            )
-            lines.append(f"  %v{lane} = insertelement {of} {made}, {type_} %x{lane}, i64 {lane}")
-            made = f"%v{lane}"
-        body = "\n".join(lines)
-        emitter.definitions[name] = (
-            f"define internal {of} {name}(i64 %p0, i64 %step) alwaysinline {{\n{_near_or_each(size)}"
-            f"  %quick = load {of}, ptr %address, align {size}\n  ret {of} %quick\n"
-            f"each:\n{_places(count)}{body}\n  ret {of} {made}\n}}\n"
-        )
-    return name
-
-
-def _strided_store(emitter: Emitter, type_: str, count: int) -> str:
-    name = f"@supa.strided.store.{suffix(type_)}.v{count}"
-    if name not in emitter.definitions:
-        of, size = f"<{count} x {type_}>", llvm_bytes(type_)
-        body = "".join(
-            f"  %a{lane} = inttoptr i64 %p{lane} to ptr\n  %x{lane} = extractelement {of} %v, i64 {lane}\n"
-            f"  store {type_} %x{lane}, ptr %a{lane}, align {size}\n"
-            for lane in range(count)
-        )
-        emitter.definitions[name] = (
-            f"define internal void {name}({of} %v, i64 %p0, i64 %step) alwaysinline {{\n{_near_or_each(size)}"
-            f"  store {of} %v, ptr %address, align {size}\n  ret void\neach:\n{_places(count)}{body}  ret void\n}}\n"
-        )
-    return name
-
-
-def _near_or_each(size: int) -> str:
-    """Text of a function body's start: on to `near` where the lanes from %p0 by %step lie side by side, else `each`."""
-    return (
-        f"  %side = icmp eq i64 %step, {size}\n  br i1 %side, label %near, label %each\nnear:\n"
-        "  %address = inttoptr i64 %p0 to ptr\n"
-    )
-
-
-def _places(count: int) -> str:
-    return "".join(f"  %p{lane} = add i64 %p{lane - 1}, %step\n" for lane in range(1, count))
 
 
 def _near_or_gather(emitter: Emitter, type_: str, count: int) -> str:

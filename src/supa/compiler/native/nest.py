@@ -96,8 +96,9 @@ def _runs(generator: Generator, nest: Nest) -> dict[Value, periods.Run]:
 
 def _emit_form(generator: Generator, form: _Form, limits: list[Limit]) -> None:
     """The loops, cut where a row ends in its tile, or with and without masks."""
-    if tails.may_cut(form.nest, form.space, limits, form.copies) and generator.environment.checks is None:
-        _emit_cut(generator, form, limits)
+    along = [limit for limit in limits if limit.spread]
+    if tails.may_cut(form.nest, form.space, along, form.copies) and generator.environment.checks is None:
+        _emit_cut(generator, form, along)
     else:
         emit_versions(generator, limits, lambda true: _emit_loops(generator, form, true))
 

@@ -26,6 +26,7 @@ def emit_scan(generator: Generator, op: ops.Scan) -> None:
     shape = shape_of(op.sources[0].type)
     space = choose_space(shape, op.axis, generator.width)
     limits = [] if op.reverse or generator.environment.checks is not None else limits_of(generator, list(op.sources))
+    limits = [limit for limit in limits if limit.spread]
     nest = Nest(shape, [Root("reduce", op, None, shape, op.axis)], op.axis)
     buffers = [generator.new_buffer(shape, element_of(result.type)) for result in op.results]
     if not tails.may_cut(nest, space, limits, 1):

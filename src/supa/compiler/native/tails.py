@@ -47,6 +47,7 @@ def may_cut(nest: Nest, space: Space, limits: list[Limit], copies: int) -> bool:
         or len(space.loops) != 1
         or space.loops[0][0] != space.vector_dimension
         or space.vector_dimension == -1
+        or any(limit.is_wide for limit in limits)
     ):
         return False
     if nest.axis is not None and space.loops[0][0] != nest.axis:
