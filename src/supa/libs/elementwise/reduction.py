@@ -33,41 +33,47 @@ def _start(KIND: tl.constexpr, COMPUTE: tl.constexpr):
 
 
 @triton.jit
-def _grown(found, x, mask, KIND: tl.constexpr, COMPUTE: tl.constexpr):
-    """The running value after another tile."""
-    if KIND == "count" or KIND == "any" or KIND == "all":
-        x = (x != 0).to(COMPUTE)
-    elif KIND == "abs":
-        x = tl.abs(x)
-    elif KIND == "square":
-        x = x * x
-    if KIND == "prod" or KIND == "max" or KIND == "min" or KIND == "all":  # what was not loaded is 0
-        x = tl.where(mask, x, _start(KIND, COMPUTE))
-    if KIND == "prod":
-        return found * x
-    if KIND == "max" or KIND == "any":
-        return tl.where((x > found) | (x != x), x, found)
-    if KIND == "min" or KIND == "all":
-        return tl.where((x < found) | (x != x), x, found)
-    return found + x
+def _larger(a, b):
+    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
 
 
 @triton.jit
-def _closed(found, AXIS: tl.constexpr, KIND: tl.constexpr):
-    """The lanes of the running value together."""
+def _smaller(a, b):
+    return tl.minimum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def _of_tile(x, mask, AXIS: tl.constexpr, KIND: tl.constexpr, COMPUTE: tl.constexpr):
+    """One tile reduced along an axis; what its mask cuts off was loaded as 0."""
+    if KIND == "count" or KIND == "any" or KIND == "all":
+        x = (x != 0).to(COMPUTE)  # asked before a fraction becomes a whole number
+    else:
+        x = x.to(COMPUTE)
+    if KIND == "abs":
+        x = tl.abs(x)
+    elif KIND == "square":
+        x = x * x
+    if KIND == "prod" or KIND == "max" or KIND == "min" or KIND == "all":
+        x = tl.where(mask, x, _start(KIND, COMPUTE))
     if KIND == "prod":
-        return tl.reduce(found, AXIS, _times)
+        return tl.reduce(x, AXIS, _times)
     if KIND == "max" or KIND == "any":
-        result = tl.max(found, axis=AXIS)
-        if found.dtype.is_floating():
-            result = tl.where(tl.max((found != found).to(tl.int32), axis=AXIS) > 0, float("nan"), result)
-        return result
+        return tl.reduce(x, AXIS, _larger)
     if KIND == "min" or KIND == "all":
-        result = tl.min(found, axis=AXIS)
-        if found.dtype.is_floating():
-            result = tl.where(tl.max((found != found).to(tl.int32), axis=AXIS) > 0, float("nan"), result)
-        return result
-    return tl.sum(found, axis=AXIS)
+        return tl.reduce(x, AXIS, _smaller)
+    return tl.sum(x, axis=AXIS)
+
+
+@triton.jit
+def _joined(a, b, KIND: tl.constexpr):
+    """Two partial results together."""
+    if KIND == "prod":
+        return a * b
+    if KIND == "max" or KIND == "any":
+        return _larger(a, b)
+    if KIND == "min" or KIND == "all":
+        return _smaller(a, b)
+    return a + b
 
 
 @triton.jit
@@ -78,32 +84,24 @@ def _finished(result, scale, ROOT: tl.constexpr):
 
 
 @triton.jit
-def _grown_by_columns(found, places, column, step, mask, KIND: tl.constexpr, COMPUTE: tl.constexpr):
-    x = tl.load(places + (column.to(tl.int64) * step)[None, :], mask=mask, other=0).to(COMPUTE)
-    return _grown(found, x, mask, KIND, COMPUTE)
-
-
-@triton.jit
 def reduce_rows(
     out_ptr, x_ptr, rows, columns, inner, outer_stride, inner_stride, step, chunk, scale,
     KIND: tl.constexpr, ROOT: tl.constexpr, COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     """out[split, row] = scale * reduction of the row's part; elements of a row lie close. With ROOT,
-    its square root. Columns count from the part's first, in 32 bits; whole blocks of them need no mask.
+    its square root. Columns count from the part's first, in 32 bits.
     """
     row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
     first = tl.program_id(1).to(tl.int64) * chunk
     count = tl.minimum(chunk, columns - first).to(tl.int32)
-    whole = count // BLOCK_C * BLOCK_C
     places = x_ptr + ((row // inner) * outer_stride + (row % inner) * inner_stride + first * step)[:, None]
-    found = tl.zeros((BLOCK_R, BLOCK_C), COMPUTE) + _start(KIND, COMPUTE)
-    real = (row < rows)[:, None]
-    for begin in range(0, whole, BLOCK_C):
-        found = _grown_by_columns(found, places, begin + tl.arange(0, BLOCK_C), step, real, KIND, COMPUTE)
-    if whole < count:
-        column = whole + tl.arange(0, BLOCK_C)
-        found = _grown_by_columns(found, places, column, step, real & (column < count)[None, :], KIND, COMPUTE)
-    result = _finished(_closed(found, 1, KIND), scale, ROOT)
+    found = tl.zeros((BLOCK_R,), COMPUTE) + _start(KIND, COMPUTE)
+    for begin in range(0, count, BLOCK_C):
+        column = begin + tl.arange(0, BLOCK_C)
+        mask = (row < rows)[:, None] & (column < count)[None, :]
+        x = tl.load(places + (column.to(tl.int64) * step)[None, :], mask=mask, other=0)
+        found = _joined(found, _of_tile(x, mask, 1, KIND, COMPUTE), KIND)
+    result = _finished(found, scale, ROOT)
     tl.store(out_ptr + tl.program_id(1) * rows + row, result.to(out_ptr.dtype.element_ty), mask=row < rows)
 
 
@@ -117,13 +115,13 @@ def reduce_columns(
     first = tl.program_id(1).to(tl.int64) * chunk
     count = tl.minimum(chunk, columns - first).to(tl.int32)
     places = x_ptr + ((row // inner) * outer_stride + (row % inner) * inner_stride + first * step)[None, :]
-    found = tl.zeros((BLOCK_C, BLOCK_R), COMPUTE) + _start(KIND, COMPUTE)
+    found = tl.zeros((BLOCK_R,), COMPUTE) + _start(KIND, COMPUTE)
     for begin in range(0, count, BLOCK_C):
         column = begin + tl.arange(0, BLOCK_C)
         mask = (row < rows)[None, :] & (column < count)[:, None]
-        x = tl.load(places + (column.to(tl.int64) * step)[:, None], mask=mask, other=0).to(COMPUTE)
-        found = _grown(found, x, mask, KIND, COMPUTE)
-    result = _finished(_closed(found, 0, KIND), scale, ROOT)
+        x = tl.load(places + (column.to(tl.int64) * step)[:, None], mask=mask, other=0)
+        found = _joined(found, _of_tile(x, mask, 0, KIND, COMPUTE), KIND)
+    result = _finished(found, scale, ROOT)
     tl.store(out_ptr + tl.program_id(1) * rows + row, result.to(out_ptr.dtype.element_ty), mask=row < rows)
 
 

@@ -47,57 +47,99 @@ def _start_of(KIND: tl.constexpr):
 
 
 @triton.jit
+def _running(x, AXIS: tl.constexpr, KIND: tl.constexpr):
+    """Of a tile the running value along an axis, and the last one."""
+    if KIND == "sum":
+        found = tl.cumsum(x, axis=AXIS)
+        last = tl.sum(x, axis=AXIS)
+    elif KIND == "prod":
+        found = tl.associative_scan(x, AXIS, _times)
+        last = tl.reduce(x, AXIS, _times)
+    else:
+        found = tl.associative_scan(x, AXIS, _log_sum)
+        last = tl.reduce(x, AXIS, _log_sum)
+    return found, last
+
+
+@triton.jit
+def part_totals(
+    total_ptr, x_ptr, rows, columns, inner, part, KIND: tl.constexpr, COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+):  # fmt: skip
+    """total[line, number of the part]: the sum, product or logarithm of a sum of powers of each part of the lines.
+
+    Grid: (blocks of lines, parts of `part` elements).
+    """
+    row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
+    first = tl.program_id(1).to(tl.int64) * part
+    count = tl.minimum(part, columns - first).to(tl.int32)
+    places = x_ptr + (_places(row, columns, inner) + first * inner)[:, None]
+    start = _start_of(KIND)
+    total = tl.full((BLOCK_R,), start, COMPUTE)
+    for begin in range(0, count, BLOCK_C):
+        column = begin + tl.arange(0, BLOCK_C)
+        mask = (row < rows)[:, None] & (column < count)[None, :]
+        x = tl.load(places + (column.to(tl.int64) * inner)[None, :], mask=mask, other=0).to(COMPUTE)
+        x = tl.where(mask, x, tl.full((BLOCK_R, BLOCK_C), start, COMPUTE))
+        if KIND == "sum":
+            total += tl.sum(x, axis=1)
+        elif KIND == "prod":
+            total *= tl.reduce(x, 1, _times)
+        else:
+            total = _log_sum(total, tl.reduce(x, 1, _log_sum))
+    tl.store(total_ptr + row * tl.num_programs(1) + tl.program_id(1), total, mask=row < rows)
+
+
+@triton.jit
 def scan(
-    out_ptr, total_ptr, x_ptr, rows, columns, inner, part, KIND: tl.constexpr, TOTALS: tl.constexpr,
+    out_ptr, total_ptr, x_ptr, rows, columns, inner, part, KIND: tl.constexpr, CARRIED: tl.constexpr,
     COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
     """Running sums, products or logarithms of sums of powers (KIND: sum, prod, logsum) of each part of the lines.
 
-    Grid: (blocks of lines, parts of `part` elements). With TOTALS total[line, number of the part] is a part's last one.
+    Grid: (blocks of lines, parts of `part` elements). With CARRIED total[line, number of a part] is the running value
+    of the parts, which the next part goes on with.
     """
     row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
-    column = tl.arange(0, BLOCK_C)
     first = tl.program_id(1).to(tl.int64) * part
-    last = tl.minimum(first + part, columns)
+    count = tl.minimum(part, columns - first).to(tl.int32)
+    places = (_places(row, columns, inner) + first * inner)[:, None]
     start = _start_of(KIND)
-    carry = tl.full((BLOCK_R, 1), start, COMPUTE)
-    for begin in range(first, last, BLOCK_C):
-        mask = (row < rows)[:, None] & (begin + column < last)[None, :]
-        at = _places(row, columns, inner)[:, None] + ((begin + column) * inner)[None, :]
+    carry = tl.full((BLOCK_R,), start, COMPUTE)
+    if CARRIED:
+        before = row * tl.num_programs(1) + tl.program_id(1) - 1
+        carry = tl.load(total_ptr + before, mask=(row < rows) & (tl.program_id(1) > 0), other=start)
+    for begin in range(0, count, BLOCK_C):
+        column = begin + tl.arange(0, BLOCK_C)
+        mask = (row < rows)[:, None] & (column < count)[None, :]
+        at = places + (column.to(tl.int64) * inner)[None, :]
         x = tl.load(x_ptr + at, mask=mask, other=0).to(COMPUTE)
         x = tl.where(mask, x, tl.full((BLOCK_R, BLOCK_C), start, COMPUTE))
-        if KIND == "sum":
-            found = tl.cumsum(x, axis=1) + carry
-            carry += tl.sum(x, axis=1, keep_dims=True)
-        elif KIND == "prod":
-            found = tl.associative_scan(x, 1, _times) * carry
-            carry *= tl.reduce(x, 1, _times, keep_dims=True)
-        else:
-            found = _log_sum(tl.associative_scan(x, 1, _log_sum), carry)
-            carry = _log_sum(carry, tl.reduce(x, 1, _log_sum, keep_dims=True))
+        found, last = _running(x, 1, KIND)
+        found = _joined(carry[:, None], found, KIND)
+        carry = _joined(carry, last, KIND)
         tl.store(out_ptr + at, found.to(out_ptr.dtype.element_ty), mask=mask)
-    if TOTALS:
-        to = row * tl.num_programs(1) + tl.program_id(1)
-        tl.store(total_ptr + to[:, None], carry, mask=(row < rows)[:, None])
 
 
 @triton.jit
-def carry_on(
-    out_ptr, total_ptr, rows, columns, inner, part, KIND: tl.constexpr, COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr,
+def scan_columns(
+    out_ptr, x_ptr, rows, columns, inner, KIND: tl.constexpr, COMPUTE: tl.constexpr, BLOCK_R: tl.constexpr,
     BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    """The parts of a scan joined: each with the running total of those before it. Grid: as in `scan`, less one part."""
+    """The same of whole lines that lie side by side: the tile is turned. Grid: (blocks of lines,)."""
     row = tl.program_id(0).to(tl.int64) * BLOCK_R + tl.arange(0, BLOCK_R)
-    column = tl.arange(0, BLOCK_C)
-    parts = tl.num_programs(1) + 1
-    before = tl.load(total_ptr + row * parts + tl.program_id(1), mask=row < rows, other=0)[:, None]
-    first = (tl.program_id(1).to(tl.int64) + 1) * part
-    last = tl.minimum(first + part, columns)
-    for begin in range(first, last, BLOCK_C):
-        mask = (row < rows)[:, None] & (begin + column < last)[None, :]
-        at = _places(row, columns, inner)[:, None] + ((begin + column) * inner)[None, :]
-        x = tl.load(out_ptr + at, mask=mask, other=0).to(COMPUTE)
-        found = _joined(before, x, KIND)
+    places = _places(row, columns, inner)[None, :]
+    start = _start_of(KIND)
+    carry = tl.full((BLOCK_R,), start, COMPUTE)
+    for begin in range(0, columns, BLOCK_C):
+        column = begin + tl.arange(0, BLOCK_C)
+        mask = (row < rows)[None, :] & (column < columns)[:, None]
+        at = places + (column.to(tl.int64) * inner)[:, None]
+        x = tl.load(x_ptr + at, mask=mask, other=0).to(COMPUTE)
+        x = tl.where(mask, x, tl.full((BLOCK_C, BLOCK_R), start, COMPUTE))
+        found, last = _running(x, 0, KIND)
+        found = _joined(carry[None, :], found, KIND)
+        carry = _joined(carry, last, KIND)
         tl.store(out_ptr + at, found.to(out_ptr.dtype.element_ty), mask=mask)
 
 

@@ -11,17 +11,20 @@ from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS
 from supa.frameworks.torch.ops.indexing import grid_of
 from supa.frameworks.torch.ops.moves import contiguous, copy_into, filled
 from supa.frameworks.torch.recorder import Declined, Recorder
+from supa.frameworks.torch.registration import clock
 from supa.libs.elementwise.pointwise import COMPUTE
 from supa.libs.indexing import lines, sorting
 from supa.libs.sizes import cdiv, next_power_of_2
+from supa.runtime import Device
 
 Tensor = torch.Tensor
 _TILE = 2048
-_LONGEST_ORDER = 8192
+_WIDE = (torch.float64, torch.int64)
 _MOST_SELECTED = 64
 _SHORT = 64
+_TURNED, _LEAST_TURNED = 128, 8  # lines of a turned tile
 _PART = 4096  # of a long line that is scanned in parts
-_RUN = 1024
+_RUN = 1024  # elements that one network sorts: twice as many take twice as long to compile
 
 
 def compute_of(dtype: torch.dtype) -> Any:
@@ -66,21 +69,35 @@ def _scan(recorder: Recorder, x: Tensor, dim: int, kind: str, dtype: torch.dtype
 
 
 def _scan_lines(recorder: Recorder, target: Tensor, x: Tensor, rows: int, columns: int, inner: int, kind: str) -> None:
-    """Long lines in parts, whose totals are scanned and carried on."""
+    """Long lines in parts, whose totals are scanned first; lines side by side by a tile that is turned."""
     compute = compute_of(target.dtype)
+    if inner >= _SHORT and columns > 1:
+        block_r = min(_turned(clock.devices[x.device.index], rows), next_power_of_2(inner))
+        block_c = min(_TILE // block_r, next_power_of_2(columns))
+        recorder.run(lines.scan_columns, cdiv(rows, block_r), target, x, rows, columns, inner, KIND=kind,
+                     COMPUTE=compute, BLOCK_R=block_r, BLOCK_C=block_c)  # fmt: skip
+        return
     part = _PART if columns > 2 * _PART else columns
     parts = cdiv(columns, part)
     held = (
         torch.int64 if target.dtype in INTEGERS else torch.float64 if target.dtype == torch.float64 else torch.float32
     )
-    totals = recorder.new((rows, parts), held) if parts > 1 else target
     block_r, block_c = _tile(rows, part)
     options = {"KIND": kind, "COMPUTE": compute, "BLOCK_R": block_r, "BLOCK_C": block_c}
-    grid = cdiv(rows, block_r)
-    recorder.run(lines.scan, (grid, parts), target, totals, x, rows, columns, inner, part, TOTALS=parts > 1, **options)
+    grid = (cdiv(rows, block_r), parts)
+    totals = target
     if parts > 1:
+        totals = recorder.new((rows, parts), held)
+        recorder.run(lines.part_totals, grid, totals, x, rows, columns, inner, part, **options)
         _scan_lines(recorder, totals, totals, rows, parts, 1, kind)
-        recorder.run(lines.carry_on, (grid, parts - 1), target, totals, rows, columns, inner, part, **options)
+    recorder.run(lines.scan, grid, target, totals, x, rows, columns, inner, part, CARRIED=parts > 1, **options)
+
+
+def _turned(device: Device, rows: int) -> int:
+    """Lines of a turned tile: few where the device has units for more blocks, long runs of memory on the host."""
+    if device.mode == "execute":
+        return _TURNED
+    return max(_LEAST_TURNED, min(_TURNED, next_power_of_2(rows // device.description.chip.cu_count)))
 
 
 def _enter_running(name: str, largest: bool) -> None:
@@ -166,36 +183,71 @@ def ordered(recorder: Recorder, x: Tensor, dim: int, kept: int, largest: bool) -
     if not value.numel():
         return value, index
     compute = compute_of(x.dtype)
-    if kept <= _MOST_SELECTED and columns > _SHORT and kept * 32 < columns:
-        block = min(1024, next_power_of_2(columns))
+    is_wide = x.dtype in _WIDE
+    if columns <= _SHORT:
+        block = min(16, next_power_of_2(columns))
+        recorder.run(lines.order, (cdiv(columns, block), rows), value, index, x, columns, inner, kept, LARGEST=largest,
+                     COMPUTE=compute, BLOCK_R=block, BLOCK_C=next_power_of_2(columns))  # fmt: skip
+    elif is_wide and kept <= _MOST_SELECTED and kept * 32 < columns:
         recorder.run(lines.select, rows, value, index, x, columns, inner, kept, LARGEST=largest, COMPUTE=compute,
-                     BLOCK=block)  # fmt: skip
-        return value, index
-    if columns > _LONGEST_ORDER:
-        return _merged(recorder, x, dim, kept, largest)
-    block_c = min(128, next_power_of_2(columns))
-    block_r = min(16, next_power_of_2(columns))
-    recorder.run(lines.order, (cdiv(columns, block_r), rows), value, index, x, columns, inner, kept, LARGEST=largest,
-                 COMPUTE=compute, BLOCK_R=block_r, BLOCK_C=block_c)  # fmt: skip
+                     BLOCK=min(1024, next_power_of_2(columns)))  # fmt: skip
+    elif columns > _RUN:
+        return _of_long_lines(recorder, x, dim, kept, largest)
+    elif is_wide or kept * 4 > columns:
+        recorder.run(sorting.sort_lines, rows, value, index, x, columns, inner, kept, LARGEST=largest, WIDE=is_wide,
+                     BLOCK=next_power_of_2(columns))  # fmt: skip
+    else:
+        recorder.run(sorting.select_lines, rows, value, index, x, columns, inner, kept, LARGEST=largest,
+                     KEPT=_few(kept), BLOCK=next_power_of_2(columns))  # fmt: skip
     return value, index
 
 
-def _merged(recorder: Recorder, x: Tensor, dim: int, kept: int, largest: bool) -> tuple[Tensor, Tensor]:
-    """The same for long lines: runs, then merged pairs of them."""
+def _few(kept: int) -> int:
+    """How many keys are kept, of few numbers: each is a kernel of its own."""
+    return max(16, next_power_of_2(kept))
+
+
+def _of_long_lines(recorder: Recorder, x: Tensor, dim: int, kept: int, largest: bool) -> tuple[Tensor, Tensor]:
+    """The same for lines that no tile holds: runs, then pairs of runs merged; of few the first of each run's first."""
     last = contiguous(recorder, x.transpose(dim, -1)) if x.dim() else x
     rows, columns, _ = lines_of(last, -1)
-    options = {"LARGEST": largest, "COMPUTE": compute_of(x.dtype)}
-    held = [(recorder.new(last.shape, x.dtype), recorder.new(last.shape, torch.int64)) for _ in range(2)]
-    recorder.run(sorting.order_runs, (_RUN // 16, cdiv(columns, _RUN), rows), *held[0], last, columns, _RUN,
-                 BLOCK_R=16, BLOCK_C=128, **options)  # fmt: skip
+    shape = (*last.shape[:-1], kept)
+    value, index = recorder.new(shape, x.dtype), recorder.new(shape, torch.int64)
+    order, keys, held = last, last, columns
+    if x.dtype in _WIDE:
+        keys = _sorted_keys(recorder, last, last, rows, columns, largest, 1)
+        order = recorder.new((rows, columns), torch.int64)
+        recorder.run(sorting.places_of, (cdiv(columns, _RUN), rows), order, order, last, keys, order, columns, columns,
+                     columns, ORDERED=False, VALUES=False, BLOCK=_RUN)  # fmt: skip
+        keys = _sorted_keys(recorder, last, order, rows, columns, largest, 2)
+    elif _few(kept) * 4 <= _RUN:
+        half = 0
+        while half == 0 or held > _few(kept):
+            parts = cdiv(held, _RUN)
+            first = recorder.new((rows, parts * _few(kept)), torch.int64)
+            recorder.run(sorting.sort_runs, (parts, rows), first, keys, keys, held, LARGEST=largest, HALF=half,
+                         KEPT=_few(kept), BLOCK=_RUN)  # fmt: skip
+            keys, held, half = first, parts * _few(kept), 3
+    else:
+        keys = _sorted_keys(recorder, last, last, rows, columns, largest, 0)
+    recorder.run(sorting.places_of, (cdiv(kept, _RUN), rows), value, index, last, keys, order, columns, held, kept,
+                 ORDERED=x.dtype in _WIDE, VALUES=True, BLOCK=_RUN)  # fmt: skip
+    found = [one.transpose(dim, -1) if x.dim() else one for one in (value, index)]
+    return contiguous(recorder, found[0]), contiguous(recorder, found[1])
+
+
+def _sorted_keys(
+    recorder: Recorder, x: Tensor, order: Tensor, rows: int, columns: int, largest: bool, half: int
+) -> Tensor:
+    keys, other = (recorder.new((rows, columns), torch.int64) for _ in range(2))
+    recorder.run(sorting.sort_runs, (cdiv(columns, _RUN), rows), keys, x, order, columns, LARGEST=largest, HALF=half,
+                 KEPT=_RUN, BLOCK=_RUN)  # fmt: skip
     width = _RUN
     while width < columns:
-        block, blocks = grid_of(columns)
-        recorder.run(sorting.merge, (blocks, rows), *held[1], *held[0], columns, width, BLOCK=block, **options)
-        held.reverse()
+        recorder.run(sorting.merge_runs, (cdiv(columns, _RUN), rows), other, keys, columns, width, BLOCK=_RUN)
+        keys, other = other, keys
         width *= 2
-    found = [one.narrow(-1, 0, kept).transpose(dim, -1) for one in held[0]]
-    return contiguous(recorder, found[0]), contiguous(recorder, found[1])
+    return keys
 
 
 @device_op("sort")

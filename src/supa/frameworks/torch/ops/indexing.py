@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,7 +21,6 @@ Tensor = torch.Tensor
 _BLOCK = 1024
 _INDEX = (torch.int64, torch.int32)
 _LOOPS = 5
-_ROW = 16  # from this many elements on that share an index, a program takes them together
 
 
 def merged(sizes: Sequence[int], strides: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
@@ -50,6 +50,23 @@ def grid_of(count: int) -> tuple[int, int]:
     return block, cdiv(count, block)
 
 
+@dataclass(frozen=True)
+class Tiles:
+    """Rows and columns of a program's tile, and how many programs there are."""
+
+    rows: int
+    columns: int
+    grid: int
+
+
+def tiles_of(count: int, columns: int) -> Tiles:
+    """Tiles of `count` elements in rows of `columns`."""
+    block_c = min(_BLOCK, next_power_of_2(columns))
+    rows = count // columns
+    block_r = min(next_power_of_2(rows), max(1, _BLOCK // block_c))
+    return Tiles(block_r, block_c, cdiv(rows, block_r) * cdiv(columns, block_c))
+
+
 def _checked(x: Tensor, index: Tensor) -> None:
     if index.dtype not in _INDEX or index.device != x.device or x.dtype.is_complex or x.is_neg():
         raise Declined
@@ -70,24 +87,11 @@ def take(
         raise Declined
     if count:
         loops, (own, by) = merged(sizes, [x_strides, index_strides])
-        if own[-1] == 1 and by[-1] == 0 and loops[-1] >= _ROW:
-            _take_rows(recorder, out, x, index, loops, own, by, size=size, step=step, wraps=wraps)
-            return out
-        block, blocks = grid_of(count)
-        recorder.run(elements.take, blocks, out, x, index, count, size, step, *loops[1:], *own, *by, WRAPS=wraps,
-                     BLOCK=block, debug=True)  # fmt: skip
+        tiles = tiles_of(count, loops[-1])
+        recorder.run(elements.take, tiles.grid, out, x, index, count // loops[-1], loops[-1], size, step, *loops[1:-1],
+                     *own, *by, SHARED=by[-1] == 0, WRAPS=wraps, BLOCK_R=tiles.rows, BLOCK_C=tiles.columns,
+                     debug=True)  # fmt: skip
     return out
-
-
-def _take_rows(
-    recorder: Recorder, out: Tensor, x: Tensor, index: Tensor, loops: list[int], own: list[int], by: list[int], *,
-    size: int, step: int, wraps: bool,
-) -> None:  # fmt: skip
-    columns = loops[-1]
-    block = min(_BLOCK, next_power_of_2(columns))
-    grid = (out.numel() // columns, cdiv(columns, block))
-    recorder.run(elements.take_rows, grid, out, x, index, columns, size, step, *loops[1:-1], *own[:-1], *by[:-1],
-                 WRAPS=wraps, BLOCK=block, debug=True)  # fmt: skip
 
 
 def put(
@@ -111,9 +115,10 @@ def put(
             wraps=wraps)  # fmt: skip
         return copy_into(recorder, total, out)
     loops, (own, source, by) = merged(sizes, strides)
-    block, blocks = grid_of(count)
-    recorder.run(elements.put, blocks, out, x, index, count, size, step, *loops[1:], *own, *source, *by, KIND=kind,
-                 WRAPS=wraps, BLOCK=block, debug=True)  # fmt: skip
+    tiles = tiles_of(count, loops[-1])
+    recorder.run(elements.put, tiles.grid, out, x, index, count // loops[-1], loops[-1], size, step, *loops[1:-1], *own,
+                 *source, *by, KIND=kind, SHARED=by[-1] == 0, WRAPS=wraps, BLOCK_R=tiles.rows, BLOCK_C=tiles.columns,
+                 debug=True)  # fmt: skip
     return out
 
 
@@ -346,9 +351,10 @@ def _places(recorder: Recorder, x: Tensor, axes: list[int], chosen: list[Tensor]
             ]
             loops, (own,) = merged(shape, [seen])
             recorder.indexed(index, x.shape[axis], axis, wraps=True)
-            block, blocks = grid_of(count)
-            recorder.run(elements.combine, blocks, places, index, count, x.shape[axis], x.stride(axis), *loops[1:],
-                         *own, ADDS=number > 0, BLOCK=block, debug=True)  # fmt: skip
+            tiles = tiles_of(count, loops[-1])
+            recorder.run(elements.combine, tiles.grid, places, index, count // loops[-1], loops[-1], x.shape[axis],
+                         x.stride(axis), *loops[1:-1], *own, ADDS=number > 0, BLOCK_R=tiles.rows,
+                         BLOCK_C=tiles.columns, debug=True)  # fmt: skip
     return places
 
 

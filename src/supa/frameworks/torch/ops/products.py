@@ -5,6 +5,7 @@ convolutions (`spatial`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ Tensor = torch.Tensor
 _PRECISIONS = {"highest": "ieee", "high": "tf32", "medium": "bf16"}
 _GROUP = 8
 _SHORT = 256
+_LEAST_DEPTH = 16
 
 
 def product(
@@ -40,7 +42,7 @@ def product(
         return _plain_product(recorder, a, b, out, added, alpha, beta)
     batch, m, n = out.shape
     depth = a.shape[2]
-    tile = _tile(clock.devices[out.device.index], m, n, batch)
+    tile = _tile(clock.devices[out.device.index], m, n, batch, depth)
     adds = added is not None and beta != 0
     d = added if added is not None and adds else out
     d_strides = strides_over(d, out.shape)
@@ -67,7 +69,7 @@ def product_sum(recorder: Recorder, a: Tensor, b: Tensor, dtype: torch.dtype) ->
         product(recorder, a, b, each)
         return reduce(recorder, each, [0], False, "sum", dtype)
     device = clock.devices[a.device.index]
-    tile = _tile(device, m, n, images)
+    tile = _tile(device, m, n, images, depth)
     blocks = cdiv(m, tile.m) * cdiv(n, tile.n)
     chunk = cdiv(images, min(images, cdiv(_units(device), blocks)))
     splits = cdiv(images, chunk)
@@ -106,9 +108,15 @@ def _plain_product(
     )  # fmt: skip
 
 
-def _tile(device: Device, m: int, n: int, batch: int) -> Tile:
-    """The device's, or where nothing is priced (mode execute) the host's."""
-    return choose(m, n, batch, _units(device), HOST_TILES if device.mode == "execute" else TILES)
+def _tile(device: Device, m: int, n: int, batch: int, depth: int) -> Tile:
+    """The device's, or where nothing is priced (mode execute) the host's; less deep where half of its last step would
+    be padding.
+    """
+    tile = choose(m, n, batch, _units(device), HOST_TILES if device.mode == "execute" else TILES)
+    k = tile.k
+    while k > _LEAST_DEPTH and -depth % k >= k // 2:
+        k //= 2
+    return replace(tile, k=k)
 
 
 def _units(device: Device) -> int:

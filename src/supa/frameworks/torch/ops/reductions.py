@@ -15,13 +15,18 @@ from supa.frameworks.torch.ops.along import compute_of
 from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, loops_of
 from supa.frameworks.torch.ops.moves import contiguous, filled
 from supa.frameworks.torch.recorder import Declined, Recorder
+from supa.frameworks.torch.registration import clock
 from supa.libs.elementwise.reduction import reduce_columns, reduce_rows, variance
 from supa.libs.sizes import cdiv, next_power_of_2
+from supa.runtime import Device
 
 Tensor = torch.Tensor
-_TILE = 2048
-_ENOUGH_BLOCKS = 64
-_LONG = 1 << 14
+_TILE = 4096
+_VARIANCE_TILE = 2048
+_ROWS_TILE = 1024  # where a block takes several short rows
+_WIDE, _WIDE_ON_HOST = 256, 1024  # neighbouring rows of a turned tile; the host likes long runs of memory
+_BLOCKS_A_UNIT, _BLOCKS_ON_HOST = 4, 16
+_LONG = 8  # tiles of a block that are worth a second launch
 _OF_NOTHING = {"sum": 0, "prod": 1, "any": 0, "all": 1, "count": 0}
 _BEHIND = {"abs": "sum", "square": "sum", "count": "sum", "mean": "sum"}
 
@@ -47,6 +52,11 @@ def reduce(
         if out.numel() and kind not in _OF_NOTHING:
             raise Declined
         return filled(recorder, out, _OF_NOTHING[kind]) if out.numel() else out
+    if not root and kind != "mean" and len(groups := _groups(tensor, chosen)) > 1:
+        inner = reduce(recorder, tensor, groups[-1], True, kind, _between(tensor, wanted))
+        kept = recorder.view(out.view(sizes), out)
+        reduce(recorder, inner, groups[0], True, _BEHIND.get(kind, kind), wanted, out=kept)
+        return out
     loops = _loops(tensor, chosen)
     if loops is None:
         tensor, chosen = rows_first(recorder, tensor, chosen)
@@ -56,6 +66,27 @@ def reduce(
     (columns, step), outer = loops
     _launch(recorder, tensor, out, outer, columns, step, kind, root)
     return out
+
+
+def _groups(tensor: Tensor, chosen: list[int]) -> list[list[int]]:
+    """The axes in two groups, the last of which is one loop, if all of them together are none; else in one."""
+    if _one_loop(tensor, chosen) is not None or tensor.numel() < _TILE:
+        return [chosen]
+    for first in range(1, len(chosen)):
+        if _one_loop(tensor, chosen[first:]) is not None:
+            return [chosen[:first], chosen[first:]]
+    return [chosen]
+
+
+def _between(tensor: Tensor, wanted: torch.dtype) -> torch.dtype:
+    """The type of partial results, which are rounded once."""
+    return _held(tensor.dtype if wanted == torch.bool else wanted)
+
+
+def _held(dtype: torch.dtype) -> torch.dtype:
+    if dtype in INTEGERS:
+        return torch.int64
+    return torch.float64 if dtype == torch.float64 else torch.float32
 
 
 def rows_first(recorder: Recorder, tensor: Tensor, chosen: Sequence[int]) -> tuple[Tensor, list[int]]:
@@ -103,12 +134,9 @@ def _launch(
     rows = math.prod(size for size, _ in outer)
     scale = 1.0 / columns if kind == "mean" else 1.0
     name = "sum" if kind == "mean" else kind
-    wide = tensor.dtype if out.dtype == torch.bool else out.dtype
-    held = torch.int64 if wide in INTEGERS else torch.float64 if wide == torch.float64 else torch.float32
+    held = _between(tensor, out.dtype) if out.dtype == torch.bool else _held(out.dtype)
     kernel = reduce_columns if inner_stride == 1 and step != 1 and inner > 1 else reduce_rows
-    splits = 1
-    if columns >= _LONG and rows < _ENOUGH_BLOCKS:
-        splits = min(cdiv(columns, _TILE), _ENOUGH_BLOCKS)
+    splits = _splits(clock.devices[tensor.device.index], kernel, rows, columns)
     chunk = cdiv(columns, splits)
     splits = cdiv(columns, chunk)
     target = out if splits == 1 else recorder.new((splits, rows), held)
@@ -120,17 +148,30 @@ def _launch(
              _BEHIND.get(name, name), root, held)  # fmt: skip
 
 
+def _blocks(device: Device, kernel: Any, rows: int, columns: int) -> tuple[int, int]:
+    """(rows, columns) of a tile."""
+    if kernel is reduce_columns:
+        block_r = min(_WIDE_ON_HOST if device.mode == "execute" else _WIDE, next_power_of_2(rows))
+        return block_r, min(next_power_of_2(columns), _TILE // block_r * (4 if device.mode == "execute" else 1))
+    block_c = min(_TILE, next_power_of_2(columns))
+    return min(next_power_of_2(rows), max(1, _ROWS_TILE // block_c)), block_c
+
+
+def _splits(device: Device, kernel: Any, rows: int, columns: int) -> int:
+    """How many blocks share a row: enough for the device's units, each with a tile or two of its own."""
+    block_r, block_c = _blocks(device, kernel, rows, columns)
+    wanted = _BLOCKS_ON_HOST if device.mode == "execute" else _BLOCKS_A_UNIT * device.description.chip.cu_count
+    if columns < _LONG * block_c or cdiv(rows, block_r) * 2 > wanted:
+        return 1
+    return min(cdiv(columns, 2 * block_c), cdiv(wanted, cdiv(rows, block_r)))
+
+
 def _run(
     recorder: Recorder, kernel: Any, out: Tensor, tensor: Tensor, facts: tuple[int, ...], splits: int, scale: float,
     name: str, root: bool, held: torch.dtype,
 ) -> None:  # fmt: skip
     rows, chunk = facts[0], facts[-1]
-    if kernel is reduce_columns:
-        block_r = min(256, next_power_of_2(rows))
-        block_c = min(next_power_of_2(chunk), max(1, _TILE // block_r))
-    else:
-        block_c = min(1024, next_power_of_2(chunk))
-        block_r = min(next_power_of_2(rows), max(1, _TILE // block_c))
+    block_r, block_c = _blocks(clock.devices[tensor.device.index], kernel, rows, chunk)
     recorder.run(kernel, (cdiv(rows, block_r), splits), out, tensor, *facts, scale, KIND=name, ROOT=root,
                  COMPUTE=compute_of(held), BLOCK_R=block_r, BLOCK_C=block_c)  # fmt: skip
 
@@ -262,7 +303,7 @@ def _variance(
     out = recorder.new(shape, x.dtype)
     middle = recorder.new(shape, x.dtype) if mean else out
     block_c = min(1024, next_power_of_2(columns))
-    block_r = min(next_power_of_2(rows), max(1, _TILE // block_c))
+    block_r = min(next_power_of_2(rows), max(1, _VARIANCE_TILE // block_c))
     recorder.run(variance, cdiv(rows, block_r), out, middle, matrix, rows, columns,
                  1.0 if correction is None else float(correction), MEAN=mean, ROOT=root, COMPUTE=compute_of(x.dtype),
                  BLOCK_R=block_r, BLOCK_C=block_c)  # fmt: skip
