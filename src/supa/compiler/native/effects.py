@@ -7,6 +7,7 @@ from supa.compiler.native import checks, memory
 from supa.compiler.native.emitter import llvm_bits
 from supa.compiler.native.formats import to_f32
 from supa.compiler.native.generator import Generator, emits
+from supa.compiler.native.inside import Limit, assume, emit_versions, limits_of
 from supa.compiler.native.loops import Loops, choose_space
 from supa.compiler.native.tiles import Evaluator
 from supa.compiler.native.vec import Vec
@@ -58,18 +59,30 @@ def _call(generator: Generator, kind: int, message: int, count: int, values: str
 def _emit_assert(generator: Generator, op: ops.Assert) -> None:
     emitter = generator.emitter
     shape = shape_of(op.condition.type)
-    holds = emitter.alloca("i1")
-    emitter.do(f"store i1 true, ptr {holds}")
-    loops = Loops(emitter, generator.environment, shape, choose_space(shape, None, 1))
-    ev, level = loops.evaluator, loops.level
-    flag = ev.at(op.condition, loops.indices[0])
-    if flag.type != "i1":
-        flag = ev.apply("icmp ne {t} {0}, {1}", (flag, Vec("uniform", flag.type, "0")), "i1")
-    so_far = ev.emit(level, f"load i1, ptr {holds}")
-    ev.run(level, f"store i1 {ev.emit(level, f'and i1 {so_far}, {flag.name}')}, ptr {holds}")
-    loops.finish()
+    is_checked = generator.environment.checks is not None
+    space = choose_space(shape, None, 1 if is_checked else generator.width)
+    flags = f"<{space.lanes} x i1>"
+    holds = emitter.alloca(flags)
+    emitter.do(f"store {flags} splat (i1 true), ptr {holds}")
+
+    def emit(true: list[Limit]) -> None:
+        loops = Loops(emitter, generator.environment, shape, space)
+        ev, level = loops.evaluator, loops.level
+        assume(ev, true)
+        flag = ev.at(op.condition, loops.indices[0])
+        if flag.type != "i1":
+            flag = ev.apply("icmp ne {t} {0}, {1}", (flag, Vec("uniform", flag.type, "0")), "i1")
+        so_far = ev.emit(level, f"load {flags}, ptr {holds}")
+        both = ev.emit(level, f"and {flags} {so_far}, {ev.widen(flag.at_level(level))}")
+        ev.run(level, f"store {flags} {both}, ptr {holds}")
+        loops.finish()
+
+    emit_versions(generator, [] if is_checked else limits_of(generator, [op.condition]), emit)
+    emitter.declare(f"declare i1 @llvm.vector.reduce.and.v{space.lanes}i1({flags})")
+    every = emitter.op(f"load {flags}, ptr {holds}")
+    all_hold = emitter.op(f"call i1 @llvm.vector.reduce.and.v{space.lanes}i1({flags} {every})")
     good, bad = emitter.fresh_label("holds"), emitter.fresh_label("fails")
-    emitter.do(f"br i1 {emitter.op(f'load i1, ptr {holds}')}, label %{good}, label %{bad}")
+    emitter.do(f"br i1 {all_hold}, label %{good}, label %{bad}")
     emitter.label(bad)
     _call(generator, 0, _message(generator, f"{op.location}: {op.message}"), 0, "null")
     emitter.do("store atomic i32 1, ptr %stopped.at release, align 4")
