@@ -27,8 +27,8 @@ def strided_load(emitter: Emitter, type_: str, count: int) -> str:
         body = "\n".join(lines)
         cases = f"    i64 {size}, label %near\n    i64 0, label %same\n" + _case_of_second(size, count)
         emitter.definitions[name] = (
-            f"define internal {of} {name}(i64 %start, i64 %step) alwaysinline {{\n  %address = inttoptr i64 %start to ptr\n"
-            f"  switch i64 %step, label %each [\n{cases}  ]\nnear:\n"
+            f"define internal {of} {name}(i64 %start, i64 %step) alwaysinline {{\n"
+            f"  %address = inttoptr i64 %start to ptr\n  switch i64 %step, label %each [\n{cases}  ]\nnear:\n"
             f"  %quick = load {of}, ptr %address, align {size}\n  ret {of} %quick\nsame:\n"
             f"  %one = load {type_}, ptr %address, align {size}\n"
             f"  %first = insertelement {of} poison, {type_} %one, i64 0\n"
@@ -67,7 +67,7 @@ def strided_store(emitter: Emitter, type_: str, count: int) -> str:
             for lane in range(count)
         )
         emitter.definitions[name] = (
-            f"define internal void {name}({of} %v, i64 %start, i64 %step) {{\n"
+            f"define internal void {name}({of} %v, i64 %start, i64 %step) alwaysinline {{\n"
             f"  %side = icmp eq i64 %step, {size}\n  br i1 %side, label %near, label %each\nnear:\n"
             "  %address = inttoptr i64 %start to ptr\n"
             f"  store {of} %v, ptr %address, align {size}\n  ret void\neach:\n{_places(count)}{body}  ret void\n}}\n"
