@@ -56,6 +56,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("zero_", TORCH_FN(zero));
   m.impl("arange.start_out", TORCH_FN(arange));
   m.impl("record_stream", TORCH_FN(record_stream));
+  m.impl("_has_compatible_shallow_copy_type", TORCH_FN(may_become));
 }
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse3, m) {  // host forms of operators that torch's host has under another name

@@ -242,4 +242,16 @@ inline std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(
   return grads;
 }
 
+// Whether `self.data = from` is possible: dense tensors of the host and of the device may become each other, so that
+// `Module.to` moves parameters in their place, shared ones and those that an optimizer holds too.
+inline bool may_become(const at::Tensor &self, const at::Tensor &from) {
+  const auto is_dense = [](c10::DispatchKeySet keys) {
+    constexpr c10::DispatchKeySet kDense(c10::DispatchKey::Dense);
+    constexpr c10::DispatchKeySet kBackends({c10::BackendComponent::CPUBit, c10::BackendComponent::PrivateUse1Bit});
+    return keys.has_any(kDense) && keys.has_any(kBackends);
+  };
+  const c10::DispatchKeySet own = self.key_set(), other = from.key_set();
+  return own == other || (is_dense(own) && is_dense(other));
+}
+
 }  // namespace supa_torch
