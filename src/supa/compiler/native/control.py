@@ -202,6 +202,7 @@ def emit_while(generator: Generator, op: ops.While) -> None:
     emitter.label(inside)
     with generator.scope():
         handed.bind(after.args)
+        _emit_way_out(generator)
         if _may_wait(op):
             _emit_yield(generator)
         values = _operands(after.terminator)
@@ -210,6 +211,15 @@ def emit_while(generator: Generator, op: ops.While) -> None:
     emitter.do(f"br label %{head}")
     emitter.label(done)
     handed.bind(op.results)
+
+
+def _emit_way_out(generator: Generator) -> None:
+    """Leave the block where the launch was stopped meanwhile: the condition may never end the loop."""
+    emitter = generator.emitter
+    stopped = emitter.op("load atomic i32, ptr %stopped.at monotonic, align 4")
+    go = emitter.fresh_label("go")
+    emitter.do(f"br i1 {emitter.op(f'icmp ne i32 {stopped}, 0')}, label %block.next, label %{go}")
+    emitter.label(go)
 
 
 def _may_wait(loop: ops.While) -> bool:

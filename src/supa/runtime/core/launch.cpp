@@ -24,7 +24,7 @@ constexpr double kProbeNs = 2e3;    // work after which the estimate is checked
 constexpr int64_t kProbeShare = 8;  // and at most this part of the blocks
 constexpr double kGrainNs = 1e3;    // smallest piece of work a thread claims
 constexpr double kAloneNs = 50e3;   // a launch that is alone gives way after about this long
-constexpr double kLongNs = 5e6;     // a launch that takes longer can be interrupted
+constexpr double kLongNs = 5e6;     // a launch that takes longer makes sure that it can be interrupted
 
 int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -209,7 +209,7 @@ int64_t supa_launch(SupaCall *call) {
   supa::begin(call);
   const double expected_ns = call->kernel->block_ns.load(std::memory_order_relaxed) * static_cast<double>(total);
   const bool is_long = expected_ns == 0 || expected_ns > kLongNs || call->kernel->waits;
-  const supa::Interruptible watched(is_long ? call : nullptr);
+  const supa::Interruptible watched(call, is_long);
   const int64_t start = now_ns();
   double block_ns = total > 0 ? run_blocks(call, total, start) : 0;
   const int64_t elapsed = now_ns() - start;

@@ -89,7 +89,7 @@ enum {
   SUPA_STOPPED = -1,        /* a kernel's assert failed */
   SUPA_FAULT = -2,          /* kernel code raised a signal */
   SUPA_NO_HOST_MEMORY = -3, /* scratch memory or the work's buffer could not be had */
-  SUPA_INTERRUPTED = -4     /* the process was asked to stop (SIGINT) */
+  SUPA_INTERRUPTED = -4     /* the process was asked to end (SIGINT, SIGTERM) */
 };
 
 typedef struct SupaKernel SupaKernel;
