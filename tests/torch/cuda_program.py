@@ -58,6 +58,7 @@ for location, expected in (("cuda", "cuda"), (None, "cuda"), (torch.device("cuda
 
 side = torch.cuda.Stream()
 with torch.cuda.stream(side):
+    assert torch._C._cuda_getCurrentRawStream(0) == side.cuda_stream  # what launchers of kernels ask torch
     model(torch.ones(1, 8, device=device))
 torch.cuda.current_stream().wait_stream(side)
 generator = torch.Generator(device="cuda").manual_seed(3)

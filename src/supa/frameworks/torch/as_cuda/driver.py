@@ -26,6 +26,7 @@ def install() -> None:
         setattr(cuda, one.__name__, one)
     cuda.get_allocator_backend = cuda.memory.get_allocator_backend = lambda: "native"
     core: Any = torch._C
+    core._cuda_getCurrentRawStream = current_raw_stream
     core.__getattr__ = _missing
     torch.set_default_tensor_type = set_default_tensor_type
 
@@ -37,6 +38,11 @@ def _missing(name: str) -> Any:
             "--as-cuda serves devices, tensors, streams, events, memory and random numbers"
         )
     raise AttributeError(f"module 'torch._C' has no attribute {name!r}")
+
+
+def current_raw_stream(device: int = -1) -> int:
+    """The current stream of a device (-1: of the current one), as its streams' `cuda_stream` says it."""
+    return supa.current_stream(None if device < 0 else device).stream_id
 
 
 def _sleep(cycles: int) -> None:
