@@ -111,6 +111,21 @@ def test_arguments_name_and_path_are_the_programs_own(folder):
     assert "nothing was launched" in ended.stdout
 
 
+def test_a_forked_child_leaves_report_and_files_to_its_parent(folder):
+    source = """
+        import os, sys
+        child = os.fork()
+        if child:
+            print("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), os.path.exists("forks.json"), flush=True)
+        else:
+            sys.exit(7)
+    """
+    ended = supa(folder, "forks.py", "--mode", "execute", "--json", "forks.json", source=source)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("child 7 False\n") and ended.stdout.count("nothing was launched") == 1
+    assert (folder / "forks.json").exists()
+
+
 def test_the_report_waits_for_the_programs_threads(folder):
     source = KERNEL + textwrap.dedent("""
         import threading, time

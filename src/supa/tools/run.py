@@ -61,7 +61,10 @@ def run(request: Request) -> int:
     script.check(request.target, request.is_module)
     check_frameworks(request)
     device = open_device(request)
+    process = os.getpid()
     ending = watched_run(request, device)
+    if os.getpid() != process:
+        return ending.code  # a child that the program forked: report and files are its parent's
     report = report_of(device, ending.words)
     print("\n" + as_text(report), end="", flush=True)
     found = sanitizer_status(request)
