@@ -5,6 +5,7 @@ Not here: loading it (`extension`). The folder is the user's own: its files are 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shlex
@@ -12,6 +13,8 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from supa.base.errors import DeviceError
@@ -34,8 +37,18 @@ def extension_path(torch_folder: Path, torch_version: str) -> Path:
     """
     target = _target(torch_folder, torch_version)
     if not target.exists():
-        _build(target, torch_folder)
+        with _alone(target):
+            if not target.exists():
+                _build(target, torch_folder)
     return target
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """One process builds, others that start meanwhile wait for it; a killed one leaves no lock behind."""
+    with target.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def built_extension(torch_folder: Path, torch_version: str) -> Path | None:
