@@ -3,7 +3,8 @@
 Shapes: q, k, v, out (batch, heads, context, head size), the last dimension contiguous, any context, head size up to
 128; the log-sum-exp of each row (batch, heads, context) in float32, base 2. Dtypes: float32, float16, bfloat16;
 scores, softmax and sums are float32. Source: Dao, "FlashAttention-2", 2023, algorithms 1 and 2. Every score carries
-log2(e), so that the kernels raise 2 to it; the backward is three kernels: delta, then dK and dV, then dQ.
+log2(e), so that the kernels raise 2 to it. The backward is three kernels: delta; dK, dV and parts of dQ, with five
+products a block as in FlashAttention's deterministic mode; the sum of the parts, in one order whatever runs when.
 """
 
 import torch
@@ -11,6 +12,7 @@ import triton
 import triton.language as tl
 
 LOG2_E = 1.4426950408889634
+BACKWARD_PROGRAMS = 32  # at least so many, as long as there are blocks of keys: each has a part of dQ in memory
 
 
 @triton.jit
@@ -140,11 +142,12 @@ def delta_kernel(out_ptr, dout_ptr, delta_ptr, n_rows, head_size, BLOCK_M: tl.co
 
 
 @triton.jit
-def dkdv_kernel(
+def backward_kernel(
     q_ptr,
     k_ptr,
     v_ptr,
     dout_ptr,
+    dq_parts_ptr,
     dk_ptr,
     dv_ptr,
     lse_ptr,
@@ -159,95 +162,78 @@ def dkdv_kernel(
     CAUSAL: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    start_n = tl.program_id(0) * BLOCK_N
+    """dK and dV of every so many blocks of keys, and what these blocks add to dQ, in a part of the program's own."""
+    split, splits = tl.program_id(0), tl.num_programs(0)
     batch_head = tl.program_id(1).to(tl.int64)
     base = batch_head * n_ctx * head_size
-    offs_n = start_n + tl.arange(0, BLOCK_N)
+    part_base = split * tl.num_programs(1).to(tl.int64) * n_ctx * head_size + base
     offs_d = tl.arange(0, BLOCK_D)
     d_mask = offs_d[None, :] < head_size
-    kv_offsets = base + offs_n[:, None] * head_size + offs_d[None, :]
-    kv_mask = (offs_n[:, None] < n_ctx) & d_mask
-    k = tl.load(k_ptr + kv_offsets, mask=kv_mask, other=0.0)
-    v = tl.load(v_ptr + kv_offsets, mask=kv_mask, other=0.0)
-    dk = tl.zeros([BLOCK_N, BLOCK_D], dtype=tl.float32)
-    dv = tl.zeros([BLOCK_N, BLOCK_D], dtype=tl.float32)
-
-    first = start_n // BLOCK_M * BLOCK_M if CAUSAL else 0
-    for start_m in range(first, n_ctx, BLOCK_M):
-        offs_m = start_m + tl.arange(0, BLOCK_M)
-        in_context = offs_m < n_ctx
-        q_offsets = base + offs_m[:, None] * head_size + offs_d[None, :]
-        q_mask = in_context[:, None] & d_mask
-        q = tl.load(q_ptr + q_offsets, mask=q_mask, other=0.0)
-        dout = tl.load(dout_ptr + q_offsets, mask=q_mask, other=0.0)
-        lse = tl.load(lse_ptr + batch_head * n_ctx + offs_m, mask=in_context, other=0.0)
-        delta = tl.load(delta_ptr + batch_head * n_ctx + offs_m, mask=in_context, other=0.0)
-
-        scores_t = tl.dot(k, tl.trans(q), input_precision=PRECISION) * scale_log2
-        visible = in_context[None, :] & (offs_n[:, None] < n_ctx)
-        if CAUSAL:
-            visible = visible & (offs_m[None, :] >= offs_n[:, None])
-        p_t = tl.where(visible, tl.math.exp2(scores_t - lse[None, :]), 0.0)
-        dv = tl.dot(p_t.to(dout.dtype), dout, dv, input_precision=PRECISION)
-        dp_t = tl.dot(v, tl.trans(dout), input_precision=PRECISION)
-        ds_t = p_t * (dp_t - delta[None, :])
-        dk = tl.dot(ds_t.to(q.dtype), q, dk, input_precision=PRECISION)
-
-    tl.store(dk_ptr + kv_offsets, (dk * scale).to(dk_ptr.dtype.element_ty), mask=kv_mask)
-    tl.store(dv_ptr + kv_offsets, dv.to(dv_ptr.dtype.element_ty), mask=kv_mask)
-
-
-@triton.jit
-def dq_kernel(
-    q_ptr,
-    k_ptr,
-    v_ptr,
-    dout_ptr,
-    dq_ptr,
-    lse_ptr,
-    delta_ptr,
-    scale,
-    scale_log2,
-    n_ctx,
-    head_size,
-    BLOCK_M: tl.constexpr,
-    BLOCK_N: tl.constexpr,
-    BLOCK_D: tl.constexpr,
-    CAUSAL: tl.constexpr,
-    PRECISION: tl.constexpr,
-):
-    start_m = tl.program_id(0) * BLOCK_M
-    batch_head = tl.program_id(1).to(tl.int64)
-    base = batch_head * n_ctx * head_size
-    offs_m = start_m + tl.arange(0, BLOCK_M)
-    offs_d = tl.arange(0, BLOCK_D)
-    d_mask = offs_d[None, :] < head_size
-    in_context = offs_m < n_ctx
-    q_offsets = base + offs_m[:, None] * head_size + offs_d[None, :]
-    q_mask = in_context[:, None] & d_mask
-    q = tl.load(q_ptr + q_offsets, mask=q_mask, other=0.0)
-    dout = tl.load(dout_ptr + q_offsets, mask=q_mask, other=0.0)
-    lse = tl.load(lse_ptr + batch_head * n_ctx + offs_m, mask=in_context, other=0.0)
-    delta = tl.load(delta_ptr + batch_head * n_ctx + offs_m, mask=in_context, other=0.0)
-    dq = tl.zeros([BLOCK_M, BLOCK_D], dtype=tl.float32)
-
-    stop = min(start_m + BLOCK_M, n_ctx) if CAUSAL else n_ctx
-    for start_n in range(0, stop, BLOCK_N):
+    for block in range(split, tl.cdiv(n_ctx, BLOCK_N), splits):
+        start_n = block * BLOCK_N
         offs_n = start_n + tl.arange(0, BLOCK_N)
         kv_offsets = base + offs_n[:, None] * head_size + offs_d[None, :]
         kv_mask = (offs_n[:, None] < n_ctx) & d_mask
         k = tl.load(k_ptr + kv_offsets, mask=kv_mask, other=0.0)
         v = tl.load(v_ptr + kv_offsets, mask=kv_mask, other=0.0)
-        scores = tl.dot(q, tl.trans(k), input_precision=PRECISION) * scale_log2
-        visible = offs_n[None, :] < n_ctx
-        if CAUSAL:
-            visible = visible & (offs_m[:, None] >= offs_n[None, :])
-        p = tl.where(visible, tl.math.exp2(scores - lse[:, None]), 0.0)
-        dp = tl.dot(dout, tl.trans(v), input_precision=PRECISION)
-        ds = p * (dp - delta[:, None])
-        dq = tl.dot(ds.to(k.dtype), k, dq, input_precision=PRECISION)
+        dk = tl.zeros([BLOCK_N, BLOCK_D], dtype=tl.float32)
+        dv = tl.zeros([BLOCK_N, BLOCK_D], dtype=tl.float32)
 
-    tl.store(dq_ptr + q_offsets, (dq * scale).to(dq_ptr.dtype.element_ty), mask=q_mask)
+        first = start_n // BLOCK_M * BLOCK_M if CAUSAL else 0
+        for start_m in range(first, n_ctx, BLOCK_M):
+            offs_m = start_m + tl.arange(0, BLOCK_M)
+            in_context = offs_m < n_ctx
+            q_offsets = offs_m[:, None] * head_size + offs_d[None, :]
+            q_mask = in_context[:, None] & d_mask
+            q = tl.load(q_ptr + base + q_offsets, mask=q_mask, other=0.0)
+            dout = tl.load(dout_ptr + base + q_offsets, mask=q_mask, other=0.0)
+            lse = tl.load(lse_ptr + batch_head * n_ctx + offs_m, mask=in_context, other=0.0)
+            delta = tl.load(delta_ptr + batch_head * n_ctx + offs_m, mask=in_context, other=0.0)
+
+            scores_t = tl.dot(k, tl.trans(q), input_precision=PRECISION) * scale_log2
+            visible = in_context[None, :] & (offs_n[:, None] < n_ctx)
+            if CAUSAL:
+                visible = visible & (offs_m[None, :] >= offs_n[:, None])
+            p_t = tl.where(visible, tl.math.exp2(scores_t - lse[None, :]), 0.0)
+            dv = tl.dot(p_t.to(dout.dtype), dout, dv, input_precision=PRECISION)
+            dp_t = tl.dot(v, tl.trans(dout), input_precision=PRECISION)
+            ds_t = (p_t * (dp_t - delta[None, :])).to(q.dtype)
+            dk = tl.dot(ds_t, q, dk, input_precision=PRECISION)
+            dq = tl.dot(tl.trans(ds_t), k, input_precision=PRECISION)
+            parts = dq_parts_ptr + part_base + q_offsets
+            before = tl.load(parts, mask=q_mask & (block > split), other=0.0)  # the first block begins the sums
+            tl.store(parts, before + dq, mask=q_mask)
+
+        tl.store(dk_ptr + kv_offsets, (dk * scale).to(dk_ptr.dtype.element_ty), mask=kv_mask)
+        tl.store(dv_ptr + kv_offsets, dv.to(dv_ptr.dtype.element_ty), mask=kv_mask)
+
+
+@triton.jit
+def sum_parts_kernel(
+    dq_parts_ptr,
+    dq_ptr,
+    scale,
+    n_ctx,
+    head_size,
+    splits,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    CAUSAL: tl.constexpr,
+):
+    """dQ from its parts, always in the same order."""
+    start_m = tl.program_id(0) * BLOCK_M
+    batch_head, n_heads = tl.program_id(1).to(tl.int64), tl.num_programs(1).to(tl.int64)
+    offs_m = start_m + tl.arange(0, BLOCK_M)
+    offs_d = tl.arange(0, BLOCK_D)
+    offsets = (batch_head * n_ctx + offs_m[:, None]) * head_size + offs_d[None, :]
+    mask = (offs_m[:, None] < n_ctx) & (offs_d[None, :] < head_size)
+    if CAUSAL:  # these rows see no keys of the splits beyond, which have written nothing there
+        splits = min(splits, tl.cdiv(start_m + BLOCK_M, BLOCK_N))
+    dq = tl.zeros([BLOCK_M, BLOCK_D], dtype=tl.float32)
+    for split in range(splits):
+        dq += tl.load(dq_parts_ptr + split * n_heads * n_ctx * head_size + offsets, mask=mask, other=0.0)
+    tl.store(dq_ptr + offsets, (dq * scale).to(dq_ptr.dtype.element_ty), mask=mask)
 
 
 def attention_forward(
@@ -307,16 +293,17 @@ def attention_backward(
     block_d = max(16, triton.next_power_of_2(head_size))
     n_rows = delta.numel()
     delta_kernel[(triton.cdiv(n_rows, 64),)](out, dout, delta, n_rows, head_size, BLOCK_M=64, BLOCK_D=block_d)
-    meta = {"BLOCK_D": block_d, "CAUSAL": causal, "PRECISION": precision, "num_warps": 4, "num_stages": 2}
-    small, large = (32, 64) if q.dtype == torch.float32 else (32, 128)
-    dkdv_kernel[(triton.cdiv(n_ctx, large), batch * n_heads)](
-        q, k, v, dout, dk, dv, lse, delta, scale, scale * LOG2_E, n_ctx, head_size,
-        BLOCK_M=small, BLOCK_N=large, **meta,
+    block_m, block_n = (64, 64) if q.dtype == torch.float32 else (64, 128)
+    splits = min(triton.cdiv(n_ctx, block_n), triton.cdiv(BACKWARD_PROGRAMS, batch * n_heads))
+    dq_parts = torch.empty((splits, *q.shape), device=q.device, dtype=torch.float32)
+    meta = {"BLOCK_M": block_m, "BLOCK_N": block_n, "BLOCK_D": block_d, "CAUSAL": causal}
+    backward_kernel[(splits, batch * n_heads)](
+        q, k, v, dout, dq_parts, dk, dv, lse, delta, scale, scale * LOG2_E, n_ctx, head_size,
+        **meta, PRECISION=precision, num_warps=4, num_stages=2,
     )  # fmt: skip
-    dq_kernel[(triton.cdiv(n_ctx, large), batch * n_heads)](
-        q, k, v, dout, dq, lse, delta, scale, scale * LOG2_E, n_ctx, head_size,
-        BLOCK_M=large, BLOCK_N=small, **meta,
-    )  # fmt: skip
+    sum_parts_kernel[(triton.cdiv(n_ctx, block_m), batch * n_heads)](
+        dq_parts, dq, scale, n_ctx, head_size, splits, **meta
+    )
     return dq, dk, dv
 
 
