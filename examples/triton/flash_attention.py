@@ -201,8 +201,10 @@ def backward_kernel(
             dk = tl.dot(ds_t, q, dk, input_precision=PRECISION)
             dq = tl.dot(tl.trans(ds_t), k, input_precision=PRECISION)
             parts = dq_parts_ptr + part_base + q_offsets
-            before = tl.load(parts, mask=q_mask & (block > split), other=0.0)  # the first block begins the sums
-            tl.store(parts, before + dq, mask=q_mask)
+            if block == split:  # nothing is there yet
+                tl.store(parts, dq, mask=q_mask)
+            else:
+                tl.store(parts, tl.load(parts, mask=q_mask, other=0.0) + dq, mask=q_mask)
 
         tl.store(dk_ptr + kv_offsets, (dk * scale).to(dk_ptr.dtype.element_ty), mask=kv_mask)
         tl.store(dv_ptr + kv_offsets, dv.to(dv_ptr.dtype.element_ty), mask=kv_mask)

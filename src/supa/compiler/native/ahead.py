@@ -29,7 +29,7 @@ _ADDRESSES = (ops.AddPtr, ops.Splat, ops.Broadcast, ops.ExpandDims, ops.Map, ops
 
 def distances(generator: Generator, nest: Nest) -> dict[Op, str]:
     """For each load of a nest that fetches ahead, the name of an i64: the bytes to what the next block will read."""
-    if generator.planner.multiplies or generator.environment.checks is not None:
+    if generator.environment.checks is not None:
         return {}
     loads = [
         op for op in dict.fromkeys(nest.accesses) if isinstance(op, ops.Load) and _is_suited(generator, op, nest.shape)
@@ -37,7 +37,9 @@ def distances(generator: Generator, nest: Nest) -> dict[Op, str]:
     readers = _count_readers(generator, loads)
     if sum(extent > 1 for extent in nest.shape) != 1:
         first = [load for load in loads if readers[load] == 1 and step_of(load.pointer) != 0]
-        return {load: _distance_of_runs(generator, load) for load in first}
+        return {load: distance_of_runs(generator, _start(generator, load)) for load in first}
+    if generator.planner.multiplies:
+        return {}
     again = [load for load in loads if readers[load] == 2]
     chosen = loads if generator.planner.is_busy(nest) else again
     return {load: _distance_of_blocks(generator, load) for load in chosen}
@@ -55,13 +57,14 @@ def fetch(loops: Loops, found: dict[Op, str]) -> None:
             if pointer.step == size and copy * loops.space.lanes * size % _LINE_BYTES:
                 continue  # the line of the copy before
             place = evaluator.emit(pointer.level, f"add i64 {pointer.name}, {distance}")
-            _ask(evaluator, place, pointer.level)
+            ask(evaluator, place, pointer.level)
             if pointer.step != size:  # lanes further apart, mostly in two lines: the first one's and the last one's
                 span = evaluator.emit(pointer.level, f"mul i64 {pointer.step}, {loops.space.lanes - 1}")
-                _ask(evaluator, evaluator.emit(pointer.level, f"add i64 {place}, {span}"), pointer.level)
+                ask(evaluator, evaluator.emit(pointer.level, f"add i64 {place}, {span}"), pointer.level)
 
 
-def _ask(evaluator: Evaluator, place: str, level: int) -> None:
+def ask(evaluator: Evaluator, place: str, level: int) -> None:
+    """Fetch the line of an address, an i64."""
     address = evaluator.emit(level, f"inttoptr i64 {place} to ptr")
     evaluator.emitter.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
     evaluator.run(level, f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
@@ -76,16 +79,16 @@ def _is_suited(generator: Generator, load: ops.Load, shape: Sequence[int]) -> bo
         or not 4 * _LINE_BYTES <= bytes_ <= _MOST_BYTES
     ):
         return False
-    return _is_plain(generator, load.pointer)
+    return is_plain(generator, load.pointer)
 
 
-def _is_plain(generator: Generator, value: Value) -> bool:
+def is_plain(generator: Generator, value: Value) -> bool:
     """Whether a tile of addresses is made of ranges and scalars alone, with nothing kept in buffers."""
     if not isinstance(value.type, Tile):
         return value in generator.environment.scalars
     if not isinstance(value.op, _ADDRESSES) or value in generator.planner.kept:
         return False
-    return all(_is_plain(generator, operand) for operand in value.op.operands if operand is not None)
+    return all(is_plain(generator, operand) for operand in value.op.operands if operand is not None)
 
 
 def _count_readers(generator: Generator, loads: list[ops.Load]) -> dict[ops.Load, int]:
@@ -109,9 +112,9 @@ def _start(generator: Generator, load: ops.Load) -> str:
     return generator.evaluator().at(load.pointer, tuple(ZERO for _ in shape_of(load.result.type))).name
 
 
-def _distance_of_runs(generator: Generator, load: ops.Load) -> str:
-    """From where the tile began that the nest read when it last ran to where this one begins."""
-    emitter, here = generator.emitter, _start(generator, load)
+def distance_of_runs(generator: Generator, here: str) -> str:
+    """From where the tile began that was read when this place in the code last ran to `here`, where this one begins."""
+    emitter = generator.emitter
     last = emitter.alloca("i64")
     emitter.entry.append(f"  store i64 0, ptr {last}")
     before = emitter.op(f"load i64, ptr {last}")

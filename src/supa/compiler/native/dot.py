@@ -150,10 +150,12 @@ def _multiply(
         rows, columns = visible_extents(generator, op)
         steps = str(units) if batch is None or table else emitter.op(f"mul i64 {turns}, {units}")
         call = (
-            f"call void {name}(ptr {left.address}, i64 {left.row_bytes}, i64 {left.step_bytes}, ptr {right},"
+            f"call void {name}(ptr {left.address}, i64 {left.row_bytes}, i64 {left.step_bytes}, ptr {right.address},"
             f" ptr {sums}, i64 {n * spec.sum_type.bytes}, i64 {rows}, i64 {columns}, i64 {steps},"
             f" i64 {units * (batch.turns if batch else 1)}, i1 {'true' if from_zero else 'false'}"
-            + (f", i64 {turns})" if table else ")")
+            + (f", i64 {turns}" if table else "")
+            + (f", ptr {right.excess}, i64 {right.excess_bytes}, i64 {turns}" if spec.has_excess else "")
+            + ")"
         )
         if batch is None:
             emitter.do(call)

@@ -40,6 +40,11 @@ class KernelSpec:
         return 4 if self.input_type is I8 else 2 if self.input_type in (BF16, I16) else 1
 
     @property
+    def has_excess(self) -> bool:
+        """Whether the left operand enters 128 too high, so that columns get too much: `require_excess`."""
+        return self.input_type is I8
+
+    @property
     def has_units_of_32_bits(self) -> bool:
         """Whether what one step takes of a column is 32 bits."""
         return llvm_bytes(_LLVM[self.input_type]) == 4
@@ -71,13 +76,55 @@ def require(emitter: Emitter, spec: KernelSpec, m: int, *, table: bool = False) 
     Its arguments: the left operand, bytes between its rows and between its k steps; panels, sums, bytes between rows of
     the sums; rows and columns to compute, k steps, k steps of a panel; whether the sums begin at zero. With `table` the
     left operand is a table of its rows' addresses, one row of the table for each of so many turns (a last argument) of
-    k steps; the bytes between its rows are those between rows of the table. Not for int8.
+    k steps; the bytes between its rows are those between rows of the table. Not for a kernel with an excess, whose last
+    arguments are the rows of excess of the turns in the panels, the bytes between them and their number.
     """
     rows = min(spec.most_rows, m)
     name = f"@supa.dot.{spec.input_type}.{rows}x{spec.vectors}x{spec.lanes}" + (".rows" if table else "")
     if name not in emitter.definitions:
         emitter.definitions[name] = "\n".join(_Kernel(emitter, spec, rows, table).text(name))
     return name
+
+
+def require_excess(emitter: Emitter, spec: KernelSpec) -> str:
+    """The name of a function that finds what the columns of packed panels get too much: 128 times their sums.
+
+    Its arguments: panels, bytes between them, their number, k steps; where the columns' numbers go, side by side.
+    """
+    name = f"@supa.dot.excess.{spec.vectors}x{spec.lanes}"
+    if name not in emitter.definitions:
+        emitter.definitions[name] = "\n".join(_excess_text(emitter, spec, name))
+    return name
+
+
+def _excess_text(emitter: Emitter, spec: KernelSpec, name: str) -> list[str]:
+    type_, parts = f"<{spec.lanes} x i32>", range(spec.vectors)
+    text = [
+        f"define internal void {name}(ptr noalias %b, i64 %bs, i64 %panels, i64 %k, ptr noalias %x) noinline {{",
+        "entry:",
+        "  br label %panel",
+        "panel:",
+        "  %j = phi i64 [ 0, %entry ], [ %j.next, %write ]",
+        "  %j.offset = mul i64 %j, %bs",
+        "  %j.at = getelementptr i8, ptr %b, i64 %j.offset",
+        "  br label %sum",
+        "sum:",
+        "  %q = phi i64 [ 0, %panel ], [ %q.next, %sum ]",
+        "  %at = phi ptr [ %j.at, %panel ], [ %at.next, %sum ]",
+        *(f"  %y{part} = phi {type_} [ zeroinitializer, %panel ], [ %x{part}, %sum ]" for part in parts),
+    ]
+    for part in parts:
+        text.append(f"  %qp{part} = getelementptr {type_}, ptr %at, i64 {part}")
+        text.append(f"  %qv{part} = load {type_}, ptr %qp{part}, align 4")
+        text += _step(emitter, spec, f"%y{part}", _EXCESS, f"%qv{part}", f"%x{part}")
+    text += [f"  %at.next = getelementptr i32, ptr %at, i64 {spec.columns}", "  %q.next = add nuw nsw i64 %q, 1"]
+    text += ["  %q.more = icmp slt i64 %q.next, %k", "  br i1 %q.more, label %sum, label %write", "write:"]
+    text += [f"  %to.column = mul i64 %j, {spec.columns}", "  %to = getelementptr i32, ptr %x, i64 %to.column"]
+    for part in parts:
+        text.append(f"  %to{part} = getelementptr {type_}, ptr %to, i64 {part}")
+        text.append(f"  store {type_} %x{part}, ptr %to{part}, align 4")
+    text += ["  %j.next = add nuw nsw i64 %j, 1", "  %j.more = icmp slt i64 %j.next, %panels"]
+    return [*text, "  br i1 %j.more, label %panel, label %end", "end:", "  ret void", "}\n"]
 
 
 def _step(emitter: Emitter, spec: KernelSpec, total: str, left: str, right: str, name: str) -> list[str]:
@@ -128,17 +175,17 @@ class _Kernel:
 
     def text(self, name: str) -> list[str]:
         """The whole function."""
-        turns = ", i64 %turns" if self.table else ""
+        last = ", i64 %turns" if self.table else ", ptr noalias %x, i64 %xs, i64 %turns" if self.spec.has_excess else ""
         return [
             f"define internal void {name}(ptr noalias %a, i64 %am, i64 %ak, ptr noalias %b, ptr noalias %c, i64 %cm,"
-            f" i64 %m, i64 %n, i64 %k, i64 %panel.steps, i1 %zero{turns}) noinline {{",
+            f" i64 %m, i64 %n, i64 %k, i64 %panel.steps, i1 %zero{last}) noinline {{",
             "entry:",
             "  br label %panel",
             "panel:",
             "  %j = phi i64 [ 0, %entry ], [ %j.next, %panel.next ]",
             "  %panel.start = mul i64 %j, %panel.steps",
             f"  %panel.at = getelementptr {self.unit}, ptr %b, i64 %panel.start",
-            *(self._excess() if self.spec.input_type is I8 else ["  br label %ranges", "ranges:"]),
+            *(self._excess() if self.spec.has_excess else ["  br label %ranges", "ranges:"]),
             "  br label %group",
             "group:",
             "  %i = phi i64 [ 0, %ranges ], [ %i.next, %group.next ]",
@@ -176,14 +223,14 @@ class _Kernel:
             f"  %s{row}.{part} = phi {vector} [ zeroinitializer, %group ], [ %f{row}.{part}, %fetch ]"
             for row, part in self.tile
         ]
-        if self.spec.input_type is I8:
+        if self.spec.has_excess:
             text += [f"  %e{row}.{part} = sub {vector} %s{row}.{part}, %x{part}" for row, part in self.tile]
         return text
 
     @property
     def _first(self) -> str:
         """What the names of a group's first sums begin with."""
-        return "e" if self.spec.input_type is I8 else "s"
+        return "e" if self.spec.has_excess else "s"
 
     def _rows(self) -> list[str]:
         """All k steps, of rows that lie `%am` bytes apart."""
@@ -250,14 +297,20 @@ class _Kernel:
         ]
 
     def _excess(self) -> list[str]:
-        """128 times the sums of a panel's columns: what they get too much, as the left operand is 128 too large."""
-        spec, type_, parts = self.spec, self.unit_vector, range(self.spec.vectors)
-        text = ["  br label %sum", "sum:", "  %q = phi i64 [ 0, %panel ], [ %q.next, %sum ]"]
-        text.append("  %q.at = phi ptr [ %panel.at, %panel ], [ %q.after, %sum ]")
+        """What a panel's columns get too much in all turns."""
+        type_, parts = self.unit_vector, range(self.spec.vectors)
+        text = ["  %x.at = getelementptr i32, ptr %x, i64 %j", "  br label %sum", "sum:"]
+        text.append("  %q = phi i64 [ 0, %panel ], [ %q.next, %sum ]")
+        text.append("  %q.at = phi ptr [ %x.at, %panel ], [ %q.after, %sum ]")
         text += [f"  %y{part} = phi {type_} [ zeroinitializer, %panel ], [ %x{part}, %sum ]" for part in parts]
         for part in parts:
             text.append(f"  %qp{part} = getelementptr {type_}, ptr %q.at, i64 {part}")
             text.append(f"  %qv{part} = load {type_}, ptr %qp{part}, align 4")
-            text += _step(self.emitter, spec, f"%y{part}", _EXCESS, f"%qv{part}", f"%x{part}")
-        text += [f"  %q.after = getelementptr i32, ptr %q.at, i64 {spec.columns}", "  %q.next = add nuw nsw i64 %q, 1"]
-        return [*text, "  %q.more = icmp slt i64 %q.next, %k", "  br i1 %q.more, label %sum, label %ranges", "ranges:"]
+            text.append(f"  %x{part} = add {type_} %y{part}, %qv{part}")
+        text += ["  %q.after = getelementptr i8, ptr %q.at, i64 %xs", "  %q.next = add nuw nsw i64 %q, 1"]
+        return [
+            *text,
+            "  %q.more = icmp slt i64 %q.next, %turns",
+            "  br i1 %q.more, label %sum, label %ranges",
+            "ranges:",
+        ]

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from supa.base.dtypes import F32, F64, I8, I32, DType
-from supa.compiler.native import panels, transposition
+from supa.compiler.native import kernels, panels, transposition
+from supa.compiler.native.ahead import ask, distance_of_runs, is_plain
 from supa.compiler.native.batches import Batch
 from supa.compiler.native.buffers import Buffer, tile_bytes
 from supa.compiler.native.formats import from_f32, to_f32
@@ -16,7 +17,7 @@ from supa.compiler.native.generator import Generator
 from supa.compiler.native.kernels import KernelSpec
 from supa.compiler.native.loops import Loops, choose_space, columns_first
 from supa.compiler.native.sharing import LOADS, TileLoad, lies_ready
-from supa.compiler.native.tiles import Evaluator, Index, descriptor_access
+from supa.compiler.native.tiles import ZERO, Evaluator, Index, descriptor_access
 from supa.compiler.native.vec import Vec, constant, vector
 from supa.ir import ops
 from supa.ir.core import Op, Value
@@ -43,6 +44,15 @@ class Placed:
     address: str
     row_bytes: int
     step_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panels:
+    """The right operand, packed; the rows of its excess (`kernels`), one for each turn, `excess_bytes` apart."""
+
+    address: str
+    excess: str = ""
+    excess_bytes: int = 0
 
 
 def convert(ev: Evaluator, vec: Vec, source: DType, target: DType) -> Vec:
@@ -87,22 +97,44 @@ def _read(ev: Evaluator, op: ops.Dot, operand: Operand, index: Index, spec: Kern
     return vec
 
 
-def _fetch_ahead(ev: Evaluator, operand: Operand, index: Index, dimension: int, distance: int) -> None:
-    """Ask for what lies `distance` further along the k dimension: in a loop over k, the next turn's elements."""
-    op = operand.source.op
-    if not isinstance(op, LOADS) or operand.source in ev.environment.buffers:
+@dataclass(frozen=True, kw_only=True)
+class _Ahead:
+    """What is fetched while a tile is packed: bytes from each element, or elements along a dimension of the index."""
+
+    bytes: str = ""
+    dimension: int = 0
+    elements: int = 0
+
+
+def _ahead_of(generator: Generator, operand: Operand, prefix: Index, dimension: int, elements: int) -> _Ahead | None:
+    """What a loop's next turn will read: as far from this tile as the one packed here before. Where the rows' places
+    are not known from scalars: what lies `elements` further along k.
+    """
+    load, environment = operand.source.op, generator.environment
+    if not isinstance(load, LOADS) or operand.source in environment.buffers or environment.checks is not None:
+        return None
+    if isinstance(load, ops.Load) and not is_plain(generator, load.pointer):
+        return _Ahead(dimension=dimension, elements=elements)
+    first = (*prefix, ZERO, ZERO)
+    return _Ahead(bytes=distance_of_runs(generator, address_at(generator.evaluator(), load, first).name))
+
+
+def _fetch_ahead(ev: Evaluator, operand: Operand, index: Index, ahead: _Ahead | None) -> None:
+    """Ask for what will be read after the element at `index`."""
+    load = operand.source.op
+    if ahead is None or not isinstance(load, LOADS):
         return
-    ahead = list(index)
-    ahead[dimension] = ev.add(index[dimension], constant("i32", distance))
-    pointer = address_at(ev, op, tuple(ahead))
+    place = list(index)
+    if not ahead.bytes:
+        place[ahead.dimension] = ev.add(index[ahead.dimension], constant("i32", ahead.elements))
+    pointer = address_at(ev, load, tuple(place))
     if pointer.kind == "vector" and pointer.parts is None:
         return
     if pointer.kind == "vector" and pointer.parts is not None:
         base, offsets = pointer.parts
         pointer = ev.add(base, ev.spacing(offsets, 1)[1])
-    ev.emitter.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-    address = ev.emit(pointer.level, f"inttoptr i64 {pointer.name} to ptr")
-    ev.run(pointer.level, f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
+    distant = ev.emit(pointer.level, f"add i64 {pointer.name}, {ahead.bytes}") if ahead.bytes else pointer.name
+    ask(ev, distant, pointer.level)
 
 
 def _round_tf32(ev: Evaluator, vec: Vec, mantissa_bits: int, truncates: bool) -> Vec:
@@ -248,6 +280,7 @@ def store_rows(
     `upright`: rows of `made` are the operand's columns.
     """
     shape = (made.shape[0], columns)
+    ahead = _ahead_of(generator, operand, prefix, len(prefix) + (1 - along if upright else along), shape[along])
     lanes = _operand_lanes(generator, operand) if spec.per_step > 1 else generator.width
     space = choose_space(shape, None, lanes)
     loops = Loops(generator.emitter, generator.environment, shape, columns_first(space) if upright else space)
@@ -256,34 +289,47 @@ def store_rows(
     value = _device_form(generator, ev, op, _read(ev, op, operand, at, spec))
     if operand.unsigned:
         value = _as_unsigned(ev, value)
-    _fetch_ahead(ev, operand, at, len(prefix) + (1 - along if upright else along), shape[along])
+    _fetch_ahead(ev, operand, at, ahead)
     ev.write_buffer(made, index, value, loops.level)
     loops.finish()
 
 
 def place_right(
     generator: Generator, op: ops.Dot, spec: KernelSpec, n: int, k: int, prefix: Index, batch: Batch | None
-) -> str:
-    """The right operand in panels of `spec.columns` columns: [panel][k step][column]; a batch's turns one panel."""
-    operand = peel(generator, op.right)
+) -> Panels:
+    """The right operand in panels of `spec.columns` columns: [panel][k step][column]; a batch's turns one panel.
+
+    Behind the panels comes their excess, if the kernel has one: a row of n numbers for each turn.
+    """
+    operand, emitter = peel(generator, op.right), generator.emitter
     turns = batch.turns if batch is not None else 1
     element = I32 if spec.per_step > 1 else spec.input_type
-    shape = (n // spec.columns, k // spec.per_step, spec.columns)
-    step = shape[1] * shape[2] * element.bytes
+    count, units = n // spec.columns, k // spec.per_step
+    step = units * spec.columns * element.bytes
+    excess_at, excess_bytes = turns * count * step, n * element.bytes if spec.has_excess else 0
 
     def pack(target: str) -> None:
         with generator.scope():
-            made = Buffer(target, (shape[0], turns * shape[1], shape[2]), element, 0, 0)
+            made = Buffer(target, (count, turns * units, spec.columns), element, 0, 0)
             _pack_right(generator, op, operand, spec, (n, k), prefix, made)
+        if spec.has_excess:
+            ahead = "0" if batch is None else emitter.op(f"mul i64 {batch.phase}, {excess_bytes - step}")
+            distance = emitter.op(f"add i64 {ahead}, {excess_at}")
+            place = emitter.op(f"getelementptr i8, ptr {target}, i64 {distance}")
+            name = kernels.require_excess(emitter, spec)
+            emitter.do(f"call void {name}(ptr {target}, i64 {turns * step}, i64 {count}, i64 {units}, ptr {place})")
 
-    load = operand.source.op
+    load, address = operand.source.op, None
     if isinstance(load, LOADS) and operand.source not in generator.environment.buffers and not prefix:
-        address = panels.place(generator, op, load, n, tile_bytes(shape, element), pack, batch, step)
-        if address is not None:
-            return address
-    first, address = room(generator, shape, element, batch, step)
-    pack(address)
-    return first
+        address = panels.place(generator, op, load, n, count * step + excess_bytes, pack, batch, step)
+    if address is None:
+        shape = (units + spec.has_excess, n)
+        address, now = room(generator, shape, element, batch, step)
+        pack(now)
+    if not spec.has_excess:
+        return Panels(address=address)
+    excess = emitter.op(f"getelementptr i8, ptr {address}, i64 {excess_at}")
+    return Panels(address=address, excess=excess, excess_bytes=excess_bytes)
 
 
 def _pack_right(
@@ -322,12 +368,13 @@ def _pack_plain(
     made: Buffer,
 ) -> None:
     n, k = size
+    ahead = _ahead_of(generator, operand, prefix, len(prefix) + operand.swapped, k)
     space = columns_first(choose_space((k, n), None, spec.lanes))
     loops = Loops(generator.emitter, generator.environment, (k, n), space)
     ev, (row, column) = loops.evaluator, loops.indices[0]
     at = (*prefix, column, row) if operand.swapped else (*prefix, row, column)
     value = _device_form(generator, ev, op, _read(ev, op, operand, at, spec))
-    _fetch_ahead(ev, operand, at, len(at) - 1 if operand.swapped else len(at) - 2, k)
+    _fetch_ahead(ev, operand, at, ahead)
     panel, inside = _split_column(ev, column, spec.columns)
     ev.write_buffer(made, (panel, row, inside), value, loops.level)
     loops.finish()
@@ -357,6 +404,7 @@ def _pack_units(
     """The k of one step of one column next to each other, as one 32-bit unit; `transposed`: the source is (n, k)."""
     n, k = size
     parts, columns = spec.per_step, made.shape[-1]
+    ahead = _ahead_of(generator, operand, prefix, len(prefix) + transposed, k)
     shape = (k // parts, n)
     width = min(_operand_lanes(generator, operand), columns)
     space = columns_first(choose_space(shape, None, width))
@@ -367,7 +415,7 @@ def _pack_units(
         row = ev.add(ev.mul(step, constant("i32", parts)), constant("i32", part))
         at = (*prefix, column, row) if transposed else (*prefix, row, column)
         values.append(_read(ev, op, operand, at, spec))
-        _fetch_ahead(ev, operand, at, len(at) - 1 if transposed else len(at) - 2, k)
+        _fetch_ahead(ev, operand, at, ahead)
     if operand.unsigned:
         values = [_as_unsigned(ev, value) for value in values]
     unit = _interleaved(ev, values) if ev.count > 1 else _joined(ev, values)

@@ -9,6 +9,7 @@ where it does, and the table then names the packed rows. Not here: operands that
 from __future__ import annotations
 
 from supa.base.dtypes import I64
+from supa.compiler.native.ahead import ask, distance_of_runs, is_plain
 from supa.compiler.native.batches import Batch
 from supa.compiler.native.buffers import Buffer, tile_bytes
 from supa.compiler.native.generator import Generator
@@ -113,22 +114,27 @@ def _write_addresses(generator: Generator, load: TileLoad, prefix: Index, made: 
     pointer = address_at(ev, load, (*prefix, row, ZERO))
     ev.write_buffer(made, (row,), pointer, loops.level)
     loops.finish()
-    if load.parent is not None and isinstance(load.parent.parent, ops.For):
-        _fetch_next(generator, load, prefix)
+    _fetch_next(generator, load, prefix)
 
 
 def _fetch_next(generator: Generator, load: TileLoad, prefix: Index) -> None:
-    """Ask for what lies beyond the rows: in a loop over k, the next turn's elements."""
+    """Ask for the rows that the loop's next turn or the next block reads: as far from these as these from the last."""
     *_, m, k = shape_of(load.result.type)
+    in_loop = load.parent is not None and isinstance(load.parent.parent, ops.For)
+    distance = ""
+    if isinstance(load, ops.DescriptorLoad) or is_plain(generator, load.pointer):
+        first = address_at(generator.evaluator(), load, (*prefix, ZERO, ZERO))
+        distance = distance_of_runs(generator, first.name)
+    elif not in_loop:
+        return
     per_line = min(k, 64 // storage_bytes(element_of(load.result.type)))
     shape = (m, k // per_line)
     loops = Loops(generator.emitter, generator.environment, shape, choose_space(shape, None, 1))
     ev, (row, line) = loops.evaluator, loops.indices[0]
-    column = ev.add(ev.mul(line, constant("i32", per_line)), constant("i32", k))
+    column = ev.add(ev.mul(line, constant("i32", per_line)), constant("i32", 0 if distance else k))
     pointer = address_at(ev, load, (*prefix, row, column))
-    ev.emitter.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-    address = ev.emit(loops.level, f"inttoptr i64 {pointer.name} to ptr")
-    ev.run(loops.level, f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
+    place = ev.emit(loops.level, f"add i64 {pointer.name}, {distance}") if distance else pointer.name
+    ask(ev, place, loops.level)
     loops.finish()
 
 
