@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 
 LOG2_E = 1.4426950408889634
-BACKWARD_PROGRAMS = 32  # at least so many, as long as there are blocks of keys: each has a part of dQ in memory
+BACKWARD_PROGRAMS = 256  # about so many, as long as there are blocks of keys; each has a part of dQ in memory
 
 
 @triton.jit
@@ -249,7 +249,7 @@ def attention_forward(
         raise ValueError(f"head size {head_size} is above 128")
     out = torch.empty((batch, n_heads, n_ctx, head_size), device=q.device, dtype=q.dtype)
     lse = torch.empty((batch, n_heads, n_ctx), device=q.device, dtype=torch.float32)
-    block_m, block_n = (64, 32) if q.dtype == torch.float32 else (128, 64)
+    block_m, block_n = (64, 64) if q.dtype == torch.float32 else (128, 64)
     grid = (triton.cdiv(n_ctx, block_m), batch * n_heads)
     forward_kernel[grid](
         q,
@@ -295,7 +295,7 @@ def attention_backward(
     block_d = max(16, triton.next_power_of_2(head_size))
     n_rows = delta.numel()
     delta_kernel[(triton.cdiv(n_rows, 64),)](out, dout, delta, n_rows, head_size, BLOCK_M=64, BLOCK_D=block_d)
-    block_m, block_n = (64, 64) if q.dtype == torch.float32 else (64, 128)
+    block_m, block_n = 64, 128
     splits = min(triton.cdiv(n_ctx, block_n), triton.cdiv(BACKWARD_PROGRAMS, batch * n_heads))
     dq_parts = torch.empty((splits, *q.shape), device=q.device, dtype=torch.float32)
     meta = {"BLOCK_M": block_m, "BLOCK_N": block_n, "BLOCK_D": block_d, "CAUSAL": causal}
