@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from supa.compiler.native.steps import step_of
 from supa.ir import ops
 from supa.ir.core import Op, Value
 from supa.ir.rewrite import clone, replace
 from supa.ir.types import Tile, shape_of
 
 _LEAST_RUN = 4  # elements in a row of memory for which turning pays
-_LEAST_PERIOD = 16  # of x % n and x // n, for x to run on in most places
 _ELEMENTWISE = (ops.Splat, ops.Constant, ops.Broadcast, ops.Map, ops.Cast, ops.AddPtr, ops.Assert)
 _ACCESSES = (ops.Load, ops.Store)
 _TURNED = (1, 0)
-_BY_PERIODS = ("srem", "urem", "sdiv", "udiv")
 
 
 def with_turned_tiles(func: ops.Func, least: int = 1) -> ops.Func:
@@ -160,7 +159,7 @@ def _vote(op: Op) -> int:
     pointer = op.operands[0]
     assert pointer is not None
     shape = shape_of(pointer.type)
-    runs = [_step(pointer, axis) for axis in (0, 1)]
+    runs = [step_of(pointer, axis) for axis in (0, 1)]
     weight = shape[0] * shape[1] * (2 if isinstance(op, ops.Store) else 1)
     for axis, sign in ((0, 1), (1, -1)):
         if shape[axis] >= _LEAST_RUN and _is_run(runs[axis]) and not (_is_run(runs[1 - axis]) or runs[1 - axis] == 0):
@@ -170,53 +169,6 @@ def _vote(op: Op) -> int:
 
 def _is_run(step: int | None) -> bool:
     return step in (1, -1)
-
-
-def _step(value: Value, axis: int) -> int | None:
-    """By how much `value` grows from element to element along `axis`, in most places; None where that is unknown."""
-    op, shape = value.op, shape_of(value.type)
-    if not shape or shape[axis] == 1 or isinstance(op, ops.Splat):
-        return 0
-    if isinstance(op, ops.Range):
-        return 1
-    if isinstance(op, ops.Constant):
-        return None if op.values else 0
-    if isinstance(op, ops.ExpandDims):
-        return 0 if axis == op.axis else _step(op.source, axis - (axis > op.axis))
-    if isinstance(op, ops.Broadcast | ops.Cast):
-        return _step(op.source, axis)
-    if isinstance(op, ops.AddPtr):
-        return _sum(_step(op.pointer, axis), _step(op.offset, axis))
-    return _step_of_map(op, axis) if isinstance(op, ops.Map) else None
-
-
-def _sum(left: int | None, right: int | None) -> int | None:
-    return None if left is None or right is None else left + right
-
-
-def _step_of_map(op: ops.Map, axis: int) -> int | None:
-    steps = [_step(argument, axis) for argument in op.arguments]
-    if all(step == 0 for step in steps):
-        return 0
-    if op.function in ("add", "sub"):
-        return _sum(steps[0], steps[1] if op.function == "add" or steps[1] is None else -steps[1])
-    numbers = [_number(argument) for argument in op.arguments]
-    if op.function == "mul":
-        for step, number in ((steps[0], numbers[1]), (steps[1], numbers[0])):
-            if step is not None and number is not None:
-                return step * number
-    step, period = steps[0], numbers[-1]
-    if op.function not in _BY_PERIODS or step is None or period is None or abs(period) < _LEAST_PERIOD * abs(step):
-        return None
-    return step if op.function.endswith("rem") else 0
-
-
-def _number(value: Value) -> int | None:
-    """The one integer that a value is, where it is written out."""
-    op = value.op
-    while isinstance(op, ops.Splat | ops.Broadcast):
-        op = op.source.op
-    return op.value if isinstance(op, ops.Constant) and isinstance(op.value, int) and not op.values else None
 
 
 def _is_separable(pointer: Value) -> bool:
