@@ -267,3 +267,15 @@ def test_a_gradient_registered_in_a_kernel_is_found_by_opcheck():
         torch.library.opcheck(
             torch.ops.supa_tests_wrong.twice.default, (torch.randn(4, device="supa", requires_grad=True),)
         )
+
+
+def test_the_compiler_does_not_look_into_operators_outside_of_graphs():
+    model = nn.Linear(4, 3).to("supa")
+    model.compile()
+    x = torch.randn(2, 4)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        out = model(x.to("supa"))
+        out.sum().backward()
+    assert not [one for one in said if "Dynamo" in str(one.message)]
+    torch.testing.assert_close(model.weight.grad.cpu(), x.sum(0).expand(3, 4))

@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import Any
 
 import torch
+from torch._C._dynamo import eval_frame
 
 from supa.frameworks.torch.composition import composed_names, decomposition
 from supa.frameworks.torch.extension import library
@@ -28,6 +29,7 @@ def registered() -> tuple[tuple[str, ...], tuple[str, ...]]:
     arguments.
     """
     global _composed, _composed_where_declined
+    _keep_from_compiler()
     entered = torch.library.Library("aten", "IMPL")
     _kept.append(entered)
     composed = frozenset(composed_names())
@@ -37,6 +39,12 @@ def registered() -> tuple[tuple[str, ...], tuple[str, ...]]:
     for name in (*names, *INSIDE):
         entered.impl(name, partial(_asked, name), "PrivateUse2")
     return names, OPEN
+
+
+def _keep_from_compiler() -> None:
+    """Where a compiled module calls an operator outside of its graphs, torch's compiler looks at every frame below."""
+    skip = eval_frame._FrameAction.SKIP
+    eval_frame.set_code_exec_strategy(_asked.__code__, eval_frame._FrameExecStrategy(skip, skip))
 
 
 @cache
