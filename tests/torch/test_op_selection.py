@@ -1,5 +1,6 @@
 """Operators that select by value and by rank: masks, places, sorted lines of any length, distinct values, draws."""
 
+import numpy
 import pytest
 import torch
 from device_check import check_on_device
@@ -116,6 +117,15 @@ DISTINCT = {
 @pytest.mark.parametrize("name", DISTINCT)
 def test_distinct_values_and_their_counts(name):
     check_on_device(DISTINCT[name], torch.randint(0, 9, (6, 7)))
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8], ids=str)
+def test_histograms_of_whole_numbers_as_on_gpus(dtype):
+    x = torch.tensor([0, 1, 1, 3, 7, 7, 2, 9, 4], dtype=dtype)
+    for bins, low, high in ((4, 0, 3), (8, 0, 7), (5, 0, 0), (3, 1, 9)):
+        found = x.to("supa").histc(bins, low, high)
+        expected, _ = numpy.histogram(x.numpy(), bins, (low, high) if low < high else (0, 9))
+        assert found.dtype == dtype and found.tolist() == expected.tolist()
 
 
 def test_a_permutation_has_every_number_once():

@@ -64,8 +64,11 @@ def _spaced(recorder: Recorder, begin: float, end: float, steps: int, *rest: Any
 
 @device_op("histc")
 def _histogram(recorder: Recorder, x: Tensor, bins: int, low: float, high: float) -> Tensor:
-    if x.dtype not in _REAL or bins < 1 or not x.numel() or low > high:
+    whole = x.dtype in INTEGERS and x.dtype != torch.bool  # as on GPUs; the host takes none
+    if not (whole or x.dtype in _REAL) or bins < 1 or not x.numel() or low > high:
         raise Declined
+    if whole:
+        low, high = int(low), int(high)
     if low == high:
         reads_values(recorder)
         low, high = (float(one) for one in x.aminmax())
@@ -73,10 +76,11 @@ def _histogram(recorder: Recorder, x: Tensor, bins: int, low: float, high: float
             low, high = low - 1, high + 1
     if not (math.isfinite(low) and math.isfinite(high)):
         raise Declined
-    flat = x.reshape(-1)
+    flat = x.reshape(-1).to(torch.float64) if whole else x.reshape(-1)
     place = ((flat - low) * bins / (high - low)).to(torch.int64).clamp(0, bins - 1)
-    inside = ((flat >= low) & (flat <= high)).to(x.dtype)
-    return torch.zeros(bins, dtype=x.dtype, device=x.device).scatter_add_(0, place, inside)
+    dtype = torch.int64 if whole else x.dtype
+    inside = ((flat >= low) & (flat <= high)).to(dtype)
+    return torch.zeros(bins, dtype=dtype, device=x.device).scatter_add_(0, place, inside).to(x.dtype)
 
 
 @device_op("bincount")
