@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import select
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from bench import opinfo_workers as workers
 from bench.opinfo_rule import TYPES, compared, first_lines
 from bench.opinfo_table import read, summary, table
 
@@ -29,7 +29,6 @@ UNORDERED = {"sort": 1, "topk": 1, "argsort": 0, "kthvalue": 1}
 ONLY_ELSEWHERE = ("jiterator",)
 HOST_ARGUMENTS = ("tensor_split",)
 """Torch wants their tensors of places on the host, for every device."""
-LONGEST_S = 300
 
 
 def moved(value: Any, device: str, dtype: Any = None) -> Any:
@@ -140,7 +139,7 @@ def _examine_sample(op: Any, sample: Any, dtype: Any, row: dict[str, Any], host:
         return True
     row["samples"] += 1
     row["status"] = "pass" if row["status"] == "none" else row["status"]
-    exact, exact_gradients = _exact(op, sample, dtype, plain, plain_gradients)
+    exact, exact_gradients = exact_of(op, sample, dtype, plain, plain_gradients)
     what = "result"
     try:
         for _ in range(2):  # the second call is the replay of the first one's recipe
@@ -180,7 +179,7 @@ def _from_backward(error: BaseException) -> bool:
     return False
 
 
-def _exact(op: Any, sample: Any, dtype: Any, plain: list[Any], gradients: list[Any]) -> tuple[list[Any], list[Any]]:
+def exact_of(op: Any, sample: Any, dtype: Any, plain: list[Any], gradients: list[Any]) -> tuple[list[Any], list[Any]]:
     """The host's results and gradients in float64; empty where it has none."""
     import torch
 
@@ -223,21 +222,6 @@ def count_of_operators() -> int:
     return int(done.stdout.split()[-1])
 
 
-def lines_of(process: subprocess.Popen[str]) -> Any:
-    """The worker's lines; it is ended where none comes for long."""
-    assert process.stdout is not None
-    while True:
-        ready, _, _ = select.select([process.stdout], [], [], LONGEST_S)
-        if not ready:
-            process.kill()
-            return
-        line = process.stdout.readline()
-        if not line:
-            return
-        if line.startswith("{"):
-            yield json.loads(line)
-
-
 def supervise(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Run workers over all tasks; after a crash, go on behind the one that crashed."""
     rows: list[dict[str, Any]] = []
@@ -249,6 +233,10 @@ def supervise(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     with arguments.out.open("a") as out:
 
         def keep(row: dict[str, Any]) -> None:
+            if "crash" in row:
+                row = {"op": row["op"], "dtype": row["dtype"], "status": "fail", "gradient": "none", "samples": 0,
+                       "by_host": False, "host": [], "gradient_host": [], "gradient_reason": "",
+                       "reason": row["crash"]}  # fmt: skip
             rows.append(row)
             out.write(json.dumps(row) + "\n")
             out.flush()
@@ -256,24 +244,8 @@ def supervise(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 if row[status] == "fail":
                     print(f"{row['op']:40s} {row['dtype']:9s} {row[reason][:150]}", flush=True)
 
-        while begin < end:
-            command = [
-                sys.executable, "-m", "bench.opinfo", "--worker", str(begin), str(end), "--step", str(arguments.step),
-                "--dtype", *arguments.dtype, "--samples", str(arguments.samples), "--only", arguments.only,
-            ]  # fmt: skip
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1)
-            current: dict[str, Any] | None = None
-            for row in lines_of(process):
-                current = row if "begins" in row else None
-                if current is None:
-                    keep(row)
-            code = process.wait()
-            if current is None:
-                break
-            keep({"op": current["op"], "dtype": current["dtype"], "status": "fail", "gradient": "none", "samples": 0,
-                  "by_host": False, "host": [], "gradient_host": [], "gradient_reason": "",
-                  "reason": f"the process crashed or hung (exit {code})"})  # fmt: skip
-            begin = current["begins"] + 1
+        options = ["--step", str(arguments.step), "--dtype", *arguments.dtype, "--samples", str(arguments.samples)]
+        workers.supervise("bench.opinfo", [*options, "--only", arguments.only], begin, end, keep)
     print(f"{time.monotonic() - started:.0f} s")
     return rows
 

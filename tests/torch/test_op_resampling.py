@@ -28,6 +28,15 @@ OTHERS = {
     "mean": (VOLUMES, lambda x: fn.avg_pool3d(x, (2, 3, 2), (1, 2, 1), (1, 1, 0), ceil_mode=True)),
     "mean without padding": (VOLUMES, lambda x: fn.avg_pool3d(x, 3, 2, 1, count_include_pad=False)),
     "mean by a number": (VOLUMES, lambda x: fn.avg_pool3d(x, 2, divisor_override=3)),
+    "adaptive largest of planes": (PLANES, lambda x: fn.adaptive_max_pool2d(x, (3, 2))),
+    "adaptive largest": (VOLUMES, lambda x: fn.adaptive_max_pool3d(x, (2, 3, 2))),
+    "line to the nearest": (PLANES[1:], lambda x: fn.interpolate(x, size=17, mode="nearest")),
+    "line to the exactly nearest": (PLANES[1:], lambda x: fn.interpolate(x, size=5, mode="nearest-exact")),
+    "plane to the exactly nearest": (PLANES, lambda x: fn.interpolate(x, scale_factor=1.7, mode="nearest-exact")),
+    "volume to the nearest": (VOLUMES, lambda x: fn.interpolate(x, scale_factor=1.5, mode="nearest")),
+    "line padded by its ends": (PLANES[1:], lambda x: fn.pad(x, (3, 1), mode="replicate")),
+    "plane padded by its edges": (PLANES, lambda x: fn.pad(x, (3, 1, -1, 2), mode="replicate")),
+    "volume padded by its faces": (VOLUMES, lambda x: fn.pad(x, (1, 1, 0, 2, 3, 1), mode="replicate")),
 }
 
 
@@ -35,7 +44,7 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_ranks(name, dtype):
     shape, function = OTHERS[name]
-    if dtype == torch.bfloat16 and name == "largest":
+    if dtype == torch.bfloat16 and "largest" in name:
         x = torch.randperm(torch.Size(shape).numel()).view(shape).remainder(251).to(dtype)
     else:
         x = torch.randn(shape, dtype=dtype)

@@ -1,5 +1,6 @@
 """Generators: seeds, states, reproducibility."""
 
+import pytest
 import torch
 
 
@@ -70,3 +71,16 @@ def test_a_program_s_own_generator_draws_on_the_device():
         assert torch.equal(one, again)
     assert not torch.equal(first[0], later[0])
     assert torch.supa.host_operators() == before
+
+
+def test_normal_numbers_of_given_means_and_deviations():
+    mean, deviation = torch.full((200, 100), 3.0, device="supa"), torch.linspace(0, 2, 100, device="supa")
+    before = torch.supa.host_operators()
+    draws = [torch.normal(mean, deviation), torch.normal(mean, 0.5), torch.normal(-1.0, deviation.expand(200, 100))]
+    assert torch.supa.host_operators() == before
+    centers = [(one.mean(0) - center).abs().max().item() for one, center in zip(draws, (3, 3, -1), strict=True)]
+    assert max(centers) < 0.8
+    torch.testing.assert_close(draws[0].std(0), deviation, atol=0.5, rtol=0.2)
+    assert abs(draws[1].std().item() - 0.5) < 0.02
+    with pytest.raises(RuntimeError, match="std >= 0"):
+        torch.normal(mean, -deviation)

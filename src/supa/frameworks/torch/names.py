@@ -79,7 +79,8 @@ MOVES = ("flip", "tril", "tril_", "triu", "triu_")
 
 CHANCE = (
     "uniform_", "normal_", "log_normal_", "cauchy_", "exponential_", "geometric_", "bernoulli_.float", "bernoulli",
-    "bernoulli_.Tensor", "random_", "random_.from", "random_.to",
+    "bernoulli_.Tensor", "random_", "random_.from", "random_.to", "normal.Tensor_Tensor", "normal.Tensor_float",
+    "normal.float_Tensor",
 )  # fmt: skip
 
 LAYERS = (
@@ -128,7 +129,7 @@ VOLUMES = (
     "_adaptive_avg_pool3d", "_adaptive_avg_pool3d_backward", "upsample_bicubic2d", "upsample_bicubic2d_backward",
     "_upsample_bilinear2d_aa", "_upsample_bilinear2d_aa_backward", "_upsample_bicubic2d_aa",
     "_upsample_bicubic2d_aa_backward", "upsample_linear1d", "upsample_linear1d_backward", "upsample_trilinear3d",
-    "upsample_trilinear3d_backward",
+    "upsample_trilinear3d_backward", "adaptive_max_pool2d_backward", "adaptive_max_pool3d_backward",
 )  # fmt: skip
 
 FACTORS = (
@@ -136,6 +137,16 @@ FACTORS = (
     "cholesky_inverse", "linalg_lu_factor_ex", "lu_unpack", "linalg_lu", "linalg_lu_solve", "_linalg_solve_ex",
     "linalg_inv_ex", "_linalg_det", "_linalg_slogdet",
 )  # fmt: skip
+
+TAKEN = (
+    "upsample_nearest1d_backward", "upsample_nearest3d_backward", "_upsample_nearest_exact1d_backward",
+    "_upsample_nearest_exact2d_backward", "_upsample_nearest_exact3d_backward", "replication_pad1d_backward",
+    "replication_pad2d_backward", "replication_pad3d_backward",
+)  # fmt: skip
+
+SAMPLING = ("grid_sampler_2d", "grid_sampler_3d", "grid_sampler_2d_backward", "grid_sampler_3d_backward")
+
+ALIGNMENT = ("_ctc_loss", "_ctc_loss_backward")
 
 SCALING = ("_amp_foreach_non_finite_check_and_unscale_", "_amp_update_scale_")
 
@@ -193,6 +204,9 @@ NAMES = tuple(
             *VOLUMES,
             *FACTORS,
             *SCALING,
+            *TAKEN,
+            *SAMPLING,
+            *ALIGNMENT,
             *COMPLEX,
         )
     )

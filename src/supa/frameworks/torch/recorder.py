@@ -26,7 +26,7 @@ INPUT, MADE, NOTHING, COUNT = range(4)
 _FP32_HOLE, _, _SEED_HOLE, _OFFSET_HOLE = range(1, 5)
 _DTYPE_NUMBERS = {
     torch.uint8: 0, torch.int8: 1, torch.int16: 2, torch.int32: 3, torch.int64: 4, torch.float16: 5, torch.float32: 6,
-    torch.float64: 7, torch.complex64: 9, torch.complex128: 10, torch.bool: 11, torch.bfloat16: 15,
+    torch.float64: 7, torch.complex32: 8, torch.complex64: 9, torch.complex128: 10, torch.bool: 11, torch.bfloat16: 15,
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Torch's operators on device kernels, one module for each family. Not here: the kernels (`libs`), the rest (host)."""
 
 from supa.frameworks.torch.ops import (
+    alignment,
     along,
     attention,
     axes,
@@ -24,14 +25,17 @@ from supa.frameworks.torch.ops import (
     ranks,
     recurrent,
     reductions,
+    sampling,
     scaling,
     spatial,
+    taken,
     unary,
     volumes,
     weighted,
 )
 
 __all__ = [
+    "alignment",
     "along",
     "attention",
     "axes",
@@ -55,8 +59,10 @@ __all__ = [
     "ranks",
     "recurrent",
     "reductions",
+    "sampling",
     "scaling",
     "spatial",
+    "taken",
     "unary",
     "volumes",
     "weighted",

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from supa.frameworks.torch.kernels import device_op
-from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, apply, operand, wide
+from supa.frameworks.torch.ops.elementwise import FLOATS, INTEGERS, apply, broadcast, operand, wide
 from supa.frameworks.torch.ops.indexing import grid_of
+from supa.frameworks.torch.ops.masks import reads_values
 from supa.frameworks.torch.ops.moves import contiguous, copy_into
 from supa.frameworks.torch.recorder import Declined, Number, Offset, Recorder, Seed
 from supa.libs.rand import draws
@@ -74,6 +75,25 @@ def _uniform(recorder: Recorder, x: Tensor, low: float, high: float, generator: 
     if not low <= high:
         raise Declined
     return _draw(recorder, x, "uniform", low, high, generator)
+
+
+@device_op("normal.Tensor_Tensor", "normal.Tensor_float", "normal.float_Tensor")
+def _normal(recorder: Recorder, mean: Any, deviation: Any, generator: Any) -> Tensor:
+    first, second = (one if isinstance(one, torch.Tensor) else None for one in (mean, deviation))
+    like = first if first is not None else second
+    assert like is not None
+    if any(one is not None and (one.dtype not in _REAL or one.device != like.device) for one in (first, second)):
+        raise Declined
+    if second is None and deviation < 0:
+        raise Declined  # the host words the error
+    if second is not None and second.numel():
+        reads_values(recorder)
+        if float(second.min()) < 0:
+            raise Declined
+    shape = broadcast(*(one.shape for one in (first, second) if one is not None))
+    dtype = like.dtype if first is None or second is None else torch.promote_types(first.dtype, second.dtype)
+    noise = torch.empty(shape, dtype=dtype, device=like.device).normal_(generator=generator)
+    return noise * deviation + mean
 
 
 def _enter(name: str, kind: str) -> None:

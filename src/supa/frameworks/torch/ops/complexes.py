@@ -17,7 +17,7 @@ from supa.frameworks.torch.recorder import Declined, Recorder
 Tensor = torch.Tensor
 Parts = tuple[Tensor, Tensor]
 _ATEN = torch.ops.aten
-_SERVED = (torch.complex64, torch.complex128)
+_SERVED = (torch.complex32, torch.complex64, torch.complex128)
 
 
 def parts(value: Any) -> Any:
@@ -75,6 +75,16 @@ def _div(x: Any, y: Any) -> Tensor:
     length = torch.where(wide, c + d * ratio, d + c * ratio)
     real = torch.where(wide, a + b * ratio, a * ratio + b) / length
     return joined(real, torch.where(wide, b - a * ratio, b * ratio - a) / length)
+
+
+def _promoting(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """An operator whose result has the type that its first two arguments are promoted to."""
+
+    def run(x: Any, y: Any, *rest: Any) -> Tensor:
+        found, dtype = function(x, y, *rest), torch.result_type(x, y)
+        return found if found.dtype == dtype else found.to(dtype)
+
+    return run
 
 
 def _abs(x: Tensor) -> Tensor:
@@ -254,10 +264,11 @@ def _cat(tensors: Sequence[Tensor], dim: int) -> Tensor:
 
 
 def _where(mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    if not isinstance(x, torch.Tensor) and not isinstance(y, torch.Tensor):
+        raise Declined
     (a, b), (c, d) = parts(x), parts(y)
-    zero = torch.zeros((), dtype=a.dtype, device=mask.device)
-    b, d = (one if isinstance(one, torch.Tensor) else zero for one in (b, d))
-    return joined(torch.where(mask, a, c), torch.where(mask, b, d))
+    dtype = torch.result_type(x, y).to_real()
+    return joined(torch.where(mask, a, c).to(dtype), torch.where(mask, b, d).to(dtype))
 
 
 def _masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
@@ -340,7 +351,8 @@ def _logical(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 FORMS: dict[str, Callable[..., Any]] = {
-    "add.Tensor": _add, "sub.Tensor": _sub, "mul.Tensor": _mul, "div.Tensor": _div, "abs": _abs, "angle": _angle,
+    "add.Tensor": _promoting(_add), "sub.Tensor": _promoting(_sub), "mul.Tensor": _promoting(_mul),
+    "div.Tensor": _promoting(_div), "abs": _abs, "angle": _angle,
     "exp": _exp, "log": _log, "sin": _sin, "cos": _cos, "sinh": _sinh, "cosh": _cosh, "sgn": _sgn,
     "reciprocal": _reciprocal, "neg": _by_part(torch.neg), "conj_physical": _conj_physical, "sum": _sum,
     "sum.dim_IntList": _sum_dims, "mean": _mean, "mean.dim": _mean_dims, "cumsum": _cumsum, "cat": _cat,
@@ -350,7 +362,8 @@ FORMS: dict[str, Callable[..., Any]] = {
     "triu": _by_part(torch.triu), "flip": _by_part(torch.flip), "roll": _by_part(torch.roll),
     "index_select": _by_part(torch.index_select), "gather": _by_part(torch.ops.aten.gather),
     "index.Tensor": _by_part(torch.ops.aten.index), "isnan": _isnan,
-    "pow.Tensor_Scalar": _pow, "pow.Tensor_Tensor": _pow, "pow.Scalar": _pow, "linalg_vector_norm": _vector_norm,
+    "pow.Tensor_Scalar": _promoting(_pow), "pow.Tensor_Tensor": _promoting(_pow), "pow.Scalar": _promoting(_pow),
+    "linalg_vector_norm": _vector_norm,
     "sqrt": _sqrt, "rsqrt": lambda x: _reciprocal(_sqrt(x)), "tan": _tan, "tanh": _tanh, "log1p": _log1p,
     "expm1": _expm1, "log2": _times(_log, after=1 / math.log(2)), "log10": _times(_log, after=1 / math.log(10)),
     "exp2": _times(_exp, math.log(2)), "scatter.src": _each_part(_ATEN.scatter.src),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,15 +81,33 @@ def _largest_backward(
     recorder: Recorder, grad: Tensor, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: Any,
     index: Tensor,
 ) -> Tensor:  # fmt: skip
-    depth, height, width = _check(x)
-    if grad.dtype != x.dtype or not grad.numel():
+    _check(x)
+    return _put_back(recorder, grad, x, index, 3)
+
+
+def _put_back(recorder: Recorder, grad: Tensor, x: Tensor, index: Tensor, rank: int) -> Tensor:
+    """What was taken from `index` of the last axes, as many as `rank`, added there."""
+    if grad.dtype != x.dtype or not grad.numel() or index.shape != grad.shape:
         raise Declined
     grad, index = contiguous(recorder, grad), contiguous(recorder, index)
     out = filled(recorder, recorder.new(x.shape, x.dtype), 0)
-    volumes, within = x.numel() // (depth * height * width), depth * height * width
+    within = math.prod(x.shape[-rank:])
+    volumes = x.numel() // within
     count = grad.numel() // volumes
     strides = [[within, 0], [count, 1], [count, 1]]
     return put(recorder, out, grad, index, (volumes, count), strides, size=within, step=1, kind="add", axis=x.dim() - 1)
+
+
+def _enter_adaptive(rank: int) -> None:
+    @device_op(f"adaptive_max_pool{rank}d_backward")
+    def backward(recorder: Recorder, grad: Tensor, x: Tensor, index: Tensor) -> Tensor:
+        if x.dtype not in (*FLOATS, torch.float64) or x.dim() not in (rank + 1, rank + 2) or not x.numel():
+            raise Declined
+        return _put_back(recorder, grad, x, index, rank)
+
+
+_enter_adaptive(2)
+_enter_adaptive(3)
 
 
 def _mean_options(
