@@ -17,7 +17,8 @@ from supa.frameworks.torch.composition import composed_names, decomposition
 from supa.frameworks.torch.extension import library
 from supa.frameworks.torch.kernels import implementations
 from supa.frameworks.torch.names import INSIDE, NAMES, OPEN
-from supa.frameworks.torch.recorder import Declined, Recorder
+from supa.frameworks.torch.recorder import Declined, Recorder, recording
+from supa.frameworks.torch.refusals import refused
 
 _kept: list[torch.library.Library] = []
 _composed: frozenset[str] = frozenset()
@@ -63,6 +64,8 @@ def _asked(name: str, *args: Any, **kwargs: Any) -> Any:
     try:
         if len({tensor.device for tensor in tensors}) != 1:
             raise Declined  # the host's form words the error
+        if not recording() and refused(name, schema, values):
+            raise Declined
         returned = _run(name, schema, values, tensors)
     except Declined:
         library().supa_torch_decline()

@@ -111,6 +111,11 @@ class _Open(threading.local):
 _open = _Open()
 
 
+def recording() -> bool:
+    """Whether this thread is inside an operator's call."""
+    return bool(_open.recorders)
+
+
 class Recorder:
     """One call of an operator: `new` allocates, `run` launches, `finish` teaches. `tensors` are the operator's, in
     order, each a distinct object. A context: calls made inside it are part of it.

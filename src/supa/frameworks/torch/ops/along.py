@@ -42,6 +42,8 @@ def lines_of(x: Tensor, dim: int) -> tuple[int, int, int]:
     """(lines, elements of each, elements after it) of an axis of a contiguous tensor."""
     if not x.dim():
         return 1, 1, 1
+    if not -x.dim() <= dim < x.dim():
+        raise Declined  # the host words the error
     dim %= x.dim()
     inner = 1
     for size in x.shape[dim + 1 :]:

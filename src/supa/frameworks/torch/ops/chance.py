@@ -99,7 +99,7 @@ def _normal(recorder: Recorder, mean: Any, deviation: Any, generator: Any) -> Te
 def _enter(name: str, kind: str) -> None:
     @device_op(name)
     def draw(recorder: Recorder, x: Tensor, a: float, b: float, generator: Any) -> Tensor:
-        if b < 0:
+        if b < 0 or (b == 0 and kind != "normal"):
             raise Declined  # the host words the error
         return _draw(recorder, x, kind, a, b, generator)
 

@@ -272,6 +272,8 @@ def _where(mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
+    if not x.dtype.is_complex:
+        raise Declined
     (a, b), (c, d) = parts(x), parts(value)
     return joined(a.masked_fill(mask, c), b.masked_fill(mask, d))
 
