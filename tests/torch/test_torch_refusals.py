@@ -23,7 +23,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_the_host_refuses_the_device_refuses_in_the_same_words(name):
-    with pytest.raises(Exception) as expected:  # noqa: PT011 (the host says which)
+    with pytest.raises(Exception) as expected:
         REFUSED[name](X)
     for _ in range(2):  # nothing is learnt from an error
         with pytest.raises(type(expected.value)) as found:

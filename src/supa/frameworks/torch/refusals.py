@@ -1,5 +1,6 @@
-"""Whether torch's own rules of shapes, types and axes refuse an operator's arguments: its form for tensors without memory
-(meta) knows them. Asked when a recipe is made; the host's form then words the error. Not here: values out of bounds.
+"""Whether torch's own rules of shapes, types and axes refuse an operator's arguments: its form for tensors without
+memory (meta) knows them. Asked when a recipe is made; the host's form then words the error. Not here: places out of
+bounds.
 """
 
 from __future__ import annotations
