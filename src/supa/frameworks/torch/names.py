@@ -129,7 +129,8 @@ VOLUMES = (
     "_adaptive_avg_pool3d", "_adaptive_avg_pool3d_backward", "upsample_bicubic2d", "upsample_bicubic2d_backward",
     "_upsample_bilinear2d_aa", "_upsample_bilinear2d_aa_backward", "_upsample_bicubic2d_aa",
     "_upsample_bicubic2d_aa_backward", "upsample_linear1d", "upsample_linear1d_backward", "upsample_trilinear3d",
-    "upsample_trilinear3d_backward", "adaptive_max_pool2d_backward", "adaptive_max_pool3d_backward",
+    "upsample_trilinear3d_backward", "adaptive_max_pool2d", "adaptive_max_pool3d",
+    "adaptive_max_pool2d_backward", "adaptive_max_pool3d_backward",
 )  # fmt: skip
 
 FACTORS = (

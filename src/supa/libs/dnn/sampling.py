@@ -50,7 +50,7 @@ def _along(
 ):
     """(first element, the place's distance from its lower neighbour, elements it moves for 1 of the grid, size)."""
     number = tl.load(grid_ptr, mask=inside, other=0.0).to(COMPUTE)
-    size = count.to(COMPUTE)
+    size = tl.zeros_like(number) + count
     slope = tl.zeros_like(number) + ((size - 1.0) * 0.5 if ALIGNED else size * 0.5)
     place = (number + 1.0) * 0.5 * (size - 1.0) if ALIGNED else ((number + 1.0) * size - 1.0) * 0.5
     if TAPS != 4:

@@ -98,7 +98,37 @@ def _put_back(recorder: Recorder, grad: Tensor, x: Tensor, index: Tensor, rank: 
     return put(recorder, out, grad, index, (volumes, count), strides, size=within, step=1, kind="add", axis=x.dim() - 1)
 
 
+def _adaptive_windows(sizes: Sequence[int], outs: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """(places in the flat space, whether they are inside) of each window that divides it: (windows, most elements)."""
+    place, inside = torch.zeros((1, 1), dtype=torch.int64, device=device), None
+    for size, out in zip(sizes, outs, strict=True):
+        longest = max(-(-(at + 1) * size // out) - at * size // out for at in range(out))
+        at = torch.arange(out, device=device).unsqueeze(1)
+        begin, end = at * size // out, ((at + 1) * size + out - 1) // out
+        here = begin + torch.arange(longest, device=device)
+        held = here < end
+        windows, count = place.shape[0] * out, place.shape[1] * longest
+        place = (place[:, None, :, None] * size + here[None, :, None, :].clamp_max(size - 1)).reshape(windows, count)
+        before = torch.ones((1, 1), dtype=torch.bool, device=device) if inside is None else inside
+        inside = (before[:, None, :, None] & held[None, :, None, :]).reshape(windows, count)
+    assert inside is not None
+    return place, inside
+
+
 def _enter_adaptive(rank: int) -> None:
+    @device_op(f"adaptive_max_pool{rank}d")
+    def forward(recorder: Recorder, x: Tensor, outs: Sequence[int]) -> tuple[Tensor, Tensor]:
+        if x.dtype not in (*FLOATS, torch.float64) or x.dim() not in (rank + 1, rank + 2) or not x.numel():
+            raise Declined
+        if len(outs) != rank or min(outs) < 1:
+            raise Declined
+        place, inside = _adaptive_windows(x.shape[-rank:], outs, x.device)
+        windows = x.flatten(-rank)[..., place]
+        value, chosen = torch.where(inside, windows, -math.inf).max(-1)
+        index = place.expand(windows.shape).gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
+        shape = (*x.shape[:-rank], *outs)
+        return value.view(shape), index.view(shape)
+
     @device_op(f"adaptive_max_pool{rank}d_backward")
     def backward(recorder: Recorder, grad: Tensor, x: Tensor, index: Tensor) -> Tensor:
         if x.dtype not in (*FLOATS, torch.float64) or x.dim() not in (rank + 1, rank + 2) or not x.numel():
