@@ -350,3 +350,8 @@ def test_losses_of_lower_types_going_back(dtype):
     check(lambda x: fn.huber_loss(x, y.to(x)), x)
     check(lambda x: fn.smooth_l1_loss(x, y.to(x)), x)
     check(lambda x: fn.softplus(x).sum(), x)
+
+
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom is <= 0")
+def test_the_variance_of_a_single_number():
+    check(lambda x: (x.var(correction=0), x.std(correction=0), *torch.var_mean(x, correction=0)), torch.tensor(2.0))

@@ -16,6 +16,7 @@ REFUSED = {
     "no axes to normalize": lambda x: torch.native_layer_norm(x, [], None, None, 1e-5),
     "weights of another shape": lambda x: torch.native_layer_norm(x, [2, 3], x[0], None, 1e-5),
     "another kind of gelu": lambda x: torch.nn.functional.gelu(x, approximate="none at all"),
+    "a single number to factor": lambda x: torch.linalg.cholesky(x[0, 0]),
     "an imaginary number among real ones": lambda x: x.masked_fill(x > 0, 1j),
     "no width": lambda x: x.clone().cauchy_(0, 0),
 }

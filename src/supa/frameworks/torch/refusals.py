@@ -12,7 +12,7 @@ import torch
 
 from supa.frameworks.torch.names import INSIDE
 
-_RULES = (RuntimeError, IndexError, ValueError, TypeError)
+_RULES = (RuntimeError, IndexError, ValueError, TypeError, AssertionError)
 
 
 @cache

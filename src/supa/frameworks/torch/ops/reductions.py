@@ -92,7 +92,7 @@ def _held(dtype: torch.dtype) -> torch.dtype:
 def rows_first(recorder: Recorder, tensor: Tensor, chosen: Sequence[int]) -> tuple[Tensor, list[int]]:
     """A contiguous tensor (rows, columns) of the same values, `chosen` axes along its columns."""
     rest = [dim for dim in range(tensor.dim()) if dim not in chosen]
-    turned = tensor.permute(*rest, *chosen)
+    turned = tensor.permute([*rest, *chosen])
     columns = math.prod(tensor.shape[dim] for dim in chosen)
     return contiguous(recorder, turned).view(-1, columns), [1]
 
