@@ -12,7 +12,32 @@ import torch
 
 from supa.frameworks.torch.names import INSIDE
 
-_RULES = (RuntimeError, IndexError, ValueError, TypeError, AssertionError)
+_REFUSALS = (RuntimeError, IndexError, ValueError, TypeError, AssertionError)
+
+
+def _adds_other_lines(x: torch.Tensor, dim: int, _: torch.Tensor, source: torch.Tensor, *rest: Any) -> bool:
+    """Whether lines of another shape than x's are added to it."""
+    if not x.dim() or not source.dim():
+        return False
+    shapes = [list(one.shape) for one in (x, source)]
+    for shape in shapes:
+        if -len(shape) <= dim < len(shape):
+            del shape[dim]
+    return shapes[0] != shapes[1]
+
+
+def _resizes_nothing(x: torch.Tensor, size: Any, *rest: Any) -> bool:
+    return 0 in x.shape[1:] or 0 in size
+
+
+_MORE = {
+    "index_add": _adds_other_lines,
+    "index_add_": _adds_other_lines,
+    **dict.fromkeys(
+        ("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d"), _resizes_nothing
+    ),
+}
+"""Rules that torch's forms without memory leave out."""
 
 
 @cache
@@ -41,6 +66,9 @@ def _without_memory(value: Any) -> Any:
 
 def refused(name: str, schema: Any, values: list[Any]) -> bool:
     """Whether the arguments, all of them in the schema's order, break torch's rules for the operator."""
+    more = _MORE.get(name)
+    if more is not None and more(*values):
+        return True
     form = _form(name)
     if form is None:
         return False
@@ -51,6 +79,6 @@ def refused(name: str, schema: Any, values: list[Any]) -> bool:
         form(*positional, **named)
     except NotImplementedError:
         return False
-    except _RULES:
+    except _REFUSALS:
         return True
     return False

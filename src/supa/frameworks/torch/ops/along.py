@@ -62,11 +62,12 @@ def _scan(recorder: Recorder, x: Tensor, dim: int, kind: str, dtype: torch.dtype
     target = recorder.new(x.shape, wanted) if out is None or not out.is_contiguous() else out
     if tuple(target.shape) != tuple(x.shape) or target.dtype != wanted:
         raise Declined
+    walk = lines_of(x, dim)
     if x.numel():
         x = contiguous(recorder, x)
         if x.dtype != wanted and wanted not in FLOATS:
             x = copy_into(recorder, x, recorder.new(x.shape, wanted))
-        _scan_lines(recorder, target, x, *lines_of(x, dim), kind)
+        _scan_lines(recorder, target, x, *walk, kind)
     return target if out is None or out is target else copy_into(recorder, target, out)
 
 
