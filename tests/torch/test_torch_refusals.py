@@ -12,6 +12,8 @@ REFUSED = {
     "an axis to roll that is not there": lambda x: x.roll((1,), (5,)),
     "nothing to roll by": lambda x: x.roll(()),
     "a minus before conditions": lambda x: -(x > 0),
+    "conditions to subtract": lambda x: x - (x > 0),
+    "conditions to subtract from": lambda x: (x > 0) - torch.tensor(1.5),
     "lines of another shape": lambda x: x.index_add(0, torch.tensor([0, 1, 1], device=x.device), x[0]),
     "an axis of no sums that is not there": lambda x: x[:0].logcumsumexp(3),
     "nothing to resize": lambda x: torch.nn.functional.interpolate(x[None, :, :0], 5, mode="linear"),

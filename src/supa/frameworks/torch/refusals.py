@@ -30,7 +30,12 @@ def _resizes_nothing(x: torch.Tensor, size: Any, *rest: Any) -> bool:
     return 0 in x.shape[1:] or 0 in size
 
 
+def _subtracts_conditions(x: Any, y: Any, *rest: Any) -> bool:
+    return any(isinstance(one, torch.Tensor) and one.dtype == torch.bool for one in (x, y))
+
+
 _MORE = {
+    **dict.fromkeys(("sub.Tensor", "sub_.Tensor", "sub.out", "rsub.Scalar"), _subtracts_conditions),
     "index_add": _adds_other_lines,
     "index_add_": _adds_other_lines,
     **dict.fromkeys(
