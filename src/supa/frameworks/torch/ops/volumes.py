@@ -100,7 +100,8 @@ def _put_back(recorder: Recorder, grad: Tensor, x: Tensor, index: Tensor, rank: 
 
 def _adaptive_windows(sizes: Sequence[int], outs: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor]:
     """(places in the flat space, whether they are inside) of each window that divides it: (windows, most elements)."""
-    place, inside = torch.zeros((1, 1), dtype=torch.int64, device=device), None
+    place = torch.zeros((1, 1), dtype=torch.int64, device=device)
+    inside = torch.ones((1, 1), dtype=torch.bool, device=device)
     for size, out in zip(sizes, outs, strict=True):
         longest = max(-(-(at + 1) * size // out) - at * size // out for at in range(out))
         at = torch.arange(out, device=device).unsqueeze(1)
@@ -109,9 +110,7 @@ def _adaptive_windows(sizes: Sequence[int], outs: Sequence[int], device: torch.d
         held = here < end
         windows, count = place.shape[0] * out, place.shape[1] * longest
         place = (place[:, None, :, None] * size + here[None, :, None, :].clamp_max(size - 1)).reshape(windows, count)
-        before = torch.ones((1, 1), dtype=torch.bool, device=device) if inside is None else inside
-        inside = (before[:, None, :, None] & held[None, :, None, :]).reshape(windows, count)
-    assert inside is not None
+        inside = (inside[:, None, :, None] & held[None, :, None, :]).reshape(windows, count)
     return place, inside
 
 
