@@ -5,6 +5,7 @@ bounds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -34,7 +35,7 @@ def _subtracts_conditions(x: Any, y: Any, *rest: Any) -> bool:
     return any(isinstance(one, torch.Tensor) and one.dtype == torch.bool for one in (x, y))
 
 
-_MORE = {
+_MORE: dict[str, Callable[..., bool]] = {
     **dict.fromkeys(("sub.Tensor", "sub_.Tensor", "sub.out", "rsub.Scalar"), _subtracts_conditions),
     "index_add": _adds_other_lines,
     "index_add_": _adds_other_lines,

@@ -93,7 +93,8 @@ def _normal(recorder: Recorder, mean: Any, deviation: Any, generator: Any) -> Te
     shape = broadcast(*(one.shape for one in (first, second) if one is not None))
     dtype = like.dtype if first is None or second is None else torch.promote_types(first.dtype, second.dtype)
     noise = torch.empty(shape, dtype=dtype, device=like.device).normal_(generator=generator)
-    return noise * deviation + mean
+    drawn: torch.Tensor = noise * deviation + mean
+    return drawn
 
 
 def _enter(name: str, kind: str) -> None:
