@@ -75,7 +75,8 @@ def _scan_lines(recorder: Recorder, target: Tensor, x: Tensor, rows: int, column
     """Long lines in parts, whose totals are scanned first; lines side by side by a tile that is turned."""
     compute = compute_of(target.dtype)
     if inner >= _SHORT and columns > 1:
-        block_r = min(_turned(clock.devices[x.device.index], rows), next_power_of_2(inner))
+        most = max(_TURNED, _TILE // next_power_of_2(columns))
+        block_r = min(_turned(clock.devices[x.device.index], rows, most), next_power_of_2(inner))
         block_c = min(_TILE // block_r, next_power_of_2(columns))
         recorder.run(lines.scan_columns, cdiv(rows, block_r), target, x, rows, columns, inner, KIND=kind,
                      COMPUTE=compute, BLOCK_R=block_r, BLOCK_C=block_c)  # fmt: skip
@@ -96,11 +97,11 @@ def _scan_lines(recorder: Recorder, target: Tensor, x: Tensor, rows: int, column
     recorder.run(lines.scan, grid, target, totals, x, rows, columns, inner, part, CARRIED=parts > 1, **options)
 
 
-def _turned(device: Device, rows: int) -> int:
+def _turned(device: Device, rows: int, most: int) -> int:
     """Lines of a turned tile: few where the device has units for more blocks, long runs of memory on the host."""
     if device.mode == "execute":
-        return _TURNED
-    return max(_LEAST_TURNED, min(_TURNED, next_power_of_2(rows // device.description.chip.cu_count)))
+        return most
+    return max(_LEAST_TURNED, min(most, next_power_of_2(rows // device.description.chip.cu_count)))
 
 
 def _enter_running(name: str, largest: bool) -> None:

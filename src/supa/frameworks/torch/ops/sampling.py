@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import triton.language as tl
 
 from supa.frameworks.torch.kernels import device_op
+from supa.frameworks.torch.ops.along import compute_of
 from supa.frameworks.torch.ops.elementwise import FLOATS
 from supa.frameworks.torch.ops.moves import contiguous
 from supa.frameworks.torch.recorder import Declined, Recorder
@@ -41,7 +41,7 @@ def _options(x: Tensor, grid: Tensor, mode: int, padding: int, aligned: bool) ->
     places = grid.numel() // (grid.shape[0] * axes)
     return {
         "TAPS": _TAPS[mode], "PADDING": padding, "ALIGNED": aligned, "VOLUME": axes == 3,
-        "COMPUTE": tl.float64 if x.dtype == torch.float64 else tl.float32,
+        "COMPUTE": compute_of(x.dtype),
         "BLOCK_C": min(_BLOCK_C, next_power_of_2(x.shape[1])), "BLOCK": min(_BLOCK, next_power_of_2(places)),
     }  # fmt: skip
 
