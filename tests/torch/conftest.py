@@ -4,6 +4,17 @@ import pytest
 import torch
 
 import supa.torch
+from supa.frameworks.torch.registration import clock
+from supa.runtime import cards, set_cards
+
+
+@pytest.fixture(autouse=True, scope="module")
+def its_own_devices():
+    """Torch's devices are the process's: tests of other floors that ran here before may have left theirs."""
+    before = cards()
+    set_cards(clock.devices)
+    yield
+    set_cards(before)
 
 
 @pytest.fixture(autouse=True)
