@@ -56,6 +56,15 @@ def _start(line, columns, inner):
 
 
 @triton.jit
+def _store_first(value_ptr, index_ptr, begin, place, at, line, inner, kept):
+    """The first `kept` of a line whose elements begin at `begin`: those at `place`, to the places `at`."""
+    mask = at < kept
+    to = _start(line, kept, inner) + at.to(tl.int64) * inner
+    tl.store(value_ptr + to, tl.load(begin + place * inner, mask=mask, other=0), mask=mask)
+    tl.store(index_ptr + to, place, mask=mask)
+
+
+@triton.jit
 def sort_lines(
     value_ptr, index_ptr, x_ptr, columns, inner, kept, LARGEST: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr
 ):  # fmt: skip
@@ -72,10 +81,7 @@ def sort_lines(
         place = tl.gather(first, tl.where(mask, second, 0).to(tl.int32), 0)
     else:
         place = _place_of(tl.sort(_keys(x, at, mask, LARGEST, 0), descending=True))
-    mask = at < kept
-    to = _start(line, kept, inner) + at.to(tl.int64) * inner
-    tl.store(value_ptr + to, tl.load(begin + place * inner, mask=mask, other=0), mask=mask)
-    tl.store(index_ptr + to, place, mask=mask)
+    _store_first(value_ptr, index_ptr, begin, place, at, line, inner, kept)
 
 
 @triton.jit
@@ -90,10 +96,7 @@ def select_lines(
     x = tl.load(begin + at.to(tl.int64) * inner, mask=mask, other=0)
     place = _place_of(tl.topk(_keys(x, at, mask, LARGEST, 0), KEPT))
     at = tl.arange(0, KEPT)
-    mask = at < kept
-    to = _start(line, kept, inner) + at.to(tl.int64) * inner
-    tl.store(value_ptr + to, tl.load(begin + place * inner, mask=mask, other=0), mask=mask)
-    tl.store(index_ptr + to, place, mask=mask)
+    _store_first(value_ptr, index_ptr, begin, place, at, line, inner, kept)
 
 
 @triton.jit
