@@ -29,10 +29,10 @@ pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.hypothesis]
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("op", op_db[::STEP], ids=lambda op: op.formatted_name)
 def test_an_operator_gives_what_the_host_gives(op, dtype):
-    if op.name in EXPECTED or op.name in ONLY_ELSEWHERE:
-        pytest.skip(EXPECTED.get(op.name, "only for CUDA"))
+    if any(word in op.name for word in ONLY_ELSEWHERE):
+        pytest.skip("only for CUDA")
     if dtype not in op.supported_dtypes("cpu"):
         pytest.skip(f"the host has no {dtype} for it")
     row = examine(op, dtype, MOST_SAMPLES)
     assert row["status"] != "fail", row["reason"]
-    assert row["gradient"] != "fail", row["gradient_reason"]
+    assert row["gradient"] != "fail" or op.name in EXPECTED, row["gradient_reason"]
