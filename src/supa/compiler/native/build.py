@@ -32,7 +32,7 @@ _PASSES = (
     "global_dead_code_eliminate",
 )
 """What pays for its time: values are written once, at the loop level where they are known, and helpers say that they
-are inlined, so that LLVM's level 2 takes five times as long and gives no faster code."""
+are inlined, so that LLVM's level 2 only takes longer (docs/design/native.md)."""
 
 
 def build(text: str, host: Host, *, listing: bool = False, inline: bool = False) -> Built:
