@@ -6,8 +6,10 @@ import torch
 import triton
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from supa.base.errors import LaunchError, SupaError
-from supa.runtime import Session
+from supa.base.errors import DeviceError, LaunchError, SupaError
+from supa.jit.triton_backend import devices
+from supa.runtime import Session, set_current_device
+from supa.runtime.current import cards, open_cards, set_cards
 from supa.runtime.prices import Prices
 
 
@@ -157,6 +159,12 @@ def test_options_of_nvidia_kernels_are_taken(on_device):
     torch.testing.assert_close(found, expected)
 
 
+def test_hints_of_configurations_for_amd_are_taken(on_device):
+    on_device(mode="execute")
+    expected, found = add(300, waves_per_eu=2, matrix_instr_nonkdim=16, kpack=2, schedule_hint="attention")
+    torch.testing.assert_close(found, expected)
+
+
 def test_launch_hooks_see_the_launch(on_device):
     on_device(mode="execute")
     seen = []
@@ -192,6 +200,21 @@ def test_properties_are_the_devices(on_device, driver):
     assert found["warpSize"] == 32
     assert found["max_num_regs"] == 65536
     assert found["max_shared_mem"] == device.description.chip.lsc.shared_per_block_bytes
+
+
+def test_cards_have_their_order_s_numbers_before_anything_is_launched(driver):
+    before = cards()
+    first, second = open_cards("bili100", "execute", count=2)
+    try:
+        set_cards((first, second))
+        set_current_device(second)
+        number = driver.get_current_device()
+        assert devices.device(number) is second and devices.device(number - 1) is first
+        assert driver.utils.get_device_properties(number - 1)["warpSize"] == 32
+        with pytest.raises(DeviceError, match="no device has the number"):
+            driver.utils.get_device_properties(number + 1)
+    finally:
+        set_cards(before)
 
 
 def test_the_second_process_is_served_by_the_cache(on_device):

@@ -29,18 +29,26 @@ import supa.torch
 import torch, triton
 import triton.language as tl
 
-DEVICE = triton.runtime.driver.active.get_active_torch_device()
+driver = triton.runtime.driver.active
+DEVICE = driver.get_active_torch_device()
+assert driver.utils.get_device_properties(DEVICE.index)["multiprocessor_count"] > 0  # before anything is launched
+target = driver.get_current_target()
+assert (target.backend, target.warp_size) == ("cuda", 32)
+assert divmod(target.arch, 10) == torch.cuda.get_device_capability()
+assert triton.compiler.make_backend(target).parse_options({}).backend_name == "supa"
 
 @triton.jit
 def add(x_ptr, y_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    tl.static_assert(tl.target_info.is_cuda() and tl.target_info.cuda_capability_geq(8, 0))
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     tl.store(out_ptr + i, tl.load(x_ptr + i, mask=i < n) + tl.load(y_ptr + i, mask=i < n), mask=i < n)
 
 x, y = torch.rand(1000, device=DEVICE), torch.rand(1000, device="cuda")
 assert x.device == DEVICE and y.device == DEVICE == torch.device("cuda", 0)
 out = torch.empty_like(x)
-add[(triton.cdiv(1000, 256),)](x, y, out, 1000, BLOCK=256)
+kernel = add[(triton.cdiv(1000, 256),)](x, y, out, 1000, BLOCK=256)
 assert torch.equal(out, x + y)
+assert kernel.metadata.target.backend == "cuda"
 print("fine")
 """
 

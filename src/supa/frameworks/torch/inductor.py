@@ -176,7 +176,7 @@ def _target() -> str:
     """What Triton compiles for: the device's name and a digest of what it is."""
     from supa.jit.triton_backend import devices
 
-    return devices.target(devices.current_number()).arch  # type: ignore[no-any-return]
+    return devices.name(devices.target(devices.current_number()))
 
 
 class properties:  # noqa: N801

@@ -22,24 +22,28 @@ _SMALLEST_DOT = (1, 1, 1)
 
 
 class SupaBackend(BaseBackend):  # type: ignore[misc]
-    """Compiles for the device that `target.arch` names (a catalogue name or the path of a description)."""
+    """Compiles for a device of the process, which `devices.name` reads from a target."""
 
     binary_ext = "supa"
 
     @staticmethod
     def supports_target(target: GPUTarget) -> bool:
         """Whether the target is one of ours."""
-        return bool(target.backend == "supa")
+        from supa.jit.triton_backend.devices import is_ours
+
+        return is_ours(target)
 
     def hash(self) -> str:
         """What compiled code depends on besides the kernel: our sources, the host processor, the numerics."""
-        from supa.jit.triton_backend import lowering
+        from supa.jit.triton_backend import devices, lowering
 
-        return f"supa-{triton.__version__}-{lowering.key(self.target.arch)}"
+        return f"supa-{triton.__version__}-{lowering.key(devices.name(self.target))}"
 
     def parse_options(self, options: dict[str, Any]) -> KernelOptions:
         """The options of a launch."""
-        return parse_options(options, str(self.target.arch), knobs.language.default_fp_fusion)
+        from supa.jit.triton_backend.devices import name
+
+        return parse_options(options, name(self.target), knobs.language.default_fp_fusion)
 
     def pack_metadata(self, metadata: Any) -> tuple[int, int, int]:
         """What the launcher gets of a kernel's metadata."""

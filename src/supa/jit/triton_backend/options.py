@@ -44,6 +44,11 @@ class KernelOptions:
     sanitize: tuple[str, ...] = ()  # checks in the code (`jit.sanitizer`)
     backend_name: str = "supa"
     arch: str = ""
+    # Hints to AMD's instruction selection, in the configurations of programs for several vendors: no effect here.
+    waves_per_eu: int = 0
+    matrix_instr_nonkdim: int = 0
+    kpack: int = 1
+    schedule_hint: str = "none"
 
     def __post_init__(self) -> None:
         if not isinstance(self.num_warps, int) or not 1 <= self.num_warps <= 32 or self.num_warps.bit_count() != 1:

@@ -30,8 +30,9 @@ def active_torch_device() -> Any:
     module = getattr(torch, "supa", None)
     if module is None:
         return torch.device("cpu")
-    as_cuda = os.environ.get("SUPA_AS_CUDA", "") not in ("", "0")  # the program's tensors say so too
-    return torch.device("cuda" if as_cuda else "supa", module.current_device())
+    from supa.jit.triton_backend.devices import presented
+
+    return torch.device(presented() or "supa", module.current_device())  # as the program's tensors say
 
 
 def follow_threads() -> None:

@@ -14,6 +14,7 @@ import torch
 from supa.frameworks.torch.after_import import after_import
 from supa.frameworks.torch.as_cuda.arguments import CUDA, ours
 from supa.frameworks.torch.device_index import NAME
+from supa.frameworks.torch.module import get_device_capability
 
 
 def install() -> None:
@@ -22,12 +23,24 @@ def install() -> None:
     after_import("torch._inductor.compile_fx", _tell_inductor)
     after_import("torch._inductor.utils", lambda utils: utils.GPU_TYPES.remove(CUDA))  # it knows one kind at a time
     after_import("triton.backends.nvidia.driver", _tell_triton)
+    after_import("triton.backends.nvidia.compiler", _leave_targets_to_us)
+    after_import("supa.jit.triton_backend.devices", _present_devices)
     after_import("torch._inductor.runtime.triton_helpers", _tell_compiled_code)
 
 
 def _tell_triton(module: ModuleType) -> None:
     """Triton's driver for CUDA takes torch at its word that there is one."""
     module.__dict__["CudaDriver"].is_active = staticmethod(lambda: False)
+
+
+def _leave_targets_to_us(module: ModuleType) -> None:
+    module.__dict__["CUDABackend"].supports_target = staticmethod(lambda target: False)
+
+
+def _present_devices(module: ModuleType) -> None:
+    """Programs choose configurations, descriptors and libraries by Triton's target: it is that of their device."""
+    major, minor = get_device_capability()
+    module.__dict__["present_as"](CUDA, 10 * major + minor)
 
 
 def _tell_compiled_code(module: ModuleType) -> None:
