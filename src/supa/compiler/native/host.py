@@ -53,7 +53,7 @@ def detect() -> Host:
     found = dict(llvm.get_host_cpu_features())
     bits = (
         512
-        if found.get("avx512f") and found.get("avx512bw") and found.get("avx512vl")
+        if all(found.get(f"avx512{part}") for part in ("f", "bw", "vl", "dq"))
         else 256
         if found.get("avx2")
         else 128

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from supa.base.dtypes import F32, DType
+from supa.base.dtypes import F32, I1, DType
+from supa.compiler.native import row_groups
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.combination import identity_function, identity_value, is_commutative
 from supa.compiler.native.elements import apply_function
@@ -65,6 +66,9 @@ class Reduction:
         self.values: list[list[Vec]] = []  # where there is no loop
         self.pending: list[list[Vec]] = []  # of a turn whose elements are combined in order
         self.places = places
+        self.row = row_groups.row_dimension(loops.space)
+        if self.in_order or not all(isinstance(place, Buffer) for place in places) or I1 in self.types:
+            self.row = None  # one row after the other
 
     def combine(self, copy: int, values: list[Vec]) -> None:
         """Fold the values of one index into accumulator `copy`."""
@@ -159,11 +163,42 @@ class Reduction:
                 self._fold(evaluator, [*left, *right]) for left, right in zip(parts[::2], parts[1::2], strict=True)
             ]
         for copy, totals in enumerate(parts):
+            if self.row is not None:
+                self._join_group(evaluator, totals, self.loops.indices[copy], self.row)
+                continue
             if self.loops.space.horizontal and not self.in_order:
                 totals = self._across_lanes(evaluator, totals, self.level)
-            if self.narrow is not None:
-                totals = [from_f32(evaluator, total, self.narrow) for total in totals]
-            self._write(evaluator, totals, self.loops.indices[copy])
+            self._write(evaluator, totals, self.loops.indices[copy], self.level)
+
+    def _join_group(self, evaluator: Evaluator, totals: list[Vec], index: Index, dimension: int) -> None:
+        """Put a row's vectors aside; behind the last row of a group combine those of all its rows."""
+        lanes, level = evaluator.count, self.level
+        row = index[dimension]
+        place = evaluator.emit(level, f"and i32 {row.name}, {lanes - 1}")
+        slots, types = [], [evaluator.vector_type(vec.type) for vec in totals]
+        for vec, type_ in zip(totals, types, strict=True):
+            slots.append(self.generator.emitter.alloca(f"[{lanes} x {type_}]"))
+            at = evaluator.emit(level, f"getelementptr {type_}, ptr {slots[-1]}, i32 {place}")
+            evaluator.run(level, f"store {type_} {evaluator.widen(vec)}, ptr {at}")
+        full, done = (self.generator.emitter.fresh_label(hint) for hint in ("group", "grouped"))
+        is_last = evaluator.emit(level, f"icmp eq i32 {place}, {lanes - 1}")
+        evaluator.run(level, f"br i1 {is_last}, label %{full}, label %{done}")
+        evaluator.sinks[level].append(f"{full}:")
+        rows = [
+            [self._row_of(evaluator, slot, vec, at) for slot, vec in zip(slots, totals, strict=True)]
+            for at in range(lanes)
+        ]
+        made = row_groups.combine(evaluator, rows, lambda vecs: self._fold(evaluator, vecs), level)
+        first = evaluator.emit(level, f"sub i32 {row.name}, {lanes - 1}")
+        rows_made = Vec("linear", "i32", first, level, 1)
+        self._write(evaluator, made, (*index[:dimension], rows_made, *index[dimension + 1 :]), level)
+        evaluator.run(level, f"br label %{done}")
+        evaluator.sinks[level].append(f"{done}:")
+
+    def _row_of(self, evaluator: Evaluator, slot: str, like: Vec, row: int) -> Vec:
+        type_ = evaluator.vector_type(like.type)
+        at = evaluator.emit(self.level, f"getelementptr {type_}, ptr {slot}, i32 {row}")
+        return vector(like.type, evaluator.emit(self.level, f"load {type_}, ptr {at}"), self.level)
 
     def _neighbours_combined(self, evaluator: Evaluator) -> list[Vec]:
         """One vector for each operand from a turn's vectors: of two, each element with the one behind it."""
@@ -215,14 +250,16 @@ class Reduction:
         text = f"extractelement {evaluator.vector_type(vec.type)} {vec.name}, i64 {lane}"
         return uniform(vec.type, evaluator.emit(level, text), level)
 
-    def _write(self, evaluator: Evaluator, totals: list[Vec], index: Index) -> None:
+    def _write(self, evaluator: Evaluator, totals: list[Vec], index: Index, level: int) -> None:
         outer = index[: self.axis] + index[self.axis + 1 :]
+        if self.narrow is not None:
+            totals = [from_f32(evaluator, total, self.narrow) for total in totals]
         evaluator.flat = self.loops.evaluator.flat
         for place, vec in zip(self.places, totals, strict=True):
             if isinstance(place, Buffer):
-                evaluator.write_buffer(place, outer, vec, self.level)
+                evaluator.write_buffer(place, outer, vec, level)
             else:
-                evaluator.run(self.level, f"store {vec.type} {vec.name}, ptr {place}")
+                evaluator.run(level, f"store {vec.type} {vec.name}, ptr {place}")
 
 
 def _widened(op: ops.Reduce, type_: Scalar) -> DType | None:

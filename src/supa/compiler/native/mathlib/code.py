@@ -254,8 +254,8 @@ class Code:
 
         `n`: the same as a float, where it is at hand. A NaN in it gives a NaN.
         """
-        if self.vector_bits == 512 and n is not None and self.lanes * (4 if x.type == "float" else 8) == 64:
-            return self._scale_whole(x, n)
+        if n is not None and self.scales_whole(x):
+            return self.scale_whole(x, n)
         if self.vector_bits != 512:
             half = exponent >> 1
             return x * self.power_of_two(half) * self.power_of_two(exponent - half)
@@ -264,7 +264,19 @@ class Code:
         self.declarations.add(f"declare {of} {full}({of}, {ints})")
         return self.op(x.type, f"call {of} {full}({of} {x.name}, {ints} {exponent.resized('i32').name})")
 
-    def _scale_whole(self, x: Value, n: Value) -> Value:
+    def scales_whole(self, x: Value) -> bool:
+        """Whether x fills a vector of a host that has `scale_whole` and `fraction`."""
+        return self.vector_bits == 512 and self.lanes * (4 if x.type == "float" else 8) == 64
+
+    def fraction(self, x: Value) -> Value:
+        """x less the nearest integer (halves to even), exactly; of an infinity zero."""
+        of, kind, lanes = self.vector(x.type), "ps" if x.type == "float" else "pd", self.lanes
+        full = f"@llvm.x86.avx512.mask.reduce.{kind}.512"
+        self.declarations.add(f"declare {of} {full}({of}, i32, {of}, i{lanes}, i32)")
+        return self.op(x.type, f"call {of} {full}({of} {x.name}, i32 0, {of} poison, i{lanes} -1, i32 4)")
+
+    def scale_whole(self, x: Value, n: Value) -> Value:
+        """x * 2^n for any integer n, infinities included."""
         of, kind, lanes = self.vector(x.type), "ps" if x.type == "float" else "pd", self.lanes
         full = f"@llvm.x86.avx512.mask.scalef.{kind}.512"
         self.declarations.add(f"declare {of} {full}({of}, {of}, {of}, i{lanes}, i32)")

@@ -54,6 +54,9 @@ def _exp_f64(code: Code, x: Value) -> Value:
 
 @routine("exp2", "f32", inline=True)
 def _exp2_f32(code: Code, x: Value) -> Value:
+    if code.scales_whole(x):  # nothing needs to be held within bounds
+        r = code.fraction(x)
+        return code.scale_whole(code.fma(r, code.poly(r, table.EXP2_F32), 1.0), code.rint(x))
     held = code.most(code.least(x, 129.0), -151.0)
     n, exponent = code.nearest(held, 1.0)
     r = held - n
