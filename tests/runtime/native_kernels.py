@@ -219,6 +219,31 @@ done:
     return make("growing_work", (), "  br label %next\n", work=work)
 
 
+def restless_work(limit: int) -> Program:
+    """Its work entry counts its own calls at `p`: each finds one value more to write, until there are `limit`."""
+    work = f"""
+define i64 @work(ptr %args, ptr %launch, i64 %first, i64 %last, ptr %out, i64 %capacity) {{
+  %p = load ptr, ptr %args
+  %calls = load i64, ptr %p
+  %more = add i64 %calls, 1
+  store i64 %more, ptr %p
+  %below = icmp slt i64 %calls, {limit}
+  %values = select i1 %below, i64 %calls, i64 {limit}
+  %needed = add i64 %values, 1
+  %fits = icmp sle i64 %needed, %capacity
+  br i1 %fits, label %write, label %full
+full:
+  %negative = sub i64 0, %needed
+  ret i64 %negative
+write:
+  store i64 %values, ptr %out
+  ret i64 %needed
+}}
+"""
+    nodes = (Access(id=0, kind="load", element_bytes=8, argument=0),)
+    return make("restless_work", (("p", "ptr"),), "  br label %next\n", work=work, nodes=nodes)
+
+
 def asserts_below() -> Program:
     """Fails its assert (message 0) in blocks below `limit`; every other block prints its number (message 1)."""
     return make(

@@ -178,6 +178,21 @@ def test_work_streams_hold_all_blocks_in_order(device: Device, blocks: int, coun
     np.testing.assert_array_equal(stream.reshape(blocks, 41), np.arange(blocks)[:, None].repeat(41, 1))
 
 
+def test_a_work_that_changes_while_it_is_computed_is_computed_again(device: Device) -> None:
+    calls = np.zeros(1, np.int64)
+    kernel = device.kernel(kernels.restless_work(5))
+    assert kernel.work_stream(1, 1, 1, kernel.pack(calls.ctypes.data)).tolist() == [5, 0, 0, 0, 0, 0]
+
+
+def test_a_work_that_keeps_changing_is_an_error(device: Device) -> None:
+    from supa.base.errors import LaunchError
+
+    calls = np.zeros(1, np.int64)
+    kernel = device.kernel(kernels.restless_work(1000))
+    with pytest.raises(LaunchError, match="memory that decides on its work kept changing while its work was computed"):
+        kernel.work_stream(1, 1, 1, kernel.pack(calls.ctypes.data))
+
+
 def test_work_of_vector_add_is_what_the_contract_says(device: Device) -> None:
     kernel = device.kernel(kernels.vector_add())
     stream = kernel.work_stream(2, 1, 1, kernel.pack(1000, 2000, 3000, 100))

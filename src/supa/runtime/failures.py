@@ -110,8 +110,13 @@ def failure(program: Program, grid: Grid, outcome_address: int, doing: str = "")
         )
     if outcome.status == native.NO_HOST_MEMORY:
         return LaunchError(
-            f"{program.name}: the host has no memory for {doing or 'its scratch'} "
+            f"{program.name}: the host has no memory for its scratch "
             f"({describe_bytes(program.scratch_bytes)} for each thread)\n  use smaller tiles or fewer threads"
+        )
+    if outcome.status == native.WORK_CHANGED:
+        return LaunchError(
+            f"{program.name}: memory that decides on its work kept changing while {doing}\n"
+            "  expected what it reads to stay as it is until the launch returns; launch after what writes it has ended"
         )
     what = _fault_in_words(outcome.signal, outcome.fault_address)
     where = _blocks(outcome.fault_first, outcome.fault_last, grid)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from supa.base import pages
 from supa.base.errors import LaunchError
 from supa.program.program import Program
 from supa.runtime import native
@@ -35,6 +36,7 @@ SLOTS_AT = struct.calcsize(_HEAD)
 """Where the slots begin in a call's buffer."""
 _MAX_GRID = (1 << 31) - 1
 _PS_PER_NS = 1000
+_WORK_ATTEMPTS = 8  # where others write what decides on the work while it is computed
 _launch = core.supa_launch
 
 
@@ -181,13 +183,17 @@ class Kernel:
         Raises `LaunchError` when the work entry faults (a scalar is loaded through a wrong pointer).
         """
         call = self._lay_out(grid_x, grid_y, grid_z, slots, 0)
-        count = core.supa_work(call.address)
-        if count < 0:
-            raise failure(self.program, (grid_x, grid_y, grid_z), call.outcome, "its work was computed for the clock")
-        stream = np.empty(count, np.int64)
-        core.supa_work_take(stream.ctypes.data)
-        self._calls.append(call)
-        return stream
+        for _ in range(_WORK_ATTEMPTS):
+            status = core.supa_work(call.address)
+            if status >= 0:
+                stream = pages.zeros(status)
+                status = core.supa_work_write(call.address, stream.ctypes.data)
+            if status == 0:
+                self._calls.append(call)
+                return stream
+            if status != native.WORK_CHANGED:
+                break
+        raise failure(self.program, (grid_x, grid_y, grid_z), call.outcome, "its work was computed for the clock")
 
     def launch_checked(self, grid_x: int, grid_y: int, grid_z: int, slots: bytes, sanitizer: int) -> LaunchError | None:
         """Launch a kernel with checks under a sanitizer of the core (`checked`), on the host's time.

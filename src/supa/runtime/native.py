@@ -11,7 +11,7 @@ from typing import Any
 from supa.base.errors import DeviceError
 
 OK, OUT_OF_MEMORY, NOT_ALLOCATED, IN_USE = range(4)
-STOPPED, FAULT, NO_HOST_MEMORY, INTERRUPTED = -1, -2, -3, -4
+STOPPED, FAULT, NO_HOST_MEMORY, INTERRUPTED, WORK_CHANGED = -1, -2, -3, -4, -5
 ASSERT, PRINT = 0, 1
 
 LIBRARY = Path(__file__).with_name("libsupa_core.so")
@@ -135,7 +135,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "supa_launch": (_I64, (_P,)),
     "supa_report": (None, (_P, _I64, _P)),
     "supa_work": (_I64, (_P,)),
-    "supa_work_take": (None, (_P,)),
+    "supa_work_write": (_I64, (_P, _P)),
     "supa_sanitizer_open": (_P, (_P, _I32, _P, _I32, _I32, _P, _I32, _I64, _I64)),
     "supa_sanitizer_close": (None, (_P,)),
     "supa_sanitizer_result": (_I64, (_P, _P)),

@@ -6,11 +6,12 @@ Not here: what the words mean (`machine.layout`), where figures come from (`figu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from supa.arch import Chip
+from supa.base import pages
 from supa.base.errors import LaunchError
 from supa.timing.machine import layout
 from supa.timing.steps import EngineTimes
@@ -55,9 +56,13 @@ class Image:
         values = self.words[layout.COUNTS : layout.COUNTS + len(layout.COUNTERS)]
         return {name: int(value) for name, value in zip(layout.COUNTERS, values, strict=True)}
 
+    def without_tags(self) -> Image:
+        """The same without its tags, most of its memory: what is read of a simulation that has ended."""
+        return replace(self, words=self.words[: self.tags].copy())
+
     def add(self, measured: np.ndarray, numerator: int, denominator: int) -> None:
         """Add a share of what was counted over some stretch: int64[words before the slots] of differences."""
-        more = Image(**{**self.__dict__, "words": measured * numerator // denominator})
+        more = replace(self, words=measured * numerator // denominator)
         header = slice(layout.COUNTS, layout.ADDRESS)
         self.words[header] += more.words[header]
         self.steps[:, layout.BUSY_SUM_PS :][:, :2] += more.steps[:, layout.BUSY_SUM_PS :][:, :2]
@@ -95,7 +100,7 @@ def build(
     for name in layout.TABLES:
         tables[name] = place
         place += sizes[name]
-    words = np.zeros(place + partitions * figures["sets"] * figures["ways"], np.int64)
+    words = pages.zeros(place + partitions * figures["sets"] * figures["ways"])
     words[place:] = -1
     words[: len(layout.FIGURES)] = [figures[name] for name in layout.FIGURES]
     words[layout.OPS : layout.OPS + len(layout.TABLES)] = [tables[name] for name in layout.TABLES]

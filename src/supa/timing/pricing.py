@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -155,15 +156,11 @@ def _simulate(job: Job, core_hz: int, sampling: Sampling, first: int = 0, last: 
             preload(made.words, address, size)
         return made
 
-    time_ps = None
-    for gap in (*sampling.gaps, None):
-        image = idle()
-        time_ps = _go(job, image, gap, first, until)
-        if time_ps is not None:
-            break
+    image, time_ps = _until_steady(job, idle, sampling.gaps, first, until)
     if job.caches == "warm":
         before, image = image, idle()
         image.words[image.tags :] = before.words[before.tags :]
+        del before
         time_ps = _go(job, image, None, first, until)
     assert time_ps is not None
     events = power.energies(job.device, job.costs, image)
@@ -172,9 +169,23 @@ def _simulate(job: Job, core_hz: int, sampling: Sampling, first: int = 0, last: 
         core_pj=sum(events.core.values()),
         fixed_pj=sum(events.fixed.values()),
         events=events,
-        image=image,
+        image=image.without_tags(),
         dirty_bytes=int(dirty_sectors(image.words)) * sampling.sample * chip.l2.sector_bytes,
     )
+
+
+def _until_steady(
+    job: Job, idle: Callable[[], Image], gaps: Sequence[steady.Gap], first: int, last: int
+) -> tuple[Image, int | None]:
+    """Simulate with the first of the gaps before which the machine proves steady, without one where it never does."""
+    for gap in gaps:
+        image = idle()
+        time_ps = _go(job, image, gap, first, last)
+        if time_ps is not None:
+            return image, time_ps
+        del image  # two machines at once are much memory
+    image = idle()
+    return image, _go(job, image, None, first, last)
 
 
 def _go(job: Job, image: Image, gap: steady.Gap | None, first: int, last: int) -> int | None:

@@ -14,7 +14,6 @@ struct SupaKernel {
   bool waits;
   std::atomic<double> block_ns{0};     // of one thread, from the latest launch; 0: not known
   std::atomic<bool> asks_alone{false};  // whether its blocks ever asked to be alone
-  std::atomic<int64_t> block_values{0};  // of the work stream, from the latest call
 };
 
 struct SupaReports {

@@ -88,8 +88,9 @@ void supa_locate(uint64_t address, SupaPlace *out);
 enum {
   SUPA_STOPPED = -1,        /* a kernel's assert failed */
   SUPA_FAULT = -2,          /* kernel code raised a signal */
-  SUPA_NO_HOST_MEMORY = -3, /* scratch memory or the work's buffer could not be had */
-  SUPA_INTERRUPTED = -4     /* the process was asked to end (SIGINT, SIGTERM) */
+  SUPA_NO_HOST_MEMORY = -3, /* scratch memory could not be had */
+  SUPA_INTERRUPTED = -4,    /* the process was asked to end (SIGINT, SIGTERM) */
+  SUPA_WORK_CHANGED = -5    /* the work stream has another length than it had when it was counted */
 };
 
 typedef struct SupaKernel SupaKernel;
@@ -149,10 +150,11 @@ void supa_record(void *launch, int32_t kind, int32_t message, int64_t block, int
 /* The index-th report, ordered by block. Valid until the outcome's next launch. */
 void supa_report(const SupaOutcome *outcome, int64_t index, SupaReport *out);
 
-/* Computes the work stream of the whole grid, blocks in order; returns its length in int64, or a negative status. */
+/* The length of the whole grid's work stream in int64, or a negative status. */
 int64_t supa_work(SupaCall *call);
-/* Copies the stream that supa_work computed on this thread, and forgets it. */
-void supa_work_take(int64_t *out);
+/* Writes the stream, blocks in order, that this thread's latest supa_work has counted for the same call; returns 0 or a
+ * negative status: SUPA_WORK_CHANGED where memory that decides on the work has changed since. */
+int64_t supa_work_write(SupaCall *call, int64_t *out);
 
 /* ---- the sanitizer: what one launch of a kernel with checks does to memory ---- */
 

@@ -1,8 +1,5 @@
-// Computes work streams: parts of the grid in parallel, each into its own buffer, joined in the order of blocks.
+// Computes work streams: parts of the grid in parallel, counted first, then each written to its place in the stream.
 #include <algorithm>
-#include <cstring>
-#include <memory>
-#include <new>
 #include <vector>
 
 #include "call.h"
@@ -14,115 +11,105 @@ namespace {
 
 constexpr int64_t kPartBlocks = 256;  // blocks of the smallest part: a few microseconds of work entry
 constexpr int64_t kMaxParts = 256;
-constexpr int64_t kGuessValues = 16;  // of a block, where nothing is known
 
 struct Part {
-  std::unique_ptr<int64_t[]> values;
-  int64_t capacity = 0, count = 0;
+  int64_t first, last;  // blocks
+  int64_t at, count;    // values in the stream
 };
 
 struct Stream {
-  SupaCall *call = nullptr;
-  int64_t blocks_per_part = 0;
+  SupaCall *call;
   std::vector<Part> parts;
+  int64_t *out;  // null: count alone
 };
-
-thread_local Stream latest;
 
 struct Attempt {
   SupaCall *call;
-  int64_t first, last;
-  Part *part;
+  const Part *part;
+  int64_t *out;
   int64_t result;
 };
 
 void enter(void *context) {
   auto *attempt = static_cast<Attempt *>(context);
-  attempt->result = attempt->call->kernel->work(attempt->call->args, &attempt->call->launch, attempt->first,
-                                                attempt->last, attempt->part->values.get(), attempt->part->capacity);
+  const Part &part = *attempt->part;
+  attempt->result = attempt->call->kernel->work(attempt->call->args, &attempt->call->launch, part.first, part.last,
+                                                attempt->out, attempt->out != nullptr ? part.count : 0);
 }
 
-void reserve(Part &part, int64_t capacity) {
-  if (part.capacity >= capacity) return;
-  part.values.reset();  // before the new one: never both
-  part.capacity = 0;
-  part.values.reset(new (std::nothrow) int64_t[static_cast<size_t>(capacity)]);
-  if (part.values) part.capacity = capacity;
-}
-
-void compute(SupaCall *call, int64_t first, int64_t last, Part &part) {
-  const int64_t guess = std::max(kGuessValues, call->kernel->block_values.load(std::memory_order_relaxed)) + 1;
-  int64_t wanted = guess * (last - first);
-  for (;;) {
-    reserve(part, wanted);
-    if (part.capacity < wanted) {
-      supa::fail(call, SUPA_NO_HOST_MEMORY);
-      return;
-    }
-    Attempt attempt{call, first, last, &part, 0};
-    const supa::Fault fault = supa::guarded(enter, &attempt);
-    if (fault.signal != 0) {
-      if (!supa::fail(call, SUPA_FAULT)) return;
-      call->outcome->signal = fault.signal;
-      call->outcome->fault_address = fault.address;
-      call->outcome->fault_first = first;
-      call->outcome->fault_last = last;
-      return;
-    }
-    part.count = attempt.result;
-    if (attempt.result >= 0) return;
-    wanted = std::max(-attempt.result, part.capacity + 1);  // grows even where an entry asks for too little
+// What the work entry returns for a part: values written, or the negative of those that there is no room for.
+int64_t compute(const Stream &stream, const Part &part) {
+  Attempt attempt{stream.call, &part, stream.out != nullptr ? stream.out + part.at : nullptr, 0};
+  const supa::Fault fault = supa::guarded(enter, &attempt);
+  if (fault.signal == 0) return attempt.result;
+  if (supa::fail(stream.call, SUPA_FAULT)) {
+    SupaOutcome &outcome = *stream.call->outcome;
+    outcome.signal = fault.signal;
+    outcome.fault_address = fault.address;
+    outcome.fault_first = part.first;
+    outcome.fault_last = part.last;
   }
+  return 0;
 }
 
-void run_parts(void *context, int64_t first, int64_t last) {
+void count_parts(void *context, int64_t first, int64_t last) {
   auto *stream = static_cast<Stream *>(context);
-  const int64_t total = supa::total_blocks(stream->call);
   for (int64_t index = first; index < last; ++index) {
-    const int64_t from = index * stream->blocks_per_part;
-    compute(stream->call, from, std::min(total, from + stream->blocks_per_part),
-            stream->parts[static_cast<size_t>(index)]);
+    Part &part = stream->parts[static_cast<size_t>(index)];
+    part.count = -compute(*stream, part);
   }
 }
+
+void write_parts(void *context, int64_t first, int64_t last) {
+  auto *stream = static_cast<Stream *>(context);
+  for (int64_t index = first; index < last; ++index) {
+    const Part &part = stream->parts[static_cast<size_t>(index)];
+    if (compute(*stream, part) != part.count) supa::fail(stream->call, SUPA_WORK_CHANGED);
+  }
+}
+
+int64_t run(Stream &stream, void (*parts)(void *, int64_t, int64_t)) {
+  supa::begin(stream.call);
+  supa::Job job{};
+  job.run = parts;
+  job.context = &stream;
+  job.end = static_cast<int64_t>(stream.parts.size());
+  job.stop = &stream.call->launch.stopped;
+  supa::run_shared(job);
+  return stream.call->outcome->status;
+}
+
+thread_local Stream latest;
 
 }  // namespace
 
 extern "C" {
 
 int64_t supa_work(SupaCall *call) {
-  supa::begin(call);
   const int64_t total = supa::total_blocks(call);
+  const int64_t wanted = std::clamp<int64_t>(total / kPartBlocks, 1, kMaxParts);
+  const int64_t blocks = (total + wanted - 1) / wanted;
   Stream &stream = latest;
-  const int64_t parts = std::clamp<int64_t>(total / kPartBlocks, 1, kMaxParts);
   stream.call = call;
-  stream.blocks_per_part = (total + parts - 1) / parts;
-  stream.parts.resize(static_cast<size_t>(parts));
-  for (Part &part : stream.parts) part.count = 0;
-  if (total == 0) return 0;
-  supa::Job job{};
-  job.run = run_parts;
-  job.context = &stream;
-  job.end = (total + stream.blocks_per_part - 1) / stream.blocks_per_part;
-  job.stop = &call->launch.stopped;
-  supa::run_shared(job);
-  if (call->outcome->status != SUPA_OK) {
-    stream.parts.clear();
-    return call->outcome->status;
+  stream.out = nullptr;
+  stream.parts.clear();
+  for (int64_t first = 0; first < total; first += blocks) {
+    stream.parts.push_back({first, std::min(total, first + blocks), 0, 0});
   }
+  if (const int64_t status = run(stream, count_parts); status != SUPA_OK) return status;
   int64_t count = 0;
-  for (const Part &part : stream.parts) count += part.count;
-  call->kernel->block_values.store(count / total + 1, std::memory_order_relaxed);
+  for (Part &part : stream.parts) {
+    part.at = count;
+    count += part.count;
+  }
   return count;
 }
 
-void supa_work_take(int64_t *out) {
+int64_t supa_work_write(SupaCall *call, int64_t *out) {
   Stream &stream = latest;
-  for (Part &part : stream.parts) {
-    if (part.count != 0) std::memcpy(out, part.values.get(), static_cast<size_t>(part.count) * sizeof(int64_t));
-    out += part.count;
-    part.count = 0;
-  }
-  if (stream.parts.size() > 1) stream.parts.clear();  // large buffers are not kept
+  stream.call = call;
+  stream.out = out;
+  return run(stream, write_parts);
 }
 
 }  // extern "C"
