@@ -27,7 +27,7 @@ from supa.compiler.native.turned import with_turned_tiles
 from supa.compiler.passes.descriptors import SpreadDescriptors
 from supa.compiler.passes.pipeline import PIPELINE, simplify
 from supa.compiler.passes.regions import SpreadRegions
-from supa.compiler.work import WorkOptions, estimate_resources, extract
+from supa.compiler.work import WorkOptions, extract
 from supa.ir import ops
 from supa.ir.parser import parse_function
 from supa.ir.text import print_function
@@ -124,7 +124,6 @@ def difference_of(func: ops.Func, target: ops.Func, program: Program, seed: int,
 def check_work(func: ops.Func) -> None:
     """The work of a kernel can be told, and LLVM takes its entry; what it says is not checked here."""
     work = extract(func, WorkOptions())
-    estimate_resources(func, WorkOptions())
     llvm.parse_assembly(work.llvm).verify()
 
 

@@ -92,6 +92,22 @@ def test_constants_of_small_floats_are_rounded_once_and_saturate(element, value)
     agree(elementwise(body, element, 4), (1,), random_bits(element, 4), 0)
 
 
+@pytest.mark.parametrize("passes", [False, True])
+@pytest.mark.parametrize(
+    ("element", "first", "second", "function"),
+    [("i32", -1, -2, "sub"), ("i64", -2, -1, "sub"), ("f32", 0.0, -0.0, "copysign"), ("f64", -0.0, 0.0, "copysign")],
+)
+def test_constants_whose_python_hashes_are_equal_are_two(element, first, second, function, passes):
+    type_, add = f"tile<4x{element}>", "add" if element[0] == "i" else "fadd"
+    body = f"""    %5 = constant {{values={(first, 5, 6, 7)}}} : () -> {type_}
+    %6 = constant {{values={(second, 5, 6, 7)}}} : () -> {type_}
+    %7 = map %4, %5 {{function="{function}"}} : ({type_}, {type_}) -> {type_}
+    %8 = map %4, %6 {{function="{function}"}} : ({type_}, {type_}) -> {type_}
+    %99 = map %7, %8 {{function="{add}"}} : ({type_}, {type_}) -> {type_}"""
+    (found,) = agree(elementwise(body, element, 4), (1,), np.ones(4, storage_of(DTYPES[element])), 0, passes=passes)
+    assert found[0] == (5 if element[0] == "i" else 0)
+
+
 @pytest.mark.parametrize("value", [0.1, -0.0, -1e-30, 1e30])
 @pytest.mark.parametrize("element", SMALL_FLOATS)
 def test_constants_are_rounded_before_they_are_folded(element, value):

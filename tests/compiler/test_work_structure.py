@@ -9,7 +9,7 @@ from work_calls import Native, kernel
 
 from supa.base.errors import UnsupportedError
 from supa.base.location import Location
-from supa.compiler.work import WorkOptions, estimate_resources, extract
+from supa.compiler.work import WorkOptions, extract
 from supa.compiler.work.walker import RULES
 from supa.ir import ops
 from supa.ir.core import OPERATIONS, Block
@@ -202,21 +202,21 @@ def test_an_atomic_whose_old_value_is_unused_says_so():
 
 
 def test_resources_of_a_pipelined_product():
-    resources = estimate_resources(kernel("matmul"), OPTIONS)
+    resources = extract(kernel("matmul"), OPTIONS).resources
     assert resources.threads == 128
     assert resources.shared_bytes == 3 * (64 * 32 + 32 * 64) * 2
     assert 64 * 64 * 4 // 4 // 128 <= resources.registers_per_thread <= 128  # holds the accumulator, with room
 
 
 def test_more_warps_hold_fewer_registers_each():
-    few, many = (estimate_resources(kernel("attention"), WorkOptions(num_warps=n)) for n in (4, 8))
+    few, many = (extract(kernel("attention"), WorkOptions(num_warps=n)).resources for n in (4, 8))
     assert many.threads == 2 * few.threads
     assert many.registers_per_thread < few.registers_per_thread
     assert few.shared_bytes == 2 * 2 * 64 * 64 * 2  # two stages of a key and a value tile
 
 
 def test_registers_end_at_the_architectures_limit():
-    assert estimate_resources(kernel("attention"), WorkOptions(num_warps=1)).registers_per_thread == 255
+    assert extract(kernel("attention"), WorkOptions(num_warps=1)).resources.registers_per_thread == 255
 
 
 # ---- the native entry

@@ -15,7 +15,7 @@ from supa.compiler.native.generate import NativeModule, generate
 from supa.compiler.options import Options
 from supa.compiler.passes.pipeline import simplify
 from supa.compiler.recursion import deep_recursion
-from supa.compiler.work import WorkResult, estimate_resources, extract
+from supa.compiler.work import WorkResult, extract
 from supa.ir import ops
 from supa.ir.types import Pointer, element_of
 from supa.ir.verify import verify
@@ -59,7 +59,6 @@ def _compile(text: str, options: Options, listing: bool) -> Compilation:
         verify(func)
     with _timed(seconds, "work"):
         work = extract(func, options.work)
-        resources = estimate_resources(func, options.work)
     with _timed(seconds, "native"):
         try:
             native = generate(func, options.host, options.rounding, options.sanitize)
@@ -80,7 +79,7 @@ def _compile(text: str, options: Options, listing: bool) -> Compilation:
         work_symbol=f"{func.sym_name}.work",
         scratch_bytes=native.scratch_bytes,
         work=work.work,
-        resources=resources,
+        resources=work.resources,
         waits=native.waits,
         messages=native.messages,
         sites=native.sites,

@@ -19,11 +19,12 @@ OPERATIONS: dict[str, type[Op]] = {}
 class Value:
     """One SSA value: the result of `owner`, or an argument of the block `owner`, at position `index`."""
 
-    __slots__ = ("index", "owner", "type", "uses")
+    __slots__ = ("index", "op", "owner", "type", "uses")
 
     def __init__(self, type_: Type, owner: Op | Block, index: int) -> None:
         self.type = type_
         self.owner = owner
+        self.op = owner if isinstance(owner, Op) else None  # the defining operation, or None for a block argument
         self.index = index
         self.uses: list[Op] = []  # one entry for each operand position that reads this value
 
@@ -33,11 +34,6 @@ class Value:
             for position, operand in enumerate(user.operands):
                 if operand is self:
                     user.set_operand(position, other)
-
-    @property
-    def op(self) -> Op | None:
-        """The defining operation, or None for a block argument."""
-        return self.owner if isinstance(self.owner, Op) else None
 
 
 class Block:

@@ -7,7 +7,7 @@ kept tile's elements pass from root to root in registers, and its buffer is drop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import prod
 
@@ -268,19 +268,19 @@ class Planner:
                 last[value] = position
         return last
 
-    def _leaves(self, values: list[Value]) -> set[Value]:
+    def _leaves(self, values: list[Value]) -> list[Value]:
         """The kept tiles among `values` and below the virtual ones."""
-        seen: set[Value] = set()
+        seen: dict[Value, None] = {}
         waiting = list(values)
         while waiting:
             value = waiting.pop()
             if value in seen:
                 continue
-            seen.add(value)
+            seen[value] = None
             op = value.op
             if op is not None and is_virtual(op) and value not in self.kept:
                 waiting.extend(_present(op.operands))
-        return {value for value in seen if isinstance(value.type, Tile)}
+        return [value for value in seen if isinstance(value.type, Tile)]
 
     def _roots(self, op: Op) -> Iterator[Root]:
         if isinstance(op, _STORES) and isinstance(op.operands[1].type, Tile):  # type: ignore[union-attr]
@@ -335,22 +335,22 @@ class _Grouping:
 
     def _first_allowed(self, root: Root) -> int:
         """Index of the last open nest that makes something the root reads, or stores before the root loads."""
-        made: set[Value] = set()
+        made: dict[Value, None] = {}
         loads: list[int] = []
-        self._gather(root.inputs if root.kind != "keep" else list(_present(root.op.operands)), made, loads, set())
+        self._gather(root.inputs if root.kind != "keep" else _present(root.op.operands), made, loads)
         if root.kind == "keep" and root.op.reads_memory:
             loads.append(self.planner.order[root.op])
         first = 0
         for index, nest in enumerate(self.open):
             stores_before = nest.store_order is not None and any(order > nest.store_order for order in loads)
-            if stores_before or not made.isdisjoint(nest.products):
+            if stores_before or not nest.products.isdisjoint(made):
                 first = index
         return first
 
     def _accesses(self, root: Root) -> list[Op]:
         """The loads and the store of `root`."""
-        values: set[Value] = set()
-        self._gather(root.inputs if root.kind != "keep" else list(_present(root.op.operands)), values, [], set())
+        values: dict[Value, None] = {}
+        self._gather(root.inputs if root.kind != "keep" else _present(root.op.operands), values, [])
         ops_ = [value.op for value in values if value not in self.planner.kept]
         if root.kind == "store" or (root.kind == "keep" and root.target is None):
             ops_.append(root.op)
@@ -362,18 +362,18 @@ class _Grouping:
             return False
         return any(self.planner.aliasing.may_clash(access, root.op) for access in nest.accesses)
 
-    def _gather(self, values: list[Value], made: set[Value], loads: list[int], seen: set[Value]) -> None:
+    def _gather(self, values: Iterable[Value], made: dict[Value, None], loads: list[int]) -> None:
+        """Add what `values` are evaluated from, in an order of its own, and the positions of the loads among it."""
         for value in values:
-            if value in seen:
+            if value in made:
                 continue
-            seen.add(value)
-            made.add(value)
+            made[value] = None
             op = value.op
             if op is None or value in self.planner.kept or not is_virtual(op):
                 continue
             if op.reads_memory:
                 loads.append(self.planner.order[op])
-            self._gather(list(_present(op.operands)), made, loads, seen)
+            self._gather(_present(op.operands), made, loads)
 
     def alone(self, op: Op) -> None:
         """A scalar operation, or one with loops of its own."""

@@ -8,6 +8,7 @@ have buffers (`plan`).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -257,11 +258,11 @@ def _constant(ev: Evaluator, op: Op, value: Value, index: Index) -> Vec:
 def _constant_table(ev: Evaluator, op: ops.Constant, value: Value, index: Index) -> Vec:
     element, shape = element_of(value.type), shape_of(value.type)
     type_ = memory_type(element)
-    name = f"@supa.table.{abs(hash((op.values, type_))):x}"
     entries = [literal(item, element) for item in op.values]
     if type_ != register_type(element):
         entries = ["1" if entry == "true" else "0" for entry in entries]
     body = ", ".join(f"{type_} {entry}" for entry in entries)
+    name = f"@supa.table.{hashlib.blake2b(body.encode(), digest_size=12).hexdigest()}"
     ev.emitter.definitions[name] = f"{name} = private constant [{len(entries)} x {type_}] [{body}], align 64\n"
     return ev.read_buffer(Buffer(name, shape, element, 0, 0), index)
 

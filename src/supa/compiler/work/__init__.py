@@ -6,7 +6,6 @@ Not here: native code (`compiler.native`), prices (`timing`).
 from __future__ import annotations
 
 from supa.compiler.work.extraction import WorkResult, extract
-from supa.compiler.work.resources import estimate_resources
 from supa.compiler.work.walker import WorkOptions
 
-__all__ = ["WorkOptions", "WorkResult", "estimate_resources", "extract"]
+__all__ = ["WorkOptions", "WorkResult", "extract"]

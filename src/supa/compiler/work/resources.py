@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from supa.compiler.work.extraction import walk
 from supa.compiler.work.plan import BranchPlan, Draft, Item, LoopPlan
-from supa.compiler.work.walker import Walker, WorkOptions, is_index
+from supa.compiler.work.walker import Walker, is_index
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
 from supa.ir.types import Pointer, Tile, element_of, storage_bytes
@@ -25,10 +24,9 @@ REGISTER_BYTES = 4
 REGISTER_STEP = 8  # registers are allocated in eights
 
 
-def estimate_resources(func: ops.Func, options: WorkOptions) -> Resources:
-    """Threads, registers of a thread and shared bytes of one block of `func`."""
-    walker = walk(func, options)
-    threads = options.num_warps * options.warp_size
+def estimate_resources(func: ops.Func, walker: Walker) -> Resources:
+    """Threads, registers of a thread and shared bytes of one block of `func`, which `walker` has walked."""
+    threads = walker.options.num_warps * walker.options.warp_size
     live = _Liveness(walker, threads).peak_bytes(func.regions[0])
     registers = BASE_REGISTERS + -(-live // (threads * REGISTER_BYTES))
     rounded = min(REGISTERS_MAX, -(-registers // REGISTER_STEP) * REGISTER_STEP)
