@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from supa.base.dtypes import BF16, F32, F64, I8, I16, I32, DType
 from supa.base.errors import UnsupportedError
-from supa.compiler.native import kernels
+from supa.compiler.native import kernels, spread
 from supa.compiler.native.batches import batch_of
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.finite import ProductWatch
@@ -140,8 +140,9 @@ def _multiply(
     m, n, k = size
     emitter = generator.emitter
     batch = None if prefix or from_zero else batch_of(generator, op, spec, k)
+    stores = [] if prefix or batch is not None else spread.stores_to_ask_for(generator, op, spec)
     with generator.scope():
-        table = place_table(generator, op, spec, m, k, prefix, batch)
+        table = place_table(generator, op, spec, m, k, prefix, batch, spread=bool(stores))
         left = place_left(generator, op, spec, m, k, prefix, batch) if table is None else table
         right = place_right(generator, op, spec, n, k, prefix, batch)
         name = kernels.require(emitter, spec, m, table=table is not None)
@@ -149,20 +150,31 @@ def _multiply(
         turns = "1" if batch is None else batch.done
         rows, columns = visible_extents(generator, op)
         steps = str(units) if batch is None or table else emitter.op(f"mul i64 {turns}, {units}")
-        call = (
-            f"call void {name}(ptr {left.address}, i64 {left.row_bytes}, i64 {left.step_bytes}, ptr {right.address},"
-            f" ptr {sums}, i64 {n * spec.sum_type.bytes}, i64 {rows}, i64 {columns}, i64 {steps},"
-            f" i64 {units * (batch.turns if batch else 1)}, i1 {'true' if from_zero else 'false'}"
-            + (f", i64 {turns}" if table else "")
-            + (f", ptr {right.excess}, i64 {right.excess_bytes}, i64 {turns}" if spec.has_excess else "")
-            + ")"
-        )
+        sum_row_bytes = n * spec.sum_type.bytes
+
+        def call(first: str, count: str) -> None:
+            left_at = emitter.op(f"mul i64 {first}, {8 if table is not None else left.row_bytes}")
+            sums_at = emitter.op(f"mul i64 {first}, {sum_row_bytes}")
+            emitter.do(
+                f"call void {name}(ptr {emitter.op(f'getelementptr i8, ptr {left.address}, i64 {left_at}')},"
+                f" i64 {left.row_bytes}, i64 {left.step_bytes}, ptr {right.address},"
+                f" ptr {emitter.op(f'getelementptr i8, ptr {sums}, i64 {sums_at}')}, i64 {sum_row_bytes},"
+                f" i64 {count}, i64 {columns}, i64 {steps},"
+                f" i64 {units * (batch.turns if batch else 1)}, i1 {'true' if from_zero else 'false'}"
+                + (f", i64 {turns}" if table else "")
+                + (f", ptr {right.excess}, i64 {right.excess_bytes}, i64 {turns}" if spec.has_excess else "")
+                + ")"
+            )
+
+        if batch is None and stores:
+            spread.multiply(generator, spec, left, stores, rows, k * spec.input_type.bytes, call)
+            return
         if batch is None:
-            emitter.do(call)
+            call("0", rows)
             return
         now, later = emitter.fresh_label("now"), emitter.fresh_label("later")
         emitter.do(f"br i1 {batch.is_full}, label %{now}, label %{later}")
         emitter.label(now)
-        emitter.do(call)
+        call("0", rows)
         emitter.do(f"br label %{later}")
         emitter.label(later)

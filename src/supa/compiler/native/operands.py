@@ -38,12 +38,14 @@ class Operand:
 class Placed:
     """The left operand in memory: bytes between rows and between k steps.
 
-    A table of its rows' addresses (`tables`) is placed likewise: bytes between its turns, and between k steps.
+    A table of its rows' addresses (`tables`) is placed likewise: bytes between its turns, and between k steps. Its
+    `next_bytes` is an i64, from these rows to those that are read next, where who multiplies shall ask for them.
     """
 
     address: str
     row_bytes: int
     step_bytes: int
+    next_bytes: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

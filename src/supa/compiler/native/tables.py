@@ -26,9 +26,20 @@ from supa.ir.types import Tile, element_of, shape_of, storage_bytes
 
 
 def place_table(
-    generator: Generator, op: ops.Dot, spec: KernelSpec, m: int, k: int, prefix: Index, batch: Batch | None
+    generator: Generator,
+    op: ops.Dot,
+    spec: KernelSpec,
+    m: int,
+    k: int,
+    prefix: Index,
+    batch: Batch | None,
+    *,
+    spread: bool = False,
 ) -> Placed | None:
-    """The table of a left operand's rows, a row of it for each turn of a batch; None where it is not read in place."""
+    """The table of a left operand's rows, a row of it for each turn of a batch; None where it is not read in place.
+
+    `spread`: the rows that are read next are left to the product to ask for (`spread`).
+    """
     load = op.left.op
     if not isinstance(load, LOADS) or not lies_ready(op) or not _is_at_hand(generator, op, load, spec, batch):
         return None
@@ -39,14 +50,20 @@ def place_table(
     table, now = room(generator, (m,), I64, batch, row_bytes)
     made = Buffer(now, (m,), I64, 0, 0)
     emitter = generator.emitter
+    placed = Placed(
+        address=table,
+        row_bytes=row_bytes,
+        step_bytes=spec.per_step * spec.input_type.bytes,
+        next_bytes=_distance(generator, load, prefix) if spread else "",
+    )
     if guard == "true":
-        _write_addresses(generator, load, prefix, made)
-        return Placed(address=table, row_bytes=row_bytes, step_bytes=spec.per_step * spec.input_type.bytes)
+        _write_addresses(generator, load, prefix, made, spread=spread)
+        return placed
     _, spare = room(generator, (m, k), spec.input_type, batch, tile_bytes((m, k), spec.input_type))
     whole, part, done = (emitter.fresh_label(hint) for hint in ("whole", "part", "placed"))
     emitter.do(f"br i1 {guard}, label %{whole}, label %{part}")
     emitter.label(whole)
-    _write_addresses(generator, load, prefix, made)
+    _write_addresses(generator, load, prefix, made, spread=spread)
     emitter.do(f"br label %{done}")
     emitter.label(part)
     packed = Buffer(spare, (m, k), spec.input_type, 0, 0)
@@ -54,7 +71,7 @@ def place_table(
     _write_packed(generator, spare, k * spec.input_type.bytes, made)
     emitter.do(f"br label %{done}")
     emitter.label(done)
-    return Placed(address=table, row_bytes=row_bytes, step_bytes=spec.per_step * spec.input_type.bytes)
+    return placed
 
 
 def _whole(generator: Generator, load: TileLoad) -> str | None:
@@ -107,25 +124,30 @@ def _is_one_piece(pointer: Value) -> bool:
     return True
 
 
-def _write_addresses(generator: Generator, load: TileLoad, prefix: Index, made: Buffer) -> None:
+def _write_addresses(generator: Generator, load: TileLoad, prefix: Index, made: Buffer, *, spread: bool) -> None:
     """The addresses of the rows' first elements."""
     loops = Loops(generator.emitter, generator.environment, made.shape, choose_space(made.shape, None, generator.width))
     ev, (row,) = loops.evaluator, loops.indices[0]
     pointer = address_at(ev, load, (*prefix, row, ZERO))
     ev.write_buffer(made, (row,), pointer, loops.level)
     loops.finish()
-    _fetch_next(generator, load, prefix)
+    if not spread:
+        _fetch_next(generator, load, prefix)
+
+
+def _distance(generator: Generator, load: TileLoad, prefix: Index) -> str:
+    """How far the rows read now are from those read before, an i64; empty where that is not known from scalars."""
+    if not isinstance(load, ops.DescriptorLoad) and not is_plain(generator, load.pointer):
+        return ""
+    return distance_of_runs(generator, address_at(generator.evaluator(), load, (*prefix, ZERO, ZERO)).name)
 
 
 def _fetch_next(generator: Generator, load: TileLoad, prefix: Index) -> None:
     """Ask for the rows that the loop's next turn or the next block reads: as far from these as these from the last."""
     *_, m, k = shape_of(load.result.type)
     in_loop = load.parent is not None and isinstance(load.parent.parent, ops.For)
-    distance = ""
-    if isinstance(load, ops.DescriptorLoad) or is_plain(generator, load.pointer):
-        first = address_at(generator.evaluator(), load, (*prefix, ZERO, ZERO))
-        distance = distance_of_runs(generator, first.name)
-    elif not in_loop:
+    distance = _distance(generator, load, prefix)
+    if not distance and not in_loop:
         return
     per_line = min(k, 64 // storage_bytes(element_of(load.result.type)))
     shape = (m, k // per_line)

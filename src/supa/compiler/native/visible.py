@@ -22,14 +22,14 @@ _MOST_INT = (1 << 31) - 1
 def visible_extents(generator: Generator, op: ops.Dot) -> tuple[str, str]:
     """How many rows and columns of a product have to be computed, as i64: at most its own."""
     *batch, m, n = shape_of(op.result.type)
-    stores = _stores_of(op.result) if not batch and generator.environment.checks is None else None
+    stores = stores_of(op.result) if not batch and generator.environment.checks is None else None
     if not stores:
         return str(m), str(n)
     cuts = [list(_cuts(generator, store.mask)) for store in stores]
     return _most(generator, cuts, 0, m), _most(generator, cuts, 1, n)
 
 
-def _stores_of(value: Value) -> list[ops.Store] | None:
+def stores_of(value: Value) -> list[ops.Store] | None:
     """The stores that a tile's elements reach, if they reach nothing else and keep their indices."""
     found: list[ops.Store] = []
     waiting, seen = [value], set[Value]()
