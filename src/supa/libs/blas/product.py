@@ -53,6 +53,16 @@ def choose(m: int, n: int, batch: int, unit_count: int, tiles: tuple[Tile, ...] 
 
 
 @triton.jit
+def add_product(total, a, b, PRECISION: tl.constexpr):
+    """total + a @ b; "bf16" rounds operands of fp32 first."""
+    if PRECISION == "bf16":
+        total = tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16), total)
+    else:
+        total = tl.dot(a, b, total, input_precision=PRECISION)
+    return total
+
+
+@triton.jit
 def _with_product(
     total, a_at, b_at, depth, K, a_k, b_k, PRECISION: tl.constexpr, BLOCK_K: tl.constexpr
 ):  # fmt: skip
@@ -60,10 +70,7 @@ def _with_product(
     for done in range(0, K, BLOCK_K):
         a = tl.load(a_at, mask=depth[None, :] < K - done, other=0.0)
         b = tl.load(b_at, mask=depth[:, None] < K - done, other=0.0)
-        if PRECISION == "bf16":
-            total = tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16), total)
-        else:
-            total = tl.dot(a, b, total, input_precision=PRECISION)
+        total = add_product(total, a, b, PRECISION)
         a_at += BLOCK_K * a_k
         b_at += BLOCK_K * b_k
     return total
@@ -104,10 +111,12 @@ def summed_product(
     a_ptr, b_ptr, c_ptr, M, N, K, batches, chunk, a_batch, a_m, a_k, b_batch, b_k, b_n, c_split, c_m, c_n,
     PRECISION: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
 ):  # fmt: skip
-    """C[split] = the sum of the products A[i] @ B[i] of a split's `chunk` of the batch, a block of it."""
-    block_columns = tl.cdiv(N, BLOCK_N)
-    rows = (tl.program_id(0) // block_columns) * BLOCK_M + tl.arange(0, BLOCK_M)
-    columns = (tl.program_id(0) % block_columns) * BLOCK_N + tl.arange(0, BLOCK_N)
+    """C[split] = the sum of the products A[i] @ B[i] of a split's `chunk` of the batch, a block of it; neighbouring
+    blocks share B's columns.
+    """
+    block_rows = tl.cdiv(M, BLOCK_M)
+    rows = (tl.program_id(0) % block_rows) * BLOCK_M + tl.arange(0, BLOCK_M)
+    columns = (tl.program_id(0) // block_rows) * BLOCK_N + tl.arange(0, BLOCK_N)
     depth = tl.arange(0, BLOCK_K)
     first = tl.program_id(1) * chunk
     total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)

@@ -46,8 +46,7 @@ def product(
     adds = added is not None and beta != 0
     d = added if added is not None and adds else out
     d_strides = strides_over(d, out.shape)
-    rounds = a.dtype == torch.float32 and not exact
-    precision = _PRECISIONS[torch.get_float32_matmul_precision()] if rounds else "ieee"
+    precision = "ieee" if exact else precision_of(a.dtype)
     grid = (cdiv(m, tile.m) * cdiv(n, tile.n), batch)
     recorder.run(
         matrix_product, grid, a, b, d, out, float(alpha), float(beta), m, n, depth, *a.stride(), *b.stride(),
@@ -74,13 +73,17 @@ def product_sum(recorder: Recorder, a: Tensor, b: Tensor, dtype: torch.dtype) ->
     chunk = cdiv(images, min(images, cdiv(_units(device), blocks)))
     splits = cdiv(images, chunk)
     out = recorder.new((splits, m, n), dtype if splits == 1 else torch.float32)
-    precision = _PRECISIONS[torch.get_float32_matmul_precision()] if a.dtype == torch.float32 else "ieee"
     recorder.run(
         summed_product, (blocks, splits), a, b, out, m, n, depth, images, chunk, *a.stride(), *b.stride(),
-        *out.stride(), PRECISION=precision, BLOCK_M=tile.m, BLOCK_N=tile.n, BLOCK_K=tile.k, num_warps=tile.num_warps,
-        num_stages=tile.num_stages,
+        *out.stride(), PRECISION=precision_of(a.dtype), BLOCK_M=tile.m, BLOCK_N=tile.n, BLOCK_K=tile.k,
+        num_warps=tile.num_warps, num_stages=tile.num_stages,
     )  # fmt: skip
     return out[0] if splits == 1 else reduce(recorder, out, [0], False, "sum", dtype)
+
+
+def precision_of(dtype: torch.dtype) -> str:
+    """How kernels multiply operands of `dtype`: fp32 as `torch.set_float32_matmul_precision` has it."""
+    return _PRECISIONS[torch.get_float32_matmul_precision()] if dtype == torch.float32 else "ieee"
 
 
 def exact_product(recorder: Recorder, x: Tensor, matrix: Tensor) -> Tensor:

@@ -7,68 +7,33 @@ A transposed convolution is the gradient of a plain one: its windows are those o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
 from supa.frameworks.torch.kernels import device_op
+from supa.frameworks.torch.ops import implicit
 from supa.frameworks.torch.ops.elementwise import FLOATS
 from supa.frameworks.torch.ops.moves import contiguous
 from supa.frameworks.torch.ops.products import product, product_sum
 from supa.frameworks.torch.ops.reductions import reduce
+from supa.frameworks.torch.ops.windows import (
+    Geometry,
+    columns_to_fold,
+    fold,
+    geometry_of,
+    sum_dtype,
+    three,
+    tiles_of,
+    unfold,
+)
 from supa.frameworks.torch.recorder import Declined, Recorder
 from supa.libs.dnn import windows
-from supa.libs.sizes import cdiv, next_power_of_2
+from supa.libs.sizes import cdiv
 
 Tensor = torch.Tensor
-_WIDEST, _TILE = 256, 512
 _MOST_GROUPS = 64
 _SERVED = (*FLOATS, torch.float64)
 _LARGEST_KERNEL = 121
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """How windows lie: for three axes, the outer ones 1 where there are fewer."""
-
-    kernel: tuple[int, int, int]
-    stride: tuple[int, int, int]
-    pad: tuple[int, int, int]
-    step: tuple[int, int, int]
-
-    def options(self, axes: str = "DHW") -> dict[str, int]:
-        """The kernels' constants."""
-        facts = {"KERNEL": self.kernel, "STRIDE": self.stride, "PAD": self.pad, "STEP": self.step}
-        return {f"{name}_{axis}": values["DHW".index(axis)] for name, values in facts.items() for axis in axes}
-
-    def places(self, space: Sequence[int]) -> tuple[int, int, int]:
-        """The windows over a space. Raises `Declined` where there are none."""
-        found = [
-            (space[at] + 2 * self.pad[at] - self.step[at] * (self.kernel[at] - 1) - 1) // self.stride[at] + 1
-            for at in range(3)
-        ]
-        if min(found) <= 0:
-            raise Declined
-        return found[0], found[1], found[2]
-
-    @property
-    def elements(self) -> int:
-        """Of a window."""
-        return self.kernel[0] * self.kernel[1] * self.kernel[2]
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the windows are the space itself."""
-        return self.elements == 1 and self.stride == (1, 1, 1) and self.pad == (0, 0, 0)
-
-
-def _three(values: Sequence[int], default: int) -> tuple[int, int, int]:
-    found = [default] * (3 - len(values)) + [int(one) for one in values]
-    return found[0], found[1], found[2]
-
-
-def _geometry(weight: Tensor, stride: Sequence[int], padding: Sequence[int], step: Sequence[int]) -> Geometry:
-    return Geometry(_three(weight.shape[2:], 1), _three(stride, 1), _three(padding, 0), _three(step, 1))
 
 
 def _check(x: Tensor, weight: Tensor, groups: int, transposed: bool) -> None:
@@ -78,63 +43,6 @@ def _check(x: Tensor, weight: Tensor, groups: int, transposed: bool) -> None:
         raise Declined
     if x.shape[1] != (weight.shape[0] if transposed else weight.shape[1] * groups):
         raise Declined
-
-
-def _tiles(height: int, width: int) -> dict[str, int]:
-    block_w = min(_WIDEST, next_power_of_2(width))
-    return {"BLOCK_H": min(next_power_of_2(height), max(1, _TILE // block_w)), "BLOCK_W": block_w}
-
-
-def _unfold(recorder: Recorder, x: Tensor, place: tuple[int, int, int], geometry: Geometry) -> Tensor:
-    """The windows of x (images, channels, space): (images, channels * elements, places)."""
-    images, channels = x.shape[:2]
-    count = place[0] * place[1] * place[2]
-    if geometry.is_plain:
-        x = contiguous(recorder, x)
-        return recorder.view(x.view(images, channels, count), x)
-    lines = channels * geometry.elements
-    columns = recorder.new((images, lines, count), x.dtype)
-    tiles = _tiles(*place[1:])
-    blocks = cdiv(place[2], tiles["BLOCK_W"])
-    grid = (place[0] * cdiv(place[1], tiles["BLOCK_H"]) * blocks, lines, images)
-    space, strides = _three(x.shape[2:], 1), _three(x.stride()[2:], 0)
-    recorder.run(windows.unfold_windows, grid, columns, x, *space, *place, x.stride(0), x.stride(1), *strides, lines,
-                 blocks, **geometry.options(), **tiles)  # fmt: skip
-    return columns
-
-
-def _sum_dtype(dtype: torch.dtype) -> torch.dtype:
-    return torch.float64 if dtype == torch.float64 else torch.float32
-
-
-def _is_whole(geometry: Geometry, bias: Tensor | None) -> bool:
-    """Whether windows are single elements with nothing to add: their columns are the result itself."""
-    return bool(geometry.is_plain) and bias is None
-
-
-def _columns_to_fold(
-    recorder: Recorder, sizes: Sequence[int], geometry: Geometry, bias: Tensor | None, dtype: torch.dtype
-) -> Tensor:
-    """Room for products that are added up: at least in fp32, so that a sum is rounded once."""
-    return recorder.new(sizes, dtype if _is_whole(geometry, bias) else _sum_dtype(dtype))
-
-
-def _fold(
-    recorder: Recorder, columns: Tensor, shape: Sequence[int], place: tuple[int, int, int], geometry: Geometry,
-    bias: Tensor | None, dtype: torch.dtype,
-) -> Tensor:  # fmt: skip
-    """What the windows of a tensor of `shape` add up to, and its channels' bias."""
-    images, channels = shape[:2]
-    if _is_whole(geometry, bias):
-        return columns.view(tuple(shape))
-    out = recorder.new(shape, dtype)
-    space = _three(shape[2:], 1)
-    tiles = _tiles(*space[1:])
-    blocks = cdiv(space[2], tiles["BLOCK_W"])
-    grid = (space[0] * cdiv(space[1], tiles["BLOCK_H"]) * blocks, channels, images)
-    recorder.run(windows.fold_windows, grid, out, columns, columns if bias is None else bias, channels, *space, *place,
-                 columns.shape[1], blocks, **geometry.options(), BIASED=bias is not None, **tiles)  # fmt: skip
-    return out
 
 
 def _by_group(tensor: Tensor, group: int, groups: int, axis: int) -> Tensor:
@@ -192,7 +100,7 @@ def _convolution(
     step: Sequence[int], transposed: bool, added: Sequence[int], groups: int,
 ) -> Tensor:  # fmt: skip
     _check(x, weight, groups, transposed)
-    geometry = _geometry(weight, stride, padding, step)
+    geometry = geometry_of(weight, stride, padding, step)
     bias, weight = _bias_of(recorder, bias, x), contiguous(recorder, weight)
     if not transposed and _is_single(x, weight, geometry, groups):
         return _single(recorder, contiguous(recorder, x), weight, bias, geometry)
@@ -200,10 +108,13 @@ def _convolution(
         raise Declined
     matrix = recorder.view(weight.view(weight.shape[0], -1), weight)
     if transposed:
-        return _transposed(recorder, x, weight, matrix, bias, geometry, _three(added, 0), groups)
-    place = geometry.places(_three(x.shape[2:], 1))
-    columns = _unfold(recorder, x, place, geometry)
+        return _transposed(recorder, x, weight, matrix, bias, geometry, three(added, 0), groups)
+    place = geometry.places(three(x.shape[2:], 1))
     out = recorder.new((x.shape[0], weight.shape[0], *place[3 - (x.dim() - 2) :]), x.dtype)
+    if implicit.serves(x, geometry, groups):
+        implicit.convolve(recorder, x, matrix, bias, geometry, place, out)
+        return out
+    columns = unfold(recorder, x, place, geometry)
     _multiply(recorder, matrix, columns, _flat(out), groups, turned=False, bias=bias)
     return out
 
@@ -212,7 +123,7 @@ def _transposed(
     recorder: Recorder, x: Tensor, weight: Tensor, matrix: Tensor, bias: Tensor | None, geometry: Geometry,
     added: tuple[int, int, int], groups: int,
 ) -> Tensor:  # fmt: skip
-    place = _three(x.shape[2:], 1)
+    place = three(x.shape[2:], 1)
     space = [
         (place[at] - 1) * geometry.stride[at] - 2 * geometry.pad[at] + geometry.step[at] * (geometry.kernel[at] - 1)
         + added[at] + 1
@@ -223,10 +134,10 @@ def _transposed(
     channels = weight.shape[1] * groups
     x = contiguous(recorder, x)
     sizes = (x.shape[0], channels * geometry.elements, place[0] * place[1] * place[2])
-    columns = _columns_to_fold(recorder, sizes, geometry, bias, x.dtype)
+    columns = columns_to_fold(recorder, sizes, geometry, bias, x.dtype)
     _multiply(recorder, matrix, recorder.view(_flat(x), x), columns, groups, turned=True)
     shape = (x.shape[0], channels, *space[3 - (x.dim() - 2) :])
-    return _fold(recorder, columns, shape, place, geometry, bias, x.dtype)
+    return fold(recorder, columns, shape, place, geometry, bias, x.dtype)
 
 
 @device_op("convolution_backward_overrideable")
@@ -237,7 +148,7 @@ def _convolution_backward(
     _check(x, weight, groups, transposed)
     if grad.dtype != x.dtype:
         raise Declined
-    geometry = _geometry(weight, stride, padding, step)
+    geometry = geometry_of(weight, stride, padding, step)
     grad, weight = contiguous(recorder, grad), contiguous(recorder, weight)
     if not transposed and _is_single(x, weight, geometry, groups):
         grad_x, grad_weight = _single_backward(recorder, grad, contiguous(recorder, x), weight, geometry, mask)
@@ -253,27 +164,32 @@ def _convolution_backward(
 def _plain_backward(
     recorder: Recorder, grad: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, groups: int, mask: Sequence[bool]
 ) -> tuple[Tensor | None, Tensor | None]:
-    place = _three(grad.shape[2:], 1)
+    place = three(grad.shape[2:], 1)
     flat = recorder.view(_flat(grad), grad)
     matrix = recorder.view(weight.view(weight.shape[0], -1), weight)
     grad_x = grad_weight = None
-    if mask[0]:
+    served = implicit.serves(x, geometry, groups)
+    if mask[0] and served and implicit.serves_input(x, weight, geometry):
+        grad_x = implicit.input_gradient(recorder, grad, weight, geometry, x)
+    elif mask[0]:
         sizes = (x.shape[0], x.shape[1] * geometry.elements, flat.shape[2])
-        columns = _columns_to_fold(recorder, sizes, geometry, None, x.dtype)
+        columns = columns_to_fold(recorder, sizes, geometry, None, x.dtype)
         _multiply(recorder, matrix, flat, columns, groups, turned=True)
-        grad_x = _fold(recorder, columns, x.shape, place, geometry, None, x.dtype)
-    if mask[1]:
-        grad_weight = _weight_gradient(recorder, flat, _unfold(recorder, x, place, geometry), weight, groups)
+        grad_x = fold(recorder, columns, x.shape, place, geometry, None, x.dtype)
+    if mask[1] and served and implicit.serves_weight(x, geometry):
+        grad_weight = implicit.weight_gradient(recorder, grad, x, weight, geometry)
+    elif mask[1]:
+        grad_weight = _weight_gradient(recorder, flat, unfold(recorder, x, place, geometry), weight, groups)
     return grad_x, grad_weight
 
 
 def _transposed_backward(
     recorder: Recorder, grad: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, groups: int, mask: Sequence[bool]
 ) -> tuple[Tensor | None, Tensor | None]:
-    place = _three(x.shape[2:], 1)
+    place = three(x.shape[2:], 1)
     x = contiguous(recorder, x)
     matrix = recorder.view(weight.view(weight.shape[0], -1), weight)
-    columns = _unfold(recorder, grad, place, geometry)
+    columns = unfold(recorder, grad, place, geometry)
     grad_x = grad_weight = None
     if mask[0]:
         grad_x = recorder.new(x.shape, x.dtype)
@@ -287,7 +203,7 @@ def _single(recorder: Recorder, x: Tensor, weight: Tensor, bias: Tensor | None, 
     images, channels, height, width = x.shape
     place = geometry.places((1, height, width))[1:]
     out = recorder.new((images, weight.shape[0], *place), x.dtype)
-    tiles = _tiles(*place)
+    tiles = tiles_of(*place)
     blocks = cdiv(place[1], tiles["BLOCK_W"])
     recorder.run(
         windows.single_channels, (cdiv(place[0], tiles["BLOCK_H"]) * blocks, weight.shape[0], images), out, x, weight,
@@ -306,17 +222,17 @@ def _single_backward(
     grad_x = grad_weight = None
     if mask[0]:
         grad_x = recorder.new(x.shape, x.dtype)
-        tiles = _tiles(height, width)
+        tiles = tiles_of(height, width)
         blocks = cdiv(width, tiles["BLOCK_W"])
         recorder.run(windows.single_channels_input, (cdiv(height, tiles["BLOCK_H"]) * blocks, channels, images), grad_x,
                      grad, weight, *facts, blocks, **geometry.options("HW"), **tiles)  # fmt: skip
     if mask[1]:
         grad_weight = recorder.new(weight.shape, weight.dtype)
         recorder.run(windows.single_channels_weight, (weight.shape[0], geometry.elements), grad_weight, grad, x, images,
-                     *facts, **geometry.options("HW"), **_tiles(rows, columns))  # fmt: skip
+                     *facts, **geometry.options("HW"), **tiles_of(rows, columns))  # fmt: skip
     return grad_x, grad_weight
 
 
 def _bias_gradient(recorder: Recorder, flat: Tensor) -> Tensor:
-    inner = reduce(recorder, flat, [2], False, "sum", _sum_dtype(flat.dtype))
+    inner = reduce(recorder, flat, [2], False, "sum", sum_dtype(flat.dtype))
     return reduce(recorder, inner, [0], False, "sum", flat.dtype)
