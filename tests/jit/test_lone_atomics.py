@@ -62,6 +62,49 @@ def test_lanes_act_one_after_another(kind, dtype):
 
 
 @triton.jit
+def rows(x, out, old, m, n, KIND: tl.constexpr, M: tl.constexpr, N: tl.constexpr):
+    """All programs at the same rows, which lie side by side."""
+    i, j = tl.arange(0, M)[:, None], tl.arange(0, N)[None, :]
+    inside, start = (i < m) & (j < n), tl.program_id(0) * M * N
+    v = tl.load(x + start + i * N + j)
+    if KIND == "add":
+        before = tl.atomic_add(out + i * n + j, v, mask=inside)
+    elif KIND == "max":
+        before = tl.atomic_max(out + i * n + j, v, mask=inside)
+    elif KIND == "min":
+        before = tl.atomic_min(out + i * n + j, v, mask=inside)
+    else:
+        before = tl.atomic_xor(out + i * n + j, v, mask=inside)
+    tl.store(old + start + i * N + j, before, mask=inside)
+
+
+@pytest.mark.parametrize(("m", "n"), [(8, 64), (5, 37), (1, 1)])
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [(kind, torch.int32) for kind in ("add", "max", "min", "xor")]
+    + [("add", dtype) for dtype in (torch.int64, torch.float32, torch.float64, torch.float16, torch.bfloat16)],
+)
+def test_rows_act_as_single_elements(kind, dtype, m, n, several):
+    """Old values too, by one thread (in vectors) and by two (one after another)."""
+    if several:
+        set_threads(2)
+    generator, blocks = np.random.default_rng(m), 3
+    x = generator.integers(-3, 4, (blocks, 8, 64))
+    total, steps = np.zeros((m, n), np.int64), []
+    for block in x:
+        steps.append(total)
+        total = COMBINE[kind](total, block[:m, :n])
+    out, old = torch.zeros(m, n, dtype=dtype), torch.full(x.shape, 99).to(dtype)
+    rows[(blocks,)](torch.from_numpy(x).to(dtype), out, old, m, n, kind, M=8, N=64)
+    assert out.tolist() == total.tolist()
+    seen = np.array(old.tolist())
+    if not several:
+        assert seen[:, :m, :n].tolist() == np.array(steps).tolist()
+    assert (seen[:, m:] == 99).all() and (seen[:, :, n:] == 99).all()
+
+
+@triton.jit
 def count(out, n, BLOCK: tl.constexpr):
     places = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)) % n
     tl.atomic_add(out + places, 1)

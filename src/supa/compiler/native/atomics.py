@@ -1,7 +1,8 @@
 """Atomic operations, element by element: true atomicity among all threads that run blocks.
 
 On tiles the common ones are emitted twice: a launch that has the process's kernels to itself (`program.abi`) loads,
-combines and stores, which costs a fraction. Operations at system scope stay atomic.
+combines and stores, which costs a fraction; in vectors, where rows lie side by side in memory. Operations at system
+scope stay atomic.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from supa.compiler.native.emitter import llvm_bytes, register_type
 from supa.compiler.native.formats import from_f32, is_small, to_f32
 from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.loops import Loops, choose_space
+from supa.compiler.native.memory import load, store
 from supa.compiler.native.tiles import Evaluator, Index, descriptor_access
 from supa.compiler.native.vec import Vec, constant, uniform
 from supa.ir import ops
-from supa.ir.types import Scalar, Tile, element_of, shape_of
+from supa.ir.types import Scalar, Tile, element_of, shape_of, storage_bytes
 from supa.program.abi import READ_ALONE
 
 _INSTRUCTIONS = {
@@ -63,7 +65,10 @@ def _emit_twice(generator: Generator, op: AtomicOp, buffer: Buffer | None, allow
     emitter.do(f"br i1 {_alone(generator)}, label %{labels[0]}, label %{labels[1]}")
     for label, is_alone in ((labels[0], True), (labels[1], False)):
         emitter.label(label)
-        _emit_elements(generator, op, buffer, allowed, is_alone=is_alone)
+        if is_alone and _lies_in_rows(generator, op):
+            _emit_rows(generator, op, buffer)
+        else:
+            _emit_elements(generator, op, buffer, allowed, is_alone=is_alone)
         emitter.do(f"br label %{labels[2]}")
     emitter.label(labels[2])
 
@@ -97,6 +102,35 @@ def _emit_elements(
         loops.evaluator.write_buffer(buffer, loops.indices[0], old, loops.level)
     loops.finish()
     return old
+
+
+def _lies_in_rows(generator: Generator, op: AtomicOp) -> bool:
+    """Whether the places of each vector of lanes lie side by side: then no two of them are one."""
+    shape = shape_of(op.value.type)
+    space = choose_space(shape, None, generator.width)
+    if generator.environment.checks is not None or space.lanes == 1 or space.vector_dimension in (None, -1):
+        return False
+    assert space.vector_dimension is not None and isinstance(op, ops.AtomicRmw)
+    probe = Evaluator(generator.emitter, space.lanes, [[]], generator.environment)  # what it emits is thrown away
+    index = [constant("i32", 0) for _ in shape]
+    index[space.vector_dimension] = Vec("linear", "i32", "0", 0, 1)
+    pointer = probe.at(op.pointer, tuple(index))
+    return pointer.is_linear and pointer.step == storage_bytes(element_of(op.value.type))
+
+
+def _emit_rows(generator: Generator, op: AtomicOp, buffer: Buffer | None) -> None:
+    """Vectors of neighbours loaded, combined and stored; old values go to `buffer`."""
+    shape, element = shape_of(op.value.type), element_of(op.value.type)
+    loops = Loops(generator.emitter, generator.environment, shape, choose_space(shape, None, generator.width))
+    ev, index = loops.evaluator, loops.indices[0]
+    pointer, mask = _reach(ev, op, index)
+    value = ev.as_vector(ev.at(op.value, index))
+    old = load(ev, pointer, mask, None, element).at_level(loops.level)
+    new = _combine_alone(ev, str(op.kind), old, value, element, loops.level)  # type: ignore[union-attr]
+    store(ev, pointer, new, mask, element, loops.level)
+    if buffer is not None:
+        ev.write_buffer(buffer, index, old, loops.level)
+    loops.finish()
 
 
 def _may_be_alone(op: AtomicOp) -> bool:
@@ -185,15 +219,17 @@ def _perform_alone(ev: Evaluator, kind: str, address: str, value: Vec, element: 
     type_ = register_type(element)
     size = llvm_bytes(type_)
     old = uniform(type_, ev.emit(level, f"load {type_}, ptr {address}, align {size}"), level)
+    new = _combine_alone(ev, kind, old, value, element, level)
+    ev.run(level, f"store {type_} {new.name}, ptr {address}, align {size}")
+    return old.name
+
+
+def _combine_alone(ev: Evaluator, kind: str, old: Vec, value: Vec, element: Scalar, level: int) -> Vec:
     if kind in _PLAIN_FLOATS:
         assert isinstance(element, DType)
-        new = _combine(ev, kind, old, value, element, level)
-    elif kind[0] in "su":
-        new = ev.intrinsic(_PLAIN[kind], (old, value.at_level(level))).name
-    else:
-        new = ev.apply(_PLAIN[kind], (old, value.at_level(level)), type_).name
-    ev.run(level, f"store {type_} {new}, ptr {address}, align {size}")
-    return old.name
+        return _combine(ev, kind, old, value, element, level)
+    both = (old, value.at_level(level))
+    return ev.intrinsic(_PLAIN[kind], both) if kind[0] in "su" else ev.apply(_PLAIN[kind], both, old.type)
 
 
 def _perform(
@@ -256,7 +292,7 @@ def _loop(ev: Evaluator, kind: str, address: str, value: Vec, element: DType, le
     ev.sinks[level].append(f"{again}:")
     seen = ev.emit(level, f"load {bits}, ptr {slot}")
     old = seen if type_ == bits else ev.emit(level, f"bitcast {bits} {seen} to {type_}")
-    made = _combine(ev, kind, uniform(type_, old, level), value, element, level)
+    made = _combine(ev, kind, uniform(type_, old, level), value, element, level).name
     new = made if type_ == bits else ev.emit(level, f"bitcast {type_} {made} to {bits}")
     pair = ev.emit(level, f"cmpxchg ptr {address}, {bits} {seen}, {bits} {new} acq_rel monotonic")
     now = ev.emit(level, f"extractvalue {{ {bits}, i1 }} {pair}, 0")
@@ -267,7 +303,7 @@ def _loop(ev: Evaluator, kind: str, address: str, value: Vec, element: DType, le
     return old
 
 
-def _combine(ev: Evaluator, kind: str, old: Vec, value: Vec, element: DType, level: int) -> str:
+def _combine(ev: Evaluator, kind: str, old: Vec, value: Vec, element: DType, level: int) -> Vec:
     wide = element.bits > 32
     left, right = (vec.at_level(level) if wide else to_f32(ev, vec.at_level(level), element) for vec in (old, value))
     if kind == "fadd":
@@ -276,4 +312,4 @@ def _combine(ev: Evaluator, kind: str, old: Vec, value: Vec, element: DType, lev
         total = ev.intrinsic({"fmin": "minnum", "fmax": "maxnum"}[kind], (left, right))
     else:
         raise UnsupportedError(f"atomic operation {kind!r} on {element}")
-    return (total if wide else from_f32(ev, total, element)).name
+    return total if wide else from_f32(ev, total, element)
