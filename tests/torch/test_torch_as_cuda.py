@@ -77,6 +77,32 @@ def test_triton_s_device_is_the_program_s(tmp_path):
     assert done.stdout == "fine\n", done.stderr
 
 
+KINDS = """
+import supa.torch
+import torch, triton
+import triton.language as tl
+
+@triton.jit
+def which(out_ptr):
+    if tl.target_info.is_cuda():
+        tl.store(out_ptr, 1)
+    else:
+        tl.store(out_ptr, 2)
+
+out = torch.zeros(1, dtype=torch.int32, device="supa")
+which[(1,)](out)
+print(out.item())
+"""
+
+
+def test_what_is_compiled_for_one_kind_is_not_taken_for_the_other(tmp_path):
+    file = tmp_path / "which.py"
+    file.write_text(KINDS)
+    folder = {"TRITON_CACHE_DIR": str(tmp_path / "cache")}
+    found = [run(str(file), SUPA_AS_CUDA=kind, **folder) for kind in ("1", "0", "1")]
+    assert [done.stdout for done in found] == ["1\n", "2\n", "1\n"], found[1].stderr
+
+
 def test_without_the_word_cuda_stays_torch_s_own():
     done = run(code="import supa.torch, torch; torch.ones(1, device='cuda')", SUPA_AS_CUDA="0")
     assert "not compiled with CUDA" in done.stderr

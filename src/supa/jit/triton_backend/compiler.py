@@ -34,10 +34,11 @@ class SupaBackend(BaseBackend):  # type: ignore[misc]
         return is_ours(target)
 
     def hash(self) -> str:
-        """What compiled code depends on besides the kernel: our sources, the host processor, the numerics."""
+        """What compiled code depends on besides the kernel: our sources, the host processor, the numerics, and the kind
+        of device that kernels are told, for they may branch on it."""
         from supa.jit.triton_backend import devices, lowering
 
-        return f"supa-{triton.__version__}-{lowering.key(devices.name(self.target))}"
+        return f"{self.target.backend}-{triton.__version__}-{lowering.key(devices.name(self.target))}"
 
     def parse_options(self, options: dict[str, Any]) -> KernelOptions:
         """The options of a launch."""

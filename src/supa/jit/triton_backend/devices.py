@@ -60,7 +60,7 @@ def device(number: int) -> Device:
 
 
 def target(number: int) -> GPUTarget:
-    """What Triton compiles for: `arch` is the device's name and a digest of what it is, unless `present_as` was told."""
+    """What Triton compiles for: `arch` is the device's name and a digest of what it is, but for `present_as`."""
     if _presented:
         backend, arch = _presented[0]
         return PresentedTarget(backend, arch, WARP_SIZE, device=_names[number])
