@@ -14,7 +14,7 @@ from collections.abc import Callable
 from supa.compiler.native.batches import Batch, at_most, turn_of, turns_of
 from supa.compiler.native.emitter import llvm_bits, register_type
 from supa.compiler.native.generator import Generator
-from supa.compiler.native.sharing import TileLoad, is_shared, leaves
+from supa.compiler.native.sharing import TileLoad, leaves
 from supa.ir import ops
 from supa.ir.core import Block, Value
 from supa.ir.types import element_of
@@ -41,10 +41,10 @@ def place(
     With a batch it lies `step` bytes behind the turn before, and the address is that of the batch's first.
     """
     planner = generator.planner
-    if generator.environment.checks is not None or not planner.shared or not is_shared(load):
+    if generator.environment.checks is not None or load not in planner.shared:
         return None
     turns = batch.turns if batch is not None else 1
-    count = min(_MOST_SLOTS, BUDGET_BYTES // planner.shared // size) // turns * turns
+    count = min(_MOST_SLOTS, BUDGET_BYTES // len(planner.shared) // size) // turns * turns
     scalars = leaves(load)
     if count < 2 or scalars is None:
         return None

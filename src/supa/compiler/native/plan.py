@@ -15,7 +15,7 @@ from supa.base.dtypes import DType
 from supa.compiler.native.aliasing import Aliasing
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.periods import is_cheap, is_division
-from supa.compiler.native.sharing import LOADS, count_shared, only_products_read
+from supa.compiler.native.sharing import only_products_read, shared_loads
 from supa.compiler.native.tiles import is_virtual
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
@@ -95,8 +95,8 @@ class Planner:
         everything = list(func.walk())
         self.width = width
         self.multiplies = any(isinstance(op, ops.Dot | ops.DotScaled) for op in everything)
-        self.divides = any(is_division(op) for op in everything)
-        self.shared = count_shared(everything)  # right operands of products that blocks share (`panels`)
+        self.divides = any(is_division(op) and isinstance(op.results[0].type, Tile) for op in everything)
+        self.shared = shared_loads(everything)  # operands of products that blocks share (`panels`)
         self.order = {op: position for position, op in enumerate(everything)}
         self.writes = [self.order[op] for op in everything if op.writes_memory or isinstance(op, ops.Barrier)]
         self.kept: set[Value] = set()
@@ -154,7 +154,7 @@ class Planner:
             return True
         if isinstance(op, ops.Constant | ops.Splat):
             return False
-        if isinstance(op, LOADS) and self.shared and only_products_read(op):
+        if op in self.shared and only_products_read(op):
             return False
         if isinstance(op, _LOADS) and (use.expanded or self._is_read_inside(op, use)):
             return True

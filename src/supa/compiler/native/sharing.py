@@ -5,7 +5,7 @@ Not here: the memory that is shared (`panels`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from supa.base.dtypes import BF16, F32, F64
 from supa.ir import ops
@@ -21,14 +21,15 @@ LOADS = (ops.Load, ops.DescriptorLoad)
 _HEARING = (ops.While, ops.InlineAsm)  # may wait for what other blocks write
 
 
-def count_shared(everything: Iterable[Op]) -> int:
-    """How many operands of a kernel's products are shared; none where a block may wait for what others write."""
-    everything = list(everything)
+def shared_loads(everything: Sequence[Op]) -> list[Op]:
+    """The loads of a kernel that its blocks share, once for each product that packs one; none where a block may wait
+    for what others write.
+    """
     if any(isinstance(op, _HEARING) for op in everything):
-        return 0
+        return []
     products = [op for op in everything if isinstance(op, ops.Dot)]
     rights, lefts = (loaded(op.right) for op in products), (loaded(op.left) for op in products if not lies_ready(op))
-    return sum(is_shared(load) for load in (*rights, *lefts))
+    return [load for load in (*rights, *lefts) if load is not None and _is_shared(load)]
 
 
 def lies_ready(op: ops.Dot) -> bool:
@@ -36,7 +37,7 @@ def lies_ready(op: ops.Dot) -> bool:
     return isinstance(op.left.op, LOADS) and element_of(op.left.type) in (F32, F64, BF16)
 
 
-def is_shared(load: Op | None) -> bool:
+def _is_shared(load: Op) -> bool:
     """Whether blocks may share what this loads, in a kernel that multiplies it."""
     if not isinstance(load, LOADS) or (isinstance(load, ops.Load) and load.volatile):
         return False
@@ -73,7 +74,7 @@ def loaded(value: Value) -> Op | None:
 
 
 def only_products_read(load: Op) -> bool:
-    """Whether a load is nothing but right operands: then each product packs for itself, and all blocks share that."""
+    """Whether a load is nothing but right operands: each product packs for itself."""
     waiting = [load.results[0]]
     while waiting:
         value = waiting.pop()
@@ -82,7 +83,7 @@ def only_products_read(load: Op) -> bool:
                 waiting.append(user.result)
             elif not isinstance(user, ops.Dot) or value in (user.left, user.accumulator):
                 return False
-    return is_shared(load)
+    return True
 
 
 def _follows_no_write(load: TileLoad) -> bool:

@@ -1,8 +1,8 @@
 """The work of a kernel from its tile IR: the static `Work` and the native work entry's LLVM text.
 
 `extract` walks the kernel once (`walker` and its rules), estimates what a block holds (`resources`), marks what the
-stream needs (`liveness`), then writes both sides (`freeze`, `emission`). What is approximate is said where it is done: `tiles` (addresses), `elements` and
-`layout` (lanes), `products` (formats), `control` (carried tiles).
+stream needs (`liveness`), then writes both sides (`freeze`, `emission`). What is approximate is said where it is done:
+`tiles` (addresses), `elements` and `layout` (lanes), `products` (formats), `control` (carried tiles).
 """
 
 from __future__ import annotations
