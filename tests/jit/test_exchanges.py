@@ -1,5 +1,6 @@
 """Sorts, top-k and flips: pairs change places inside vectors or between them, alone and among other operations."""
 
+import numpy as np
 import pytest
 import torch
 import triton
@@ -72,3 +73,29 @@ def test_the_largest_of_a_stream(block):
     out = torch.empty(block)
     sort_in_a_loop[(1,)](x, out, x.numel(), BLOCK=block)
     torch.testing.assert_close(out, x.sort(descending=True).values[:block])
+
+
+def network(x: np.ndarray, descending: bool) -> np.ndarray:
+    """Triton's bitonic network over the last axis, comparison by comparison: what is not ordered takes its own way."""
+    index = np.arange(x.shape[-1])
+    stages = int(index.size).bit_length() - 1
+    for stage in range(1, stages + 1):
+        flip = (index >> stage & 1) == 1 if stage < stages else np.full(index.size, descending)
+        for bit in reversed(range(stage)):
+            other = x[..., index ^ 1 << bit]
+            x = np.where((x > other) != (flip ^ (index >> bit & 1 == 1)), other, x)
+    return x
+
+
+@pytest.mark.parametrize("columns", [4, 32, 128])
+@pytest.mark.parametrize("element", ["float16", "float32", "float64"])
+def test_nans_zeros_and_infinities_keep_their_bits(element, columns):
+    bits = np.dtype(f"i{np.dtype(element).itemsize}")
+    special = np.array([np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 2.0], element)
+    special = np.concatenate([special, np.array([1, -1, 77], bits).view(element), -special[:1]])
+    special = np.append(special, (special[2:3].view(bits) + 1).view(element))  # a signalling NaN
+    x = np.random.default_rng(columns).choice(special, (8, columns))
+    for descending in (False, True):
+        out, tops = torch.empty(8, columns, dtype=getattr(torch, element)), torch.empty(8, 2)
+        sort_rows[(1,)](torch.from_numpy(x), out, tops, 8, columns, 2, descending)
+        assert (out.numpy().view(bits) == network(x, descending).view(bits)).all()

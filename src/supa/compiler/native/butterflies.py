@@ -1,5 +1,6 @@
 """Exchanges of pairs, as sorts write them, as one operation: `x ^ (the xor of x along an axis of two)` is the other.
 
+Floats are exchanged as their bits; the operation exchanges what these are of, so that no tile of bits stands between.
 Not here: their code (`tiles`), and what keeps them in registers (`plan`).
 """
 
@@ -20,10 +21,23 @@ def with_butterflies(func: ops.Func) -> ops.Func:
         found = _exchanged(op)
         if found is not None:
             source, reduce = found
-            builder = Builder.before(op)
-            replace(op, [builder.value(ops.Butterfly, (source,), source.type, axis=reduce.axis)])
+            _exchange(op, source, reduce.axis)
     erase_dead(func)
     return func
+
+
+def _exchange(op: Op, source: Value, axis: int) -> None:
+    """Put a butterfly in the place of an exchange, before the cast to bits if `source` is one."""
+    builder, bits = Builder.before(op), source.type
+    while isinstance(source.op, ops.Cast) and source.op.kind == "bitcast":
+        source = source.op.source
+    other = builder.value(ops.Butterfly, (source,), source.type, axis=axis)
+    for user in list(op.results[0].uses):
+        if isinstance(user, ops.Cast) and user.kind == "bitcast" and user.result.type == source.type:
+            replace(user, [other])
+    if bits != source.type:
+        other = builder.value(ops.Cast, (other,), bits, kind="bitcast")
+    replace(op, [other])
 
 
 def _exchanged(op: Op) -> tuple[Value, ops.Reduce] | None:
