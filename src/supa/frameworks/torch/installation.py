@@ -11,7 +11,16 @@ import sys
 import torch
 from torch.utils import backend_registration
 
-from supa.frameworks.torch import as_cuda, benchmarks, between_cards, inductor, module, operator_checks, sharing
+from supa.frameworks.torch import (
+    as_cuda,
+    benchmarks,
+    between_cards,
+    collectives,
+    inductor,
+    module,
+    operator_checks,
+    sharing,
+)
 from supa.frameworks.torch.autoload import withdraw_promise
 from supa.frameworks.torch.dispatch import registered
 from supa.frameworks.torch.extension import library
@@ -32,5 +41,6 @@ def install() -> None:
     operator_checks.install()
     sharing.install()
     between_cards.install()
+    collectives.install()
     if os.environ.get("SUPA_AS_CUDA", "") not in ("", "0"):
         as_cuda.install()

@@ -8,6 +8,7 @@ no CUDA device of its own. Not here: the device.
 from __future__ import annotations
 
 from supa.base.errors import DeviceError
+from supa.frameworks.torch.collectives import present_as_nccl
 from supa.frameworks.torch.device_index import names
 from supa.frameworks.torch.extension import library
 
@@ -29,3 +30,4 @@ def install() -> None:
     tensors.install()
     loading.install()
     compiling.install()
+    present_as_nccl(arguments.with_our_devices)
