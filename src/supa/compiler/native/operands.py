@@ -408,7 +408,7 @@ def _pack_units(
     parts, columns = spec.per_step, made.shape[-1]
     ahead = _ahead_of(generator, operand, prefix, len(prefix) + transposed, k)
     shape = (k // parts, n)
-    width = min(_operand_lanes(generator, operand), columns)
+    width = min(_operand_lanes(generator, operand), columns if transposed else n)  # several panels at once, at most
     space = columns_first(choose_space(shape, None, width))
     loops = Loops(generator.emitter, generator.environment, shape, space)
     ev, (step, column) = loops.evaluator, loops.indices[0]
@@ -422,8 +422,23 @@ def _pack_units(
         values = [_as_unsigned(ev, value) for value in values]
     unit = _interleaved(ev, values) if ev.count > 1 else _joined(ev, values)
     panel, inside = _split_column(ev, column, columns)
-    ev.write_buffer(made, (panel, step, inside), unit, loops.level)
+    if ev.count > columns:
+        _write_panels(ev, made, panel, step, unit, loops.level)
+    else:
+        ev.write_buffer(made, (panel, step, inside), unit, loops.level)
     loops.finish()
+
+
+def _write_panels(ev: Evaluator, made: Buffer, first: Vec, step: Vec, units: Vec, level: int) -> None:
+    """Units of one step's columns into the neighbouring panels that they fill, from the first one on."""
+    columns, all_units = made.shape[-1], ev.vector_type("i32")
+    for part in range(ev.count // columns):
+        lanes = ", ".join(f"i32 {lane}" for lane in range(part * columns, (part + 1) * columns))
+        text = f"shufflevector {all_units} {units.name}, {all_units} poison, <{columns} x i32> <{lanes}>"
+        piece = ev.emit(level, text)
+        place = ev.offset(made.shape, made.strides, (ev.add(first, constant("i32", part)), step, ZERO))
+        address = ev.emit(level, f"getelementptr i32, ptr {made.address}, i32 {place.name}")
+        ev.run(level, f"store <{columns} x i32> {piece}, ptr {address}, align 4")
 
 
 def _joined(ev: Evaluator, values: list[Vec]) -> Vec:

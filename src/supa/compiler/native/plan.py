@@ -350,9 +350,10 @@ class _Grouping:
     def _accesses(self, root: Root) -> list[Op]:
         """The loads and the store of `root`."""
         values: dict[Value, None] = {}
-        self._gather(root.inputs if root.kind != "keep" else _present(root.op.operands), values, [])
+        computed = root.kind == "keep" and root.target is None  # else the operation itself runs elsewhere
+        self._gather(_present(root.op.operands) if computed else root.inputs, values, [])
         ops_ = [value.op for value in values if value not in self.planner.kept]
-        if root.kind == "store" or (root.kind == "keep" and root.target is None):
+        if root.kind == "store" or computed:
             ops_.append(root.op)
         return [op for op in ops_ if isinstance(op, (*_LOADS, *_STORES))]
 
