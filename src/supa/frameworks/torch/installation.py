@@ -19,6 +19,7 @@ from supa.frameworks.torch import (
     inductor,
     module,
     operator_checks,
+    proton,
     sharing,
 )
 from supa.frameworks.torch.autoload import withdraw_promise
@@ -42,5 +43,6 @@ def install() -> None:
     sharing.install()
     between_cards.install()
     collectives.install()
+    proton.install()
     if os.environ.get("SUPA_AS_CUDA", "") not in ("", "0"):
         as_cuda.install()

@@ -16,7 +16,7 @@ from supa.runtime.stream import COMPUTE
 _PS_PER_NS = 1000
 
 
-class _Recording(Watch):
+class Recording(Watch):
     """A watch that keeps every span, with the operator that asked for it, and hands it on to another watch."""
 
     def __init__(self, library: Any, inner: Watch | None) -> None:
@@ -54,15 +54,15 @@ class Profiling:
         """From now on every operation is kept."""
         self._began_ps = max(device.synchronize() for device in self._devices)
         self._began_ns = time.time_ns()
-        if not isinstance(self._session.watch, _Recording):
-            self._session.watch = _Recording(self._library, self._session.watch)
+        if not isinstance(self._session.watch, Recording):
+            self._session.watch = Recording(self._library, self._session.watch)
 
     def stop(self) -> None:
         """Hand over what was kept."""
         for device in self._devices:
             device.clock.caught_up()
         watch = self._session.watch
-        if not isinstance(watch, _Recording):
+        if not isinstance(watch, Recording):
             return
         self._session.watch = watch.inner
         streams: dict[tuple[int, str], int] = {}

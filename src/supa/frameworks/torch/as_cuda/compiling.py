@@ -24,6 +24,7 @@ def install() -> None:
     after_import("torch._inductor.utils", lambda utils: utils.GPU_TYPES.remove(CUDA))  # it knows one kind at a time
     after_import("triton.backends.nvidia.driver", _tell_triton)
     after_import("triton.backends.nvidia.compiler", _leave_targets_to_us)
+    after_import("triton._C.libtriton", _give_products)
     after_import("supa.jit.triton_backend.devices", _present_devices)
     after_import("torch._inductor.runtime.triton_helpers", _tell_compiled_code)
 
@@ -31,6 +32,31 @@ def install() -> None:
 def _tell_triton(module: ModuleType) -> None:
     """Triton's driver for CUDA takes torch at its word that there is one."""
     module.__dict__["CudaDriver"].is_active = staticmethod(lambda: False)
+
+
+class CublasLt:
+    """What Triton's programs compare their products with: the device's own, in the place of NVIDIA's library."""
+
+    def __init__(self, workspace: torch.Tensor) -> None:
+        """`workspace` is not needed."""
+
+    def matmul(self, a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> None:
+        """`c` (M x N) becomes `a` (M x K) times the transpose of `b` (N x K); fp8 operands are multiplied in fp16."""
+        c.copy_(_wide(a) @ _wide(b).T)
+
+    def gemm(
+        self, a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, d: torch.Tensor, alpha: float, beta: float
+    ) -> None:
+        """`d` becomes `alpha` times `a` times the transpose of `b`, and `beta` times `c`."""
+        d.copy_(torch.addmm(_wide(c), _wide(a), _wide(b).T, beta=beta, alpha=alpha))
+
+
+def _wide(operand: torch.Tensor) -> torch.Tensor:
+    return operand.half() if operand.dtype.itemsize == 1 else operand
+
+
+def _give_products(module: ModuleType) -> None:
+    module.__dict__["nvidia"].cublas.CublasLt = CublasLt
 
 
 def _leave_targets_to_us(module: ModuleType) -> None:
