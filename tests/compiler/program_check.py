@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+import amx_trap
 import llvmlite.binding as llvm
 from native_calls import Difference, Native, build_as_shipped, compare
 from program_choices import Chooser
@@ -49,32 +50,40 @@ class Setting:
     statements: int
     depth: int = 3
     turned: bool = False  # every tile that can be
+    amx: bool = False  # a kernel of products, on a host with AMX: it is carried out in software (`amx_trap`)
 
     @staticmethod
     def of(seed: int) -> Setting:
         """The setting of a seed; independent of the kernel's own decisions."""
         choose = random.Random(f"setting {seed}")
         statements, depth = choose.choice(SIZES)
+        bits = choose.choice(WIDTHS)
         return Setting(
-            vector_bits=choose.choice(WIDTHS),
+            vector_bits=bits,
             passes=choose.random() < 0.5,
             optimised=choose.random() * 100 < PERCENT_OPTIMISED,
             statements=statements,
             depth=depth,
             turned=choose.random() < 0.25,
+            amx=choose.random() < 0.25 and bits == 512 and amx_trap.can_run(),
         )
 
 
 def program_of(seed: int) -> Program:
     """The kernel of a seed."""
     setting = Setting.of(seed)
-    return generate_program(Chooser(seed), setting.statements, setting.depth)
+    return generate_program(Chooser(seed), setting.statements, setting.depth, setting.amx)
 
 
 @functools.cache
-def host_of(bits: int) -> Host:
-    """This host, as if its vector registers had no more than `bits` and no launch's stores fitted its cache."""
-    with mock.patch.dict(os.environ, SUPA_HOST_VECTOR_BITS=str(bits)):
+def host_of(bits: int, amx: bool = False) -> Host:
+    """This host, as if its vector registers had no more than `bits` and no launch's stores fitted its cache.
+
+    With `amx` as if it had that, too: from here on this process carries its instructions out.
+    """
+    if amx:
+        amx_trap.install()
+    with mock.patch.dict(os.environ, SUPA_HOST_VECTOR_BITS=str(bits), SUPA_HOST_AMX="1" if amx else "0"):
         return dataclasses.replace(detect.__wrapped__(), cache_bytes=0)
 
 
@@ -117,7 +126,7 @@ def difference_of(func: ops.Func, target: ops.Func, program: Program, seed: int,
     if setting.turned:
         target = with_turned_tiles(target, least=-(1 << 60))
         verify(target)
-    native = Native(target, host_of(setting.vector_bits), to_object=to_object)
+    native = Native(target, host_of(setting.vector_bits, setting.amx), to_object=to_object)
     return compare(func, native, program.grid, program.areas(seed))
 
 

@@ -37,6 +37,9 @@ class Writer(MemoryWriter):
     def statements(self, most: int) -> None:
         """A few statements."""
         for _ in range(self.choose.integer(1, most)):
+            if self.multiplies and self.choose.chance(40):
+                self.visible.append(self.product())
+                continue
             kind = self.choose.integer(0, 23)
             if kind >= 21 and self.depth < (3 if self.choose.chance(20) else 2):
                 (self._for, self._if, self._while)[kind - 21]()
@@ -152,9 +155,14 @@ class Writer(MemoryWriter):
         self.visible += self.builder.create(ops.While, inits, regions=[before, after]).results
 
 
-def generate_program(choose: Chooser, most_statements: int = 8, most_depth: int = 3) -> Program:
-    """One random kernel with its grid and arguments; a statement's value is computed in `most_depth` steps or fewer."""
-    writer = Writer(choose)
+def generate_program(
+    choose: Chooser, most_statements: int = 8, most_depth: int = 3, multiplies: bool = False
+) -> Program:
+    """One random kernel with its grid and arguments; a statement's value is computed in `most_depth` steps or fewer.
+
+    `multiplies`: mostly products of small formats, of 16 rows and columns or more.
+    """
+    writer = Writer(choose, multiplies)
     writer.most_depth = most_depth
     writer.statements(most_statements)
     return writer.finish()

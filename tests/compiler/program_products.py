@@ -22,7 +22,7 @@ ONE = 127  # the byte of the scale 1
 def dot(w: ValueWriter, type_: Tile) -> Value:
     """A dot of small whole numbers, whose operands may be seen through transposes."""
     *batch, m, n = type_.shape
-    k = 1 << w.choose.integer(0, 6)
+    k = 1 << w.choose.integer(3 if w.multiplies else 0, 7 if w.multiplies else 6)
     left, right = _pair(w, type_.element)
     sides = [_side(w, left, (*batch, m, k)), _side(w, right, (*batch, k, n))]
     total = w.whole(type_.shape, type_.element) if w.choose.chance(60) else w.constant(0, type_)
@@ -34,7 +34,7 @@ def _pair(w: ValueWriter, total: DType) -> tuple[DType, DType]:
     """Two formats of one width, no wider than the sum's."""
     if total is I32:
         return I8, I8
-    width = w.choose.pick([bits for bits in (8, 16, 32, 64) if bits <= total.bits])
+    width = w.choose.pick([bits for bits in ((8, 16) if w.multiplies else (8, 16, 32, 64)) if bits <= total.bits])
     same = [element for element in FLOATS if element.bits == width]
     if total is not F64:
         same = [element for element in same if element is not F64]
@@ -42,6 +42,8 @@ def _pair(w: ValueWriter, total: DType) -> tuple[DType, DType]:
 
 
 def _side(w: ValueWriter, element: DType, shape: tuple[int, ...]) -> Value:
+    if element is I8 and w.multiplies and w.choose.chance(70):
+        return w.value(Tile(shape, I8), 1)  # sums of whole numbers wrap, and are exact whatever the numbers are
     if not w.choose.chance(40):
         return w.whole(shape, element)
     rank = len(shape)

@@ -42,6 +42,10 @@ class TileWriter(ValueWriter):
             return self._scan(type_, depth)
         return self._reduce(type_, depth)
 
+    def product(self) -> Value:
+        """A product for its own sake."""
+        return dot(self, Tile(self.choose.pick(self.shapes), self.choose.pick((F32, I32))))
+
     def _scan(self, type_: Any, depth: int) -> Value:
         sources, region = self._combination(type_, depth)
         axis = self.choose.integer(0, len(type_.shape) - 1)

@@ -24,7 +24,7 @@ from program_choices import (
     without_sign,
 )  # fmt: skip
 
-from supa.base.dtypes import F16, F32, F64, I1, I8, I16, I32, I64, DType
+from supa.base.dtypes import BF16, F16, F32, F64, I1, I8, I16, I32, I64, DType
 from supa.ir import ops
 from supa.ir.core import Block, Value
 from supa.ir.functions import FUNCTIONS
@@ -63,11 +63,14 @@ class Program:
         return made
 
 
+WIDE_SHAPES = ((16, 16), (16, 32), (32, 16), (32, 32), (64, 16), (16, 64), (64, 64), (128, 32), (2, 16, 32))
+
+
 class ValueWriter:
     """Writes values of any type from what is visible so far. Statements: `program_generator`."""
 
-    def __init__(self, choose: Chooser) -> None:
-        self.choose = choose
+    def __init__(self, choose: Chooser, multiplies: bool = False) -> None:
+        self.choose, self.multiplies = choose, multiplies
         self.body = Block()
         self.builder = Builder(self.body)
         self.program = Program(ops.Func((), (), {"sym_name": "random"}, [self.body]), self._grid())
@@ -78,7 +81,8 @@ class ValueWriter:
         self.depth = 0
         self.loops = 0
         self.shapes = [self._shape() for _ in range(choose.integer(1, 2))]
-        self.elements = [choose.pick(ELEMENTS) for _ in range(choose.integer(1, 4))] + [choose.pick((I32, F32))]
+        elements = (I32, F32, BF16) if multiplies else ELEMENTS
+        self.elements = [choose.pick(elements) for _ in range(choose.integer(1, 4))] + [choose.pick((I32, F32))]
         self.scalars = [self.argument(I32, choose.pick([0, 1, 3, 7, -5, 1000, 2147483640])) for _ in range(2)]
         self.pid = self._program_id()
         self.visible += [*self.scalars, self.pid]
@@ -102,6 +106,8 @@ class ValueWriter:
         return number
 
     def _shape(self) -> tuple[int, ...]:
+        if self.multiplies:
+            return tuple(self.choose.pick(WIDE_SHAPES))
         if self.choose.chance(3):
             return tuple(self.choose.pick([(1 << 12,), (1 << 14,), (64, 64), (128, 64), (32, 4, 32)]))
         rank = self.choose.pick([1, 2, 2, 3, 4, 5])

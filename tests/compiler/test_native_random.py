@@ -2,6 +2,7 @@
 
 import time
 
+import amx_trap
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -72,8 +73,10 @@ def test_the_same_kernel_gives_the_same_text():
 
 
 def test_seeds_reach_every_way_to_compile():
-    seen = {(setting.vector_bits, setting.passes, setting.optimised) for setting in map(Setting.of, range(200))}
+    settings = [Setting.of(seed) for seed in range(200)]
+    seen = {(setting.vector_bits, setting.passes, setting.optimised) for setting in settings}
     assert len(seen) == len(set(WIDTHS)) * 2 * 2
+    assert any(setting.amx for setting in settings) == amx_trap.can_run()
     assert all(host_of(bits).vector_bits <= bits for bits in WIDTHS)
 
 

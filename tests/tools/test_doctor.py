@@ -2,6 +2,8 @@
 
 from importlib import metadata
 
+import pytest
+
 from supa.tools import doctor
 from supa.tools.cli import main
 
@@ -43,3 +45,17 @@ def test_a_cache_that_can_not_be_written_is_bad(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(doctor.os, "access", lambda path, how: False)
     assert main(["doctor"]) == 1
     assert "set TRITON_CACHE_DIR" in findings(capsys)["kernel cache"]
+
+
+@pytest.mark.parametrize(
+    ("bf16", "int8", "offered", "state", "words"),
+    [
+        (True, True, True, "ok", "AMX, for products of bf16 and int8"),
+        (True, False, True, "ok", "AMX, for products of bf16"),
+        (False, False, True, "note", "does not grant it"),
+        (False, False, False, "ok", "no AMX"),
+    ],
+)
+def test_whether_amx_is_used(bf16, int8, offered, state, words):
+    found, told = doctor._matrix_units(bf16, int8, offered)
+    assert found == state and words in told

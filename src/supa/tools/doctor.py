@@ -22,7 +22,7 @@ _OPTIONAL = {
     "altair": "--report",
     "vl-convert-python": "--report",
 }
-_FEATURES = ("avx2", "fma", "f16c", "avx512f", "avx512bf16", "avx512fp16", "avx512vnni", "amx-bf16", "amx-int8")
+_FEATURES = ("avx2", "fma", "f16c", "avx512f", "avx512bf16", "avx512fp16", "avx512vnni")
 Finding = tuple[str, str, str]
 
 
@@ -54,7 +54,7 @@ def _versions() -> Iterator[Finding]:
 
 
 def _host() -> Iterator[Finding]:
-    from supa.compiler.native.host import detect
+    from supa.compiler.native.host import detect, offers_amx
 
     host = detect()
     have = {part[1:] for part in host.features.split(",") if part.startswith("+")}
@@ -64,8 +64,19 @@ def _host() -> Iterator[Finding]:
     told = f"{host.vector_bits}-bit registers; {', '.join(usable) or 'none of the features that we look for'}"
     slow = host.vector_bits < 256
     yield "vector units", "note" if slow else "ok", f"{told}: answers are right, but slow" if slow else told
+    yield "matrix units", *_matrix_units(host.has_bf16_amx, host.has_int8_amx, offers_amx())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     yield "host memory", "ok", size(memory)
+
+
+def _matrix_units(bf16: bool, int8: bool, offered: bool) -> tuple[str, str]:
+    """What is told of AMX: used for which products, there but not granted, or not there."""
+    if bf16 or int8:
+        formats = " and ".join(name for name, used in (("bf16", bf16), ("int8", int8)) if used)
+        return "ok", f"AMX, for products of {formats}"
+    if offered:
+        return "note", "AMX is there, but the system does not grant it to this process: products run on vector units"
+    return "ok", "no AMX: products run on vector units"
 
 
 def _core() -> Iterator[Finding]:

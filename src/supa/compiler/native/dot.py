@@ -6,18 +6,18 @@ instruction where the host has one. fp16 and fp8 are widened, exactly. Not here:
 
 from __future__ import annotations
 
-from supa.base.dtypes import BF16, F32, F64, I8, I16, I32, DType
+from supa.base.dtypes import BF16, F32, F64, I8, I16, I32, I64, DType
 from supa.base.errors import UnsupportedError
-from supa.compiler.native import kernels, spread
+from supa.compiler.native import amx, kernels, spread
 from supa.compiler.native.batches import batch_of
 from supa.compiler.native.buffers import Buffer
 from supa.compiler.native.finite import ProductWatch
 from supa.compiler.native.generator import Generator, emits
 from supa.compiler.native.kernels import KernelSpec
 from supa.compiler.native.loops import Loops, choose_space
-from supa.compiler.native.operands import convert, place_left, place_right
+from supa.compiler.native.operands import Placed, convert, place_left, place_right
 from supa.compiler.native.plan import Root
-from supa.compiler.native.tables import place_table
+from supa.compiler.native.tables import place_table, write_entry
 from supa.compiler.native.tiles import Index
 from supa.compiler.native.vec import Vec
 from supa.compiler.native.visible import visible_extents
@@ -34,7 +34,7 @@ def emit_dot(generator: Generator, op: ops.Dot) -> None:
     element = element_of(result.type)
     *batch, m, n = result.type.shape
     k = shape_of(op.left.type)[-1]
-    spec = _choose(generator, op, n, k)
+    spec = _choose(generator, op, m, n, k)
     target = generator.in_place.get(result) or generator.new_buffer(result.type.shape, element)
     with generator.scope():
         sums = target if element is spec.sum_type else generator.new_buffer(result.type.shape, spec.sum_type)
@@ -67,13 +67,15 @@ def _is_zero(value: Value) -> bool:
     return isinstance(op, ops.Constant) and not op.values and op.value == 0
 
 
-def _choose(generator: Generator, op: ops.Dot, n: int, k: int) -> KernelSpec:
+def _choose(generator: Generator, op: ops.Dot, m: int, n: int, k: int) -> KernelSpec:
     left, right = element_of(op.left.type), element_of(op.right.type)
     assert isinstance(left, DType) and isinstance(right, DType)
     width = generator.width
     if left.is_int:
         if left is not I8 or right is not I8:
             raise UnsupportedError(f"dot of {left} and {right}", op.location, "use int8 operands, or floats")
+        if generator.host.has_int8_amx and amx.suits(m, n, k // 4):
+            return kernels.specify(I8, I32, n, width, amx=True)
         if generator.host.has_int8_dot and n >= width and k >= 4:
             return kernels.specify(I8, I32, n, width)
         pairs = n >= width and k >= 2
@@ -81,6 +83,8 @@ def _choose(generator: Generator, op: ops.Dot, n: int, k: int) -> KernelSpec:
     if F64 in (left, right):
         return kernels.specify(F64, F64, n, max(1, width // 2))
     narrow = all(type_ is BF16 or type_.bits == 8 for type_ in (left, right))
+    if narrow and generator.host.has_bf16_amx and amx.suits(m, n, k // 2):
+        return kernels.specify(BF16, F32, n, width, amx=True)
     pairs = narrow and generator.host.has_bf16_dot and n >= width and k >= 2
     return kernels.specify(BF16 if pairs else F32, F32, n, width)
 
@@ -140,27 +144,38 @@ def _multiply(
     m, n, k = size
     emitter = generator.emitter
     batch = None if prefix or from_zero else batch_of(generator, op, spec, k)
-    stores = [] if prefix or batch is not None else spread.stores_to_ask_for(generator, op, spec)
+    is_grouped = not (prefix or batch is not None or spec.amx)
+    stores = spread.stores_to_ask_for(generator, op, spec) if is_grouped else []
     with generator.scope():
         table = place_table(generator, op, spec, m, k, prefix, batch, spread=bool(stores))
         left = place_left(generator, op, spec, m, k, prefix, batch) if table is None else table
         right = place_right(generator, op, spec, n, k, prefix, batch)
-        name = kernels.require(emitter, spec, m, table=table is not None)
         units = k // spec.per_step
         turns = "1" if batch is None else batch.done
         rows, columns = visible_extents(generator, op)
         steps = str(units) if batch is None or table else emitter.op(f"mul i64 {turns}, {units}")
         sum_row_bytes = n * spec.sum_type.bytes
+        after_rows = (
+            f"i64 {columns}, i64 {steps}, i64 {units * (batch.turns if batch else 1)},"
+            f" i1 {'true' if from_zero else 'false'}"
+        )
 
         def call(first: str, count: str) -> None:
+            if spec.amx:
+                entries = left.address if table else _entry_of(generator, left)
+                emitter.do(
+                    f"call void {amx.require(emitter, spec, m, units)}(ptr {entries}, i64 {turns if table else 1},"
+                    f" ptr {right.address}, ptr {sums}, i64 {sum_row_bytes}, i64 {count}, {after_rows})"
+                )
+                return
+            name = kernels.require(emitter, spec, m, table=table is not None)
             left_at = emitter.op(f"mul i64 {first}, {8 if table is not None else left.row_bytes}")
             sums_at = emitter.op(f"mul i64 {first}, {sum_row_bytes}")
             emitter.do(
                 f"call void {name}(ptr {emitter.op(f'getelementptr i8, ptr {left.address}, i64 {left_at}')},"
                 f" i64 {left.row_bytes}, i64 {left.step_bytes}, ptr {right.address},"
                 f" ptr {emitter.op(f'getelementptr i8, ptr {sums}, i64 {sums_at}')}, i64 {sum_row_bytes},"
-                f" i64 {count}, i64 {columns}, i64 {steps},"
-                f" i64 {units * (batch.turns if batch else 1)}, i1 {'true' if from_zero else 'false'}"
+                f" i64 {count}, {after_rows}"
                 + (f", i64 {turns}" if table else "")
                 + (f", ptr {right.excess}, i64 {right.excess_bytes}, i64 {turns}" if spec.has_excess else "")
                 + ")"
@@ -178,3 +193,10 @@ def _multiply(
         call("0", rows)
         emitter.do(f"br label %{later}")
         emitter.label(later)
+
+
+def _entry_of(generator: Generator, left: Placed) -> str:
+    """A packed left operand as the only turn of an AMX kernel's table."""
+    entry = generator.new_buffer((2,), I64).address
+    write_entry(generator, entry, left.address, str(left.row_bytes))
+    return entry

@@ -14,6 +14,7 @@ from supa.compiler.native.host import Host
 from supa.compiler.native.joined_turns import with_joined_turns
 from supa.compiler.native.plan import Planner
 from supa.compiler.native.single_turns import with_single_turns
+from supa.compiler.native.tables import formats_in_place
 from supa.compiler.native.turned import with_turned_tiles
 from supa.ir import ops
 from supa.ir.core import Value
@@ -38,7 +39,7 @@ def generate(func: ops.Func, host: Host, rounding: Rounding, sanitize: tuple[str
     if not sanitize:
         func = with_turned_tiles(with_joined_turns(with_single_turns(func)))
     func = with_butterflies(func)
-    generator = Generator(host, rounding, Planner(func, host.lanes))
+    generator = Generator(host, rounding, Planner(func, host.lanes, formats_in_place(host)))
     checks = generator.environment.checks = Checks(func, sanitize) if sanitize else None
     emitter, body = generator.emitter, func.regions[0]
     for index, argument in enumerate(body.args):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,22 @@ _HALF_WIDE = (
     "znver4",
 )  # vectors of 512 bits in two halves; measured: 7 to 14 % on sums of two arrays out of the caches
 
+_AMX = ("amx-tile", "amx-bf16", "amx-int8")
+_ARCH_PRCTL, _GET_PERMISSIONS, _ASK_PERMISSION = 158, 0x1022, 0x1023  # Linux on x86-64: asm/unistd_64.h, asm/prctl.h
+_AMX_DATA = 18  # the state component of the registers' contents
+
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """The features that choose code: `vector_bits` of a register, fused bf16 and int8 dot instructions."""
+    """The features that choose code: `vector_bits` of a register, bf16 and int8 products on vectors and on AMX."""
 
     cpu: str
     features: str
     vector_bits: int
     has_bf16_dot: bool
     has_int8_dot: bool = False
+    has_bf16_amx: bool = False
+    has_int8_amx: bool = False
     cache_bytes: int = 16 << 20  # of the last level
     halves_streams: bool = False  # memory is read sooner by vectors of half the width
 
@@ -48,9 +56,18 @@ def _initialize() -> None:
 
 @functools.cache
 def detect() -> Host:
-    """The machine we run on. SUPA_HOST_VECTOR_BITS (128, 256, 512) narrows it, to test other hosts' code."""
+    """The machine we run on. SUPA_HOST_VECTOR_BITS (128, 256, 512) narrows it, to test other hosts' code.
+
+    AMX is used where this process was granted it; SUPA_HOST_AMX=0 does without, 1 takes it for granted: for tests that
+    carry its instructions out themselves.
+    """
     _initialize()
     found = dict(llvm.get_host_cpu_features())
+    forced = os.environ.get("SUPA_HOST_AMX", "")
+    has_amx = forced == "1" or (forced != "0" and offers_amx() and _grants_amx())
+    found = {name: on and (has_amx or not name.startswith("amx")) for name, on in found.items()}
+    if forced == "1":
+        found.update(dict.fromkeys(_AMX, True))
     bits = (
         512
         if all(found.get(f"avx512{part}") for part in ("f", "bw", "vl", "dq"))
@@ -60,7 +77,7 @@ def detect() -> Host:
     )
     bits = min(bits, int(os.environ.get("SUPA_HOST_VECTOR_BITS", bits)))
     if bits < 512:
-        found = {name: on and not name.startswith("avx512") for name, on in found.items()}
+        found = {name: on and not name.startswith(("avx512", "amx")) for name, on in found.items()}
     if bits < 256:
         found = {name: on and not name.startswith(("avx", "fma", "f16c", "vaes", "vpcl")) for name, on in found.items()}
     features = ",".join(("+" if on else "-") + name for name, on in sorted(found.items()))
@@ -70,9 +87,28 @@ def detect() -> Host:
         vector_bits=bits,
         has_bf16_dot=bits == 512 and bool(found.get("avx512bf16")),
         has_int8_dot=bits == 512 and bool(found.get("avx512vnni")),
+        has_bf16_amx=bool(found.get("amx-bf16")),
+        has_int8_amx=bool(found.get("amx-int8")),
         cache_bytes=_last_cache_bytes() or Host.cache_bytes,
         halves_streams=bits == 512 and llvm.get_host_cpu_name() in _HALF_WIDE,
     )
+
+
+def offers_amx() -> bool:
+    """Whether the processor has AMX and the system saves its registers, granted to this process or not."""
+    return bool(llvm.get_host_cpu_features().get("amx-tile"))
+
+
+def _grants_amx() -> bool:
+    """Asks Linux for AMX's registers, for this process and its children: whether it grants them. What a processor has
+    is not enough: other systems, filters of system calls and signal stacks that are too small keep them from us.
+    """
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        return False
+    libc, granted = ctypes.CDLL(None), ctypes.c_uint64(0)
+    libc.syscall(ctypes.c_long(_ARCH_PRCTL), ctypes.c_long(_ASK_PERMISSION), ctypes.c_ulong(_AMX_DATA))
+    failed = libc.syscall(ctypes.c_long(_ARCH_PRCTL), ctypes.c_long(_GET_PERMISSIONS), ctypes.byref(granted))
+    return not failed and bool(granted.value >> _AMX_DATA & 1)
 
 
 def _last_cache_bytes() -> int:

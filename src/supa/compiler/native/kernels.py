@@ -28,6 +28,7 @@ class KernelSpec:
     lanes: int
     vectors: int
     wide: bool  # 32 vector registers rather than 16
+    amx: bool = False  # on AMX registers (`amx`)
 
     @property
     def columns(self) -> int:
@@ -42,7 +43,7 @@ class KernelSpec:
     @property
     def has_excess(self) -> bool:
         """Whether the left operand enters 128 too high, so that columns get too much: `require_excess`."""
-        return self.input_type is I8
+        return self.input_type is I8 and not self.amx
 
     @property
     def has_units_of_32_bits(self) -> bool:
@@ -55,12 +56,12 @@ class KernelSpec:
         return 8 if self.wide else 4
 
 
-def specify(input_type: DType, sum_type: DType, n: int, width: int) -> KernelSpec:
-    """The kernel for n columns on a host with vectors of `width` lanes."""
+def specify(input_type: DType, sum_type: DType, n: int, width: int, *, amx: bool = False) -> KernelSpec:
+    """The kernel for n columns on a host with vectors of `width` lanes, or on its AMX registers."""
     lanes = min(width, n)
     wide = width * sum_type.bytes >= 64
     return KernelSpec(
-        input_type=input_type, sum_type=sum_type, lanes=lanes, vectors=2 if n >= 2 * lanes else 1, wide=wide
+        input_type=input_type, sum_type=sum_type, lanes=lanes, vectors=2 if n >= 2 * lanes else 1, wide=wide, amx=amx
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from supa.base.dtypes import F32, F64, I8, I32, DType
+from supa.base.dtypes import F32, F64, I32, DType
 from supa.compiler.native import kernels, panels, transposition
 from supa.compiler.native.ahead import ask, distance_of_runs, is_plain
 from supa.compiler.native.batches import Batch
@@ -177,16 +177,18 @@ def place_left(
     generator: Generator, op: ops.Dot, spec: KernelSpec, m: int, k: int, prefix: Index, batch: Batch | None
 ) -> Placed:
     """The left operand, where it is or in a buffer of its own; of all turns of a batch, from its first."""
-    operand = replace(peel(generator, op.left), unsigned=spec.input_type is I8)
+    operand = replace(peel(generator, op.left), unsigned=spec.has_excess)
     size, turns = spec.input_type.bytes, batch.turns if batch is not None else 1
     upright = not operand.swapped and _runs_down(generator, operand)  # in memory a column is contiguous, not a row
-    in_units = (operand.swapped or upright) and spec.per_step > 1
-    buffer = _direct(generator, op, operand, spec) if not prefix and batch is None and not in_units else None
+    in_units = (operand.swapped or upright) and spec.per_step > 1 and not spec.amx
+    turned = (operand.swapped or upright) and spec.amx
+    in_order = not prefix and batch is None and not (in_units or turned)
+    buffer = _direct(generator, op, operand, spec) if in_order else None
     made: tuple[int, ...]
     if in_units:
         element, made = I32, (1, k // spec.per_step, m)
         row_bytes, step_bytes, turn_bytes = 4, 4 * m, k // spec.per_step * m * 4
-    elif operand.swapped or upright:
+    elif (operand.swapped or upright) and not turned:
         element, made = spec.input_type, (k, m)
         row_bytes, step_bytes, turn_bytes = size, m * size, k * m * size
     else:
@@ -196,7 +198,9 @@ def place_left(
     def pack(target: str) -> None:
         with generator.scope():
             tile = Buffer(target, made, element, 0, 0)
-            if in_units:
+            if turned:
+                _pack_turned(generator, op, operand, spec, (m, k), prefix, tile, upright)
+            elif in_units:
                 _pack_units(generator, op, operand, spec, (m, k), prefix, tile, upright)
             elif operand.swapped or upright:
                 store_rows(generator, op, operand, spec, tile, m, prefix, 0, upright)
@@ -205,12 +209,43 @@ def place_left(
 
     address = buffer.address if buffer is not None else None
     load, whole, kept = operand.source.op, m * k * size, generator.environment.buffers
-    if isinstance(load, LOADS) and operand.source not in kept and not prefix and not lies_ready(op):
+    if (
+        isinstance(load, LOADS)
+        and operand.source not in kept
+        and not prefix
+        and not lies_ready(op, generator.planner.in_place)
+    ):
         address = panels.place(generator, op, load, m, whole, pack, batch, turn_bytes)
     if address is None:
         address, now = room(generator, (m, k), spec.input_type, batch, turn_bytes)
         pack(now)
     return Placed(address=address, row_bytes=row_bytes, step_bytes=step_bytes)
+
+
+def _pack_turned(
+    generator: Generator,
+    op: ops.Dot,
+    operand: Operand,
+    spec: KernelSpec,
+    size: tuple[int, int],
+    prefix: Index,
+    made: Buffer,
+    upright: bool,
+) -> None:
+    """Columns of an operand that lies on its side, as rows in the first columns of `made`: in units of 32 bits, which
+    are then transposed in registers."""
+    (m, k), emitter = size, generator.emitter
+    units, row_units = k // spec.per_step, made.shape[1] // spec.per_step
+    columns = generator.new_buffer((1, units, m), I32)
+    _pack_units(generator, op, operand, spec, (m, k), prefix, columns, upright)
+    block = transposition.transpose_block(spec, m, units)
+    name = transposition.require_transpose(emitter, block)
+    with emitter.loop(units, block) as unit, emitter.loop(m, block) as row:
+        above = emitter.op(f"mul i64 {unit}, {m}")
+        source = emitter.op(f"getelementptr i32, ptr {columns.address}, i64 {emitter.op(f'add i64 {above}, {row}')}")
+        before = emitter.op(f"mul i64 {row}, {row_units}")
+        target = emitter.op(f"getelementptr i32, ptr {made.address}, i64 {emitter.op(f'add i64 {before}, {unit}')}")
+        emitter.do(f"call void {name}(ptr {source}, i64 {m}, ptr {target}, i64 {row_units})")
 
 
 def _runs_down(generator: Generator, operand: Operand) -> bool:

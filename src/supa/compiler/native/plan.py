@@ -7,7 +7,7 @@ kept tile's elements pass from root to root in registers, and its buffer is drop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import prod
 
@@ -91,12 +91,13 @@ class _Use:
 class Planner:
     """Plans one function: at first which tiles are kept, then, block by block, the nests (`plan`)."""
 
-    def __init__(self, func: ops.Func, width: int) -> None:
+    def __init__(self, func: ops.Func, width: int, in_place: Collection[DType]) -> None:
         everything = list(func.walk())
         self.width = width
         self.multiplies = any(isinstance(op, ops.Dot | ops.DotScaled) for op in everything)
         self.divides = any(is_division(op) and isinstance(op.results[0].type, Tile) for op in everything)
-        self.shared = shared_loads(everything)  # operands of products that blocks share (`panels`)
+        self.in_place = in_place  # formats of left operands that products read where they lie (`tables`)
+        self.shared = shared_loads(everything, in_place)  # operands of products that blocks share (`panels`)
         self.order = {op: position for position, op in enumerate(everything)}
         self.writes = [self.order[op] for op in everything if op.writes_memory or isinstance(op, ops.Barrier)]
         self.kept: set[Value] = set()

@@ -5,9 +5,9 @@ Not here: the memory that is shared (`panels`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from supa.base.dtypes import BF16, F32, F64
+from supa.base.dtypes import DType
 from supa.ir import ops
 from supa.ir.core import Block, Op, Value
 from supa.ir.types import Descriptor, Tile, element_of
@@ -21,20 +21,21 @@ LOADS = (ops.Load, ops.DescriptorLoad)
 _HEARING = (ops.While, ops.InlineAsm)  # may wait for what other blocks write
 
 
-def shared_loads(everything: Sequence[Op]) -> list[Op]:
+def shared_loads(everything: Sequence[Op], in_place: Collection[DType]) -> list[Op]:
     """The loads of a kernel that its blocks share, once for each product that packs one; none where a block may wait
-    for what others write.
+    for what others write. `in_place`: formats of left operands that kernels read where they lie.
     """
     if any(isinstance(op, _HEARING) for op in everything):
         return []
     products = [op for op in everything if isinstance(op, ops.Dot)]
-    rights, lefts = (loaded(op.right) for op in products), (loaded(op.left) for op in products if not lies_ready(op))
+    rights = [loaded(op.right) for op in products]
+    lefts = [loaded(op.left) for op in products if not lies_ready(op, in_place)]
     return [load for load in (*rights, *lefts) if load is not None and _is_shared(load)]
 
 
-def lies_ready(op: ops.Dot) -> bool:
+def lies_ready(op: ops.Dot, in_place: Collection[DType]) -> bool:
     """Whether a product's left operand is loaded in a format that kernels read in place, where they have it."""
-    return isinstance(op.left.op, LOADS) and element_of(op.left.type) in (F32, F64, BF16)
+    return isinstance(op.left.op, LOADS) and element_of(op.left.type) in in_place
 
 
 def _is_shared(load: Op) -> bool:

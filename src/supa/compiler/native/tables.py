@@ -2,17 +2,20 @@
 
 A micro-kernel takes single elements of its left operand, one k after the other: rows that are contiguous in memory
 serve as they are, wherever each of them begins. Tiles of which a mask may cut off something are packed on those turns
-where it does, and the table then names the packed rows. Not here: operands that need another format or order
-(`operands`).
+where it does, and the table then names the packed rows. AMX registers are loaded with rows that are equally far apart:
+where those of a tile are, which is seen when they are named, the table says from where and how far, else it is packed
+too. Not here: operands that need another format or order (`operands`).
 """
 
 from __future__ import annotations
 
-from supa.base.dtypes import I64
+from supa.base.dtypes import BF16, F32, F64, I8, I64, DType
+from supa.compiler.native import amx
 from supa.compiler.native.ahead import ask, distance_of_runs, is_plain
 from supa.compiler.native.batches import Batch
 from supa.compiler.native.buffers import Buffer, tile_bytes
 from supa.compiler.native.generator import Generator
+from supa.compiler.native.host import Host
 from supa.compiler.native.inside import emit_guard, limits_covering
 from supa.compiler.native.kernels import KernelSpec
 from supa.compiler.native.loops import Loops, choose_space
@@ -23,6 +26,11 @@ from supa.compiler.native.vec import Vec, constant
 from supa.ir import ops
 from supa.ir.core import Value
 from supa.ir.types import Tile, element_of, shape_of, storage_bytes
+
+
+def formats_in_place(host: Host) -> tuple[DType, ...]:
+    """The formats of left operands that kernels read where they lie."""
+    return (F32, F64, BF16, I8) if host.has_int8_amx else (F32, F64, BF16)
 
 
 def place_table(
@@ -41,13 +49,15 @@ def place_table(
     `spread`: the rows that are read next are left to the product to ask for (`spread`).
     """
     load = op.left.op
-    if not isinstance(load, LOADS) or not lies_ready(op) or not _is_at_hand(generator, op, load, spec, batch):
+    if not isinstance(load, LOADS) or not lies_ready(op, generator.planner.in_place):
+        return None
+    if not _is_at_hand(generator, op, load, spec, batch):
         return None
     guard = _whole(generator, load)
     if guard is None:
         return None
-    row_bytes = m * 8
-    table, now = room(generator, (m,), I64, batch, row_bytes)
+    row_bytes = amx.ENTRY_BYTES if spec.amx else m * 8
+    table, now = room(generator, (row_bytes // 8,), I64, batch, row_bytes)
     made = Buffer(now, (m,), I64, 0, 0)
     emitter = generator.emitter
     placed = Placed(
@@ -56,22 +66,48 @@ def place_table(
         step_bytes=spec.per_step * spec.input_type.bytes,
         next_bytes=_distance(generator, load, prefix) if spread else "",
     )
-    if guard == "true":
+    if guard == "true" and not spec.amx:
         _write_addresses(generator, load, prefix, made, spread=spread)
         return placed
     _, spare = room(generator, (m, k), spec.input_type, batch, tile_bytes((m, k), spec.input_type))
     whole, part, done = (emitter.fresh_label(hint) for hint in ("whole", "part", "placed"))
     emitter.do(f"br i1 {guard}, label %{whole}, label %{part}")
     emitter.label(whole)
-    _write_addresses(generator, load, prefix, made, spread=spread)
+    if spec.amx:
+        _write_spacing(generator, load, prefix, m, now, part)
+    else:
+        _write_addresses(generator, load, prefix, made, spread=spread)
     emitter.do(f"br label %{done}")
     emitter.label(part)
     packed = Buffer(spare, (m, k), spec.input_type, 0, 0)
     store_rows(generator, op, peel(generator, op.left), spec, packed, k, prefix, 1)
-    _write_packed(generator, spare, k * spec.input_type.bytes, made)
+    if spec.amx:
+        write_entry(generator, now, spare, str(k * spec.input_type.bytes))
+    else:
+        _write_packed(generator, spare, k * spec.input_type.bytes, made)
     emitter.do(f"br label %{done}")
     emitter.label(done)
     return placed
+
+
+def _write_spacing(generator: Generator, load: TileLoad, prefix: Index, m: int, entry: str, scattered: str) -> None:
+    """Where the rows begin and how far apart they are, for AMX; to the label `scattered` where not equally far."""
+    emitter = generator.emitter
+    rows = generator.new_buffer((m,), I64)
+    _write_addresses(generator, load, prefix, rows, spread=False)
+    spacing = emitter.op(f"call i64 {amx.require_spacing(emitter)}(ptr {rows.address}, i64 {m})")
+    even = emitter.fresh_label("even")
+    is_scattered = emitter.op(f"icmp eq i64 {spacing}, {amx.SCATTERED}")
+    emitter.do(f"br i1 {is_scattered}, label %{scattered}, label %{even}")
+    emitter.label(even)
+    write_entry(generator, entry, emitter.op(f"load ptr, ptr {rows.address}"), spacing)
+
+
+def write_entry(generator: Generator, entry: str, first: str, row_bytes: str) -> None:
+    """A turn's line in the table of an AMX kernel."""
+    emitter = generator.emitter
+    emitter.do(f"store ptr {first}, ptr {entry}")
+    emitter.do(f"store i64 {row_bytes}, ptr {emitter.op(f'getelementptr i64, ptr {entry}, i64 1')}")
 
 
 def _whole(generator: Generator, load: TileLoad) -> str | None:
@@ -102,7 +138,12 @@ def _is_at_hand(generator: Generator, op: ops.Dot, load: TileLoad, spec: KernelS
     element = element_of(load.result.type)
     if op.left in generator.environment.buffers or generator.environment.checks is not None:
         return False
-    if element is not spec.input_type or is_rounded(generator, op) or (isinstance(load, ops.Load) and load.volatile):
+    if (
+        element is not spec.input_type
+        or spec.has_excess
+        or is_rounded(generator, op)
+        or (isinstance(load, ops.Load) and load.volatile)
+    ):
         return False
     if batch is not None and not is_settled_in_loop(load):
         return False
