@@ -64,7 +64,7 @@ def _compile(text: str, options: Options, listing: bool) -> Compilation:
             native = generate(func, options.host, options.rounding, options.sanitize)
         except UnsupportedError as error:
             raise _located(error, func) from None
-    module = _join(native.text, work.llvm)
+    module = _join(native.text, work.llvm, native.order)
     built = build(module, options.host, listing=listing, inline=bool(options.sanitize))
     seconds.update(built.seconds)
     arguments = tuple(
@@ -80,6 +80,7 @@ def _compile(text: str, options: Options, listing: bool) -> Compilation:
         scratch_bytes=native.scratch_bytes,
         work=work.work,
         resources=work.resources,
+        order_symbol=f"{func.sym_name}.order" if native.order else "",
         waits=native.waits,
         messages=native.messages,
         sites=native.sites,

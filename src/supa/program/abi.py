@@ -4,11 +4,17 @@ C signatures::
 
     void    entry(const uint64_t *args, Launch *launch, int64_t first, int64_t last, uint8_t *scratch);
     int64_t work (const uint64_t *args, Launch *launch, int64_t first, int64_t last, int64_t *out, int64_t capacity);
+    int64_t order(const uint64_t *args, const Launch *launch, int64_t block, int64_t *keys);
 
 `args` holds one 8-byte slot per kernel argument. Blocks are numbered x fastest: block b has program ids
 (b % grid_x, b / grid_x % grid_y, b / (grid_x * grid_y)). `work` writes for each block the number of values that
 follow and then these values; it returns the number of int64 written, or, where `capacity` would be exceeded, stops
 writing and returns the negative of the number needed for the whole range.
+
+`entry` runs the blocks whose numbers are at the places [first, last) of `launch.order` (i32), or, where that is null,
+the blocks [first, last). Only programs with an `order` function look at it. That function writes where a block begins
+to read, and returns how many addresses these are: of a product two, its right and its left operand's, of other kernels
+one.
 
 A kernel reports through `launch.report(launch, kind, message, block, count, values)`: kind 0 an assert that failed,
 kind 1 a print of `count` values (8-byte slots, tiles row-major); `message` indexes `Program.messages`. A print's
@@ -82,4 +88,5 @@ class Launch(ctypes.Structure):
         ("yield_", YIELD),  # offset 24
         ("sanitizer", ctypes.c_void_p),  # offset 32
         ("read", READ),  # offset 40
+        ("order", ctypes.c_void_p),  # offset 48
     )

@@ -53,8 +53,9 @@ class Site:
 class Program:
     """One specialised kernel.
 
-    `object_code` is a relocatable ELF object for this host. It defines two functions (`program.abi` has the C types):
-    `entry_symbol` runs blocks [first, last) of a grid; `work_symbol` writes their work's dynamic values.
+    `object_code` is a relocatable ELF object for this host. It defines these functions (`program.abi` has the C types):
+    `entry_symbol` runs blocks [first, last) of a grid; `work_symbol` writes their work's dynamic values. A third, where
+    `order_symbol` names one, says where a block begins to read.
     `scratch_bytes` is the private memory that a thread running blocks must hand over, 64-byte aligned.
     """
 
@@ -66,6 +67,7 @@ class Program:
     scratch_bytes: int
     work: Work
     resources: Resources
+    order_symbol: str = ""
     waits: bool = False  # blocks may wait for one another (`abi`, `yield_`): all that begin must make progress
     messages: tuple[str, ...] = field(default=())  # texts of asserts and prints, by the index that native code reports
     sites: tuple[Site, ...] = field(default=())  # none in a kernel that was compiled without checks

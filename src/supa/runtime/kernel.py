@@ -30,7 +30,7 @@ from supa.runtime.watch import Watch
 if TYPE_CHECKING:
     from supa.runtime.device import Device
 
-_HEAD = "<iiiiQQQQQQQQ"  # grid, stopped, report, yield, sanitizer, read, kernel, outcome, tallies: `SupaCall`
+_HEAD = "<iiiiQQQQQQQQQ"  # grid, stopped, report, yield, sanitizer, read, order, kernel, outcome, tallies: `SupaCall`
 _GRID = struct.Struct("<iii")
 SLOTS_AT = struct.calcsize(_HEAD)
 """Where the slots begin in a call's buffer."""
@@ -79,7 +79,7 @@ class DirectCalls:
         """One more call, of no grid yet."""
         call = _Call(self._size_bytes)
         addresses = map(ctypes.addressof, self._tallies)
-        self._head.pack_into(call.buffer, 0, 0, 0, 0, 0, 0, 0, 0, 0, self._kernel.handle, call.outcome, *addresses)
+        self._head.pack_into(call.buffer, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, self._kernel.handle, call.outcome, *addresses)
         return call
 
 
@@ -94,7 +94,11 @@ class Kernel:
         self.program, self.device = program, device
         self._loaded = load(program)
         self._handle: int = core.supa_kernel_open(
-            self._loaded.entry_address, self._loaded.work_address, program.scratch_bytes, program.waits
+            self._loaded.entry_address,
+            self._loaded.work_address,
+            self._loaded.order_address,
+            program.scratch_bytes,
+            program.waits,
         )
         weakref.finalize(self, core.supa_kernel_close, self._handle).atexit = False
         self._slots_bytes = 8 * len(program.arguments)
@@ -230,7 +234,7 @@ class Kernel:
             )
         call = self._take()
         try:
-            fields = (grid_x, grid_y, grid_z, 0, report, 0, sanitizer, 0, self._handle, call.outcome, 0, 0, slots)
+            fields = (grid_x, grid_y, grid_z, 0, report, 0, sanitizer, 0, 0, self._handle, call.outcome, 0, 0, slots)
             self._write(call.buffer, 0, *fields)
         except struct.error:
             raise self._wrong_grid(grid_x, grid_y, grid_z) from None

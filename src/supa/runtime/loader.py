@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from supa.base.errors import DeviceError
@@ -18,11 +18,12 @@ from supa.program.program import Program
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedProgram:
-    """A program with the addresses of its two functions, valid as long as this lives."""
+    """A program with the addresses of its functions, valid as long as this lives."""
 
     program: Program
     entry_address: int
     work_address: int
+    order_address: int  # 0: the program has none
     tracker: Any  # keeps the code in memory
 
 
@@ -43,9 +44,7 @@ def load(program: Program) -> LoadedProgram:
             known = _loaded[key] = _link(program, key[0].hex())
     if known.program is program:
         return known
-    return LoadedProgram(
-        program=program, entry_address=known.entry_address, work_address=known.work_address, tracker=known.tracker
-    )
+    return replace(known, program=program)
 
 
 def link(object_code: bytes, symbols: Sequence[str], name: str) -> Any:
@@ -69,7 +68,7 @@ def link(object_code: bytes, symbols: Sequence[str], name: str) -> Any:
 
 
 def _link(program: Program, content: str) -> LoadedProgram:
-    symbols = (program.entry_symbol, program.work_symbol)
+    symbols = tuple(filter(None, (program.entry_symbol, program.work_symbol, program.order_symbol)))
     try:
         tracker = link(program.object_code, symbols, f"{'.'.join(symbols)}.{content}.{len(_loaded)}")
     except RuntimeError as error:
@@ -81,5 +80,6 @@ def _link(program: Program, content: str) -> LoadedProgram:
         program=program,
         entry_address=tracker[program.entry_symbol],
         work_address=tracker[program.work_symbol],
+        order_address=tracker[program.order_symbol] if program.order_symbol else 0,
         tracker=tracker,
     )

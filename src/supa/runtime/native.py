@@ -128,7 +128,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "supa_memory": (None, (_P, _P)),
     "supa_reset_peak": (None, (_P,)),
     "supa_locate": (None, (_U64, _P)),
-    "supa_kernel_open": (_P, (_P, _P, _I64, _I32)),
+    "supa_kernel_open": (_P, (_P, _P, _P, _I64, _I32)),
     "supa_kernel_close": (None, (_P,)),
     "supa_outcome_open": (_P, ()),
     "supa_outcome_close": (None, (_P,)),

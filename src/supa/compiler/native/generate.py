@@ -12,6 +12,7 @@ from supa.compiler.native.emitter import register_type
 from supa.compiler.native.generator import Generator, Rounding
 from supa.compiler.native.host import Host
 from supa.compiler.native.joined_turns import with_joined_turns
+from supa.compiler.native.order import order_function
 from supa.compiler.native.plan import Planner
 from supa.compiler.native.single_turns import with_single_turns
 from supa.compiler.native.tables import formats_in_place
@@ -31,11 +32,13 @@ class NativeModule:
     scratch_bytes: int
     messages: tuple[str, ...]
     waits: bool  # the entry calls `yield_`
+    order: str = ""  # the text of the function NAME.order, which says where a block begins to read; or none
     sites: tuple[Site, ...] = ()
 
 
 def generate(func: ops.Func, host: Host, rounding: Rounding, sanitize: tuple[str, ...] = ()) -> NativeModule:
     """The LLVM module of `func`; its entry is `program.abi`'s. `sanitize`: checks in the code, `memory` and `nan`."""
+    order = order_function(func, f"{func.sym_name}.order") if not sanitize else ""
     if not sanitize:
         func = with_turned_tiles(with_joined_turns(with_single_turns(func)))
     func = with_butterflies(func)
@@ -53,7 +56,10 @@ def generate(func: ops.Func, host: Host, rounding: Rounding, sanitize: tuple[str
     fence = "  call void @llvm.x86.sse.sfence()\n" if generator.streams else ""
     lasting = _lasting(generator)
     body_lines = [*generator.block_start, *emitter.sink]
-    lines = [_HEAD.format(name=symbol), *emitter.entry, *lasting, _LOOP, *body_lines, _TAIL.format(fence=fence)]
+    loop = _FIRST + (_LISTED if order else _COUNTED)
+    names = {"place": "place", "counted": ".counted"} if order else {"place": "block", "counted": ""}
+    tail = _TAIL.format(fence=fence, **names)
+    lines = [_HEAD.format(name=symbol), *emitter.entry, *lasting, loop, *body_lines, tail]
     text = "\n".join([*emitter.definitions.values(), "\n".join(lines), *sorted(emitter.declarations)])
     return NativeModule(
         text=text,
@@ -61,6 +67,7 @@ def generate(func: ops.Func, host: Host, rounding: Rounding, sanitize: tuple[str
         scratch_bytes=generator.scratch.peak + generator.kept_bytes,
         messages=tuple(generator.messages),
         waits=generator.waits,
+        order=order,
         sites=tuple(checks.sites) if checks is not None else (),
     )
 
@@ -105,14 +112,16 @@ entry:
   %blocks = mul i64 %plane, %gz"""
 
 # The place in the grid is counted on from block to block: divisions would delay each block's first addresses.
-_LOOP = """  %first.x = urem i64 %first, %gx
+_FIRST = """  %first.x = urem i64 %first, %gx
   %first.row = udiv i64 %first, %gx
   %first.y = urem i64 %first.row, %gy
   %first.z = udiv i64 %first.row, %gy
   %first.pid0 = trunc i64 %first.x to i32
   %first.pid1 = trunc i64 %first.y to i32
   %first.pid2 = trunc i64 %first.z to i32
-  br label %block.head
+"""
+
+_COUNTED = """  br label %block.head
 block.head:
   %block = phi i64 [ %first, %entry ], [ %block.following, %block.next ]
   %pid0 = phi i32 [ %first.pid0, %entry ], [ %pid0.following, %block.next ]
@@ -126,18 +135,51 @@ block.check:
   br i1 %stop, label %block.end, label %block.body
 block.body:"""
 
+# The same, but where the launch has an order the block is looked up there.
+_LISTED = """  %order.at = getelementptr i8, ptr %launch, i64 48
+  %order = load ptr, ptr %order.at
+  %is.ordered = icmp ne ptr %order, null
+  br label %block.head
+block.head:
+  %place = phi i64 [ %first, %entry ], [ %place.following, %block.next ]
+  %pid0.counted = phi i32 [ %first.pid0, %entry ], [ %pid0.following, %block.next ]
+  %pid1.counted = phi i32 [ %first.pid1, %entry ], [ %pid1.following, %block.next ]
+  %pid2.counted = phi i32 [ %first.pid2, %entry ], [ %pid2.following, %block.next ]
+  %block.more = icmp slt i64 %place, %last
+  br i1 %block.more, label %block.check, label %block.end
+block.check:
+  %stopped = load atomic i32, ptr %stopped.at monotonic, align 4
+  %stop = icmp ne i32 %stopped, 0
+  br i1 %stop, label %block.end, label %block.which
+block.which:
+  br i1 %is.ordered, label %block.listed, label %block.body
+block.listed:
+  %listed.at = getelementptr i32, ptr %order, i64 %place
+  %listed = load i32, ptr %listed.at
+  %listed.block = zext i32 %listed to i64
+  %listed.pid0 = urem i32 %listed, %grid0
+  %listed.row = udiv i32 %listed, %grid0
+  %listed.pid1 = urem i32 %listed.row, %grid1
+  %listed.pid2 = udiv i32 %listed.row, %grid1
+  br label %block.body
+block.body:
+  %block = phi i64 [ %place, %block.which ], [ %listed.block, %block.listed ]
+  %pid0 = phi i32 [ %pid0.counted, %block.which ], [ %listed.pid0, %block.listed ]
+  %pid1 = phi i32 [ %pid1.counted, %block.which ], [ %listed.pid1, %block.listed ]
+  %pid2 = phi i32 [ %pid2.counted, %block.which ], [ %listed.pid2, %block.listed ]"""
+
 _TAIL = """  br label %block.next
 block.next:
-  %block.following = add i64 %block, 1
-  %pid0.more = add i32 %pid0, 1
+  %{place}.following = add i64 %{place}, 1
+  %pid0.more = add i32 %pid0{counted}, 1
   %row.ends = icmp eq i32 %pid0.more, %grid0
   %pid0.following = select i1 %row.ends, i32 0, i32 %pid0.more
   %pid1.carry = zext i1 %row.ends to i32
-  %pid1.more = add i32 %pid1, %pid1.carry
+  %pid1.more = add i32 %pid1{counted}, %pid1.carry
   %plane.ends = icmp eq i32 %pid1.more, %grid1
   %pid1.following = select i1 %plane.ends, i32 0, i32 %pid1.more
   %pid2.carry = zext i1 %plane.ends to i32
-  %pid2.following = add i32 %pid2, %pid2.carry
+  %pid2.following = add i32 %pid2{counted}, %pid2.carry
   br label %block.head
 block.end:
 {fence}  ret void

@@ -29,6 +29,7 @@ void begin(SupaCall *call) {
   call->launch.stopped = 0;
   call->launch.yield_ = step_aside;
   call->launch.read = read_device;
+  call->launch.order = nullptr;
   SupaOutcome *outcome = call->outcome;
   outcome->status = SUPA_OK;
   outcome->report_count = outcome->reports_dropped = 0;

@@ -10,6 +10,7 @@
 struct SupaKernel {
   SupaEntry entry;
   SupaWork work;
+  SupaOrder order;  // null: blocks begin in the order of their numbers
   int64_t scratch_bytes;
   bool waits;
   std::atomic<double> block_ns{0};     // of one thread, from the latest launch; 0: not known

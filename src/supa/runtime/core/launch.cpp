@@ -11,6 +11,7 @@
 #include "fibers.h"
 #include "guard.h"
 #include "interrupt.h"
+#include "order.h"
 #include "pool.h"
 #include "reports.h"
 #include "sanitizer.h"
@@ -41,9 +42,13 @@ void ask_for_tiles() {
 
 struct Range {
   SupaCall *call;
-  int64_t first, last;
+  int64_t first, last;  // places in the launch's order
   uint8_t *scratch;
 };
+
+int64_t block_at(const SupaCall *call, int64_t place) {
+  return call->launch.order != nullptr ? call->launch.order[place] : place;
+}
 
 void ignore(void *, int32_t, int32_t, int64_t, int64_t, const int64_t *) {}
 
@@ -59,13 +64,15 @@ bool replay(Range range, supa::Fault *fault, int64_t *block) {
   struct Alone {
     Range range;
     SupaLaunch launch;
-  } alone{range, {{grid[0], grid[1], grid[2]}, 0, ignore, nullptr, range.call->launch.sanitizer, range.call->launch.read}};
+  } alone{range,
+          {{grid[0], grid[1], grid[2]}, 0, ignore, nullptr, range.call->launch.sanitizer, range.call->launch.read, nullptr}};
   const auto body = [](void *context) {
     auto *one = static_cast<Alone *>(context);
     const Range &at = one->range;
     at.call->kernel->entry(at.call->args, &one->launch, at.first, at.last, at.scratch);
   };
-  for (*block = range.first; *block < range.last; ++*block) {
+  for (int64_t place = range.first; place < range.last; ++place) {
+    *block = block_at(range.call, place);
     alone.range.first = *block;
     alone.range.last = *block + 1;
     *fault = supa::guarded(body, &alone);
@@ -77,8 +84,11 @@ bool replay(Range range, supa::Fault *fault, int64_t *block) {
 void record_fault(const Range &range, supa::Fault fault) {
   if (!supa::fail(range.call, SUPA_FAULT)) return;
   SupaOutcome *outcome = range.call->outcome;
-  outcome->fault_first = range.first;
-  outcome->fault_last = range.last;
+  outcome->fault_first = outcome->fault_last = block_at(range.call, range.first);
+  for (int64_t place = range.first; place < range.last; ++place) {
+    outcome->fault_first = std::min(outcome->fault_first, block_at(range.call, place));
+    outcome->fault_last = std::max(outcome->fault_last, block_at(range.call, place) + 1);
+  }
   supa::Fault again;
   int64_t block;
   if (range.last - range.first > 1 && replay(range, &again, &block)) {
@@ -179,12 +189,13 @@ int64_t finish(SupaCall *call, int64_t elapsed_ns) {
 
 extern "C" {
 
-SupaKernel *supa_kernel_open(SupaEntry entry, SupaWork work, int64_t scratch_bytes, int32_t waits) {
+SupaKernel *supa_kernel_open(SupaEntry entry, SupaWork work, SupaOrder order, int64_t scratch_bytes, int32_t waits) {
   static const bool asked = (ask_for_tiles(), true);
   (void)asked;
   auto *kernel = new SupaKernel;
   kernel->entry = entry;
   kernel->work = work;
+  kernel->order = order;
   kernel->scratch_bytes = scratch_bytes;
   kernel->waits = waits != 0;
   return kernel;
@@ -211,6 +222,7 @@ int64_t supa_launch(SupaCall *call) {
   const bool is_long = expected_ns == 0 || expected_ns > kLongNs || call->kernel->waits;
   const supa::Interruptible watched(call, is_long);
   const int64_t start = now_ns();
+  call->launch.order = supa::order_of(call, total);
   double block_ns = total > 0 ? run_blocks(call, total, start) : 0;
   const int64_t elapsed = now_ns() - start;
   if (total > 0 && block_ns == 0) block_ns = static_cast<double>(elapsed) / static_cast<double>(total);

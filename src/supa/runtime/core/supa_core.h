@@ -22,6 +22,7 @@ typedef struct SupaLaunch {
   void (*yield_)(void *launch); /* called by loops that may wait for another block; may be null */
   struct SupaSanitizer *sanitizer; /* asked by kernels with checks; may be null */
   int64_t (*read)(void *launch, int32_t what); /* clocks and processors, in the order of SUPA_READ_*; may be null */
+  const int32_t *order; /* the number of the block that begins at each place; null: its place is its number */
 } SupaLaunch;
 
 enum {
@@ -35,6 +36,9 @@ enum {
 typedef void (*SupaEntry)(const uint64_t *args, SupaLaunch *launch, int64_t first, int64_t last, uint8_t *scratch);
 typedef int64_t (*SupaWork)(const uint64_t *args, SupaLaunch *launch, int64_t first, int64_t last, int64_t *out,
                             int64_t capacity);
+/* Where a block begins to read: of a product its right and its left operand, of other kernels one address. Writes them
+   and returns how many they are. */
+typedef int64_t (*SupaOrder)(const uint64_t *args, const SupaLaunch *launch, int64_t block, int64_t *keys);
 
 /* ---- device memory ---- */
 
@@ -133,11 +137,12 @@ typedef struct SupaCall {
   uint64_t args[];
 } SupaCall;
 
-/* `waits`: blocks may wait for one another, so that each needs a stack of its own. */
 // A digest of the sources that the library was built from.
 uint64_t supa_core_sources(void);
 
-SupaKernel *supa_kernel_open(SupaEntry entry, SupaWork work, int64_t scratch_bytes, int32_t waits);
+/* `order`: null where blocks begin in the order of their numbers. `waits`: blocks may wait for one another, so that each
+   needs a stack of its own. */
+SupaKernel *supa_kernel_open(SupaEntry entry, SupaWork work, SupaOrder order, int64_t scratch_bytes, int32_t waits);
 void supa_kernel_close(SupaKernel *kernel);
 SupaOutcome *supa_outcome_open(void);
 void supa_outcome_close(SupaOutcome *outcome);
