@@ -36,6 +36,14 @@ def test_do_bench_agrees_with_events_around_the_launch(add, driver):
     assert start.elapsed_time(end) == pytest.approx(triton.testing.do_bench(add))
 
 
+def test_measuring_by_graphs_gives_the_same_time_and_launches_as_rarely(add, on_device):
+    expected = triton.testing.do_bench(add)
+    calls = []
+    found = triton.testing.do_bench_cudagraph(lambda: (calls.append(1), add()), quantiles=[0.5])
+    assert found == pytest.approx(expected)
+    assert len(calls) < 20
+
+
 def test_do_bench_agrees_with_tritons_own_loop(add):
     stock = triton.testing.stock_do_bench(add, warmup=0.01, rep=0.05, quantiles=[0.5])
     assert triton.testing.do_bench(add, quantiles=[0.5]) == pytest.approx(stock, rel=0.05)

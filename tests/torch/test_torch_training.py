@@ -113,3 +113,18 @@ def test_what_transformers_spend_time_in_runs_on_the_device():
     hot = {"mm", "addmm", "bmm", "_softmax", "native_layer_norm", "native_layer_norm_backward", "gelu", "gelu_backward",
            "add.Tensor", "mul.Tensor", "sum.dim_IntList", "embedding_dense_backward"}  # fmt: skip
     assert not {name.removeprefix("aten::") for name in ran} & hot
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float16, 2**-11), (torch.bfloat16, 2**-8)])
+def test_layer_norm_keeps_statistics_in_fp32(dtype, rounding):
+    """As on GPUs: a mean in 16 bits moves all gradients of a column's weight in the same direction."""
+    torch.manual_seed(0)
+    x, grad = (torch.randn(1151, 100) * 0.5 - 2.3).to(dtype), (torch.randn(1151, 100) * 0.1 + 0.1).to(dtype)
+    weight = torch.ones(100, dtype=torch.float64, requires_grad=True)
+    functional.layer_norm(x.double(), (100,), weight).backward(grad.double())
+    on_device = torch.ones(100, dtype=dtype, device="supa", requires_grad=True)
+    functional.layer_norm(x.to("supa"), (100,), on_device).backward(grad.to("supa"))
+    found = on_device.grad.cpu().double()
+    torch.testing.assert_close(found, weight.grad, rtol=1.1 * rounding, atol=2e-3)
+    _, mean, rstd = torch.native_layer_norm(x.to("supa"), (100,), None, None, 1e-5)
+    assert mean.dtype == rstd.dtype == torch.float32

@@ -1,8 +1,8 @@
-"""Makes `triton.testing.do_bench` ask the active driver. Not here: our answer (`measuring`).
+"""Makes `triton.testing.do_bench` and `do_bench_cudagraph` ask the active driver. Not here: our answer (`measuring`).
 
-Triton's own repeats a launch for 100 ms of the device's time, which on the host can be minutes, to average out a noise
-that a simulated clock does not have. It is the only function of Triton that is replaced; with another driver it does
-what it did. The function keeps its identity, so it does not matter who imported it when.
+Triton's own repeat a launch for 100 ms of the device's time, which on the host can be minutes, to average out a noise
+that a simulated clock does not have. They are the only functions of Triton that are replaced; with another driver they
+do what they did. The functions keep their identity, so it does not matter who imported them when.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def install() -> None:
 
 
 def _patch(module: ModuleType) -> None:
-    function: FunctionType = module.do_bench
-    if "stock_do_bench" not in module.__dict__:
-        module.__dict__["stock_do_bench"] = FunctionType(
-            function.__code__, module.__dict__, function.__name__, function.__defaults__
-        )
-        function.__code__ = _ask_the_driver.__code__
+    for name, asking in (("do_bench", _ask_the_driver), ("do_bench_cudagraph", _ask_the_driver_for_graphs)):
+        function: FunctionType = getattr(module, name)
+        if f"stock_{name}" not in module.__dict__:
+            stock = FunctionType(function.__code__, module.__dict__, function.__name__, function.__defaults__)
+            module.__dict__[f"stock_{name}"] = stock
+            function.__code__ = asking.__code__
 
 
 def _ask_the_driver(  # its code runs with the names of `triton.testing`
@@ -65,3 +65,12 @@ def _ask_the_driver(  # its code runs with the names of `triton.testing`
 ) -> Any:
     own = getattr(runtime.driver.active, "do_bench", stock_do_bench)  # type: ignore[name-defined]  # noqa: F821
     return own(fn, warmup, rep, grad_to_none, quantiles, return_mode)
+
+
+def _ask_the_driver_for_graphs(  # as above
+    fn: Any, rep: float = 20, grad_to_none: Any = None, quantiles: Any = None, return_mode: str = "mean"
+) -> Any:
+    own = getattr(runtime.driver.active, "do_bench", None)  # type: ignore[name-defined]  # noqa: F821
+    if own is None:
+        return stock_do_bench_cudagraph(fn, rep, grad_to_none, quantiles, return_mode)  # type: ignore[name-defined]  # noqa: F821
+    return own(fn, 0, rep, grad_to_none, quantiles, return_mode)
