@@ -237,7 +237,7 @@ def reduce(seed: int) -> None:
     print(text, flush=True)
     if not said:
         return
-    sort = said.split(":")[0] if ": " in said and not said.startswith("argument") else said[:8]
+    sort = said.split(" in ")[0] if " differs in " in said else said.split(":")[0]
     from supa.ir.text import print_function
 
     def fails(func: Any) -> bool:
