@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROGRAM = Path(__file__).with_name("cuda_program.py")
 
 COMPILED = """
@@ -101,6 +103,30 @@ def test_what_is_compiled_for_one_kind_is_not_taken_for_the_other(tmp_path):
     folder = {"TRITON_CACHE_DIR": str(tmp_path / "cache")}
     found = [run(str(file), SUPA_AS_CUDA=kind, **folder) for kind in ("1", "0", "1")]
     assert [done.stdout for done in found] == ["1\n", "2\n", "1\n"], found[1].stderr
+
+
+FIRST_USE = """
+import sys
+from supa.frameworks.torch import build
+assert "torch" not in sys.modules
+build.built_extension = lambda *_: None  # as before the extension is built: torch only promises the device
+import torch, triton
+assert type(torch.supa).__name__ == "_Promise"
+driver = triton.runtime.driver.active
+asked = [driver.get_current_target, driver.get_active_torch_device][::int(sys.argv[1])]
+found = {ask.__name__: ask() for ask in asked}
+assert found["get_current_target"].backend == "cuda", found
+assert found["get_active_torch_device"] == torch.device("cuda", 0), found
+print("fine")
+"""
+
+
+@pytest.mark.parametrize("order", ["1", "-1"])
+def test_the_first_question_brings_the_device(tmp_path, order):
+    file = tmp_path / "first.py"
+    file.write_text(FIRST_USE)
+    done = run(str(file), order)
+    assert done.stdout == "fine\n", done.stderr
 
 
 def test_without_the_word_cuda_stays_torch_s_own():

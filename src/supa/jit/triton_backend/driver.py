@@ -65,6 +65,8 @@ class SupaDriver(DriverBase):  # type: ignore[misc]
         """What kernels are compiled for."""
         from supa.jit.triton_backend import devices
 
+        if os.environ.get("SUPA_AS_CUDA", "") not in ("", "0") and devices.presented() is None:
+            self.get_active_torch_device()  # torch brings its device at the first use, and that says what it stands for
         return devices.target(devices.current_number())
 
     def set_current_device(self, number: int) -> None:

@@ -32,7 +32,8 @@ def active_torch_device() -> Any:
         return torch.device("cpu")
     from supa.jit.triton_backend.devices import presented
 
-    return torch.device(presented() or "supa", module.current_device())  # as the program's tensors say
+    index = module.current_device()  # brings the device, if this is its first use, and with it what it is presented as
+    return torch.device(presented() or "supa", index)
 
 
 def follow_threads() -> None:
