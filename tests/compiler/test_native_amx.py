@@ -45,6 +45,7 @@ def test_amx_is_used_where_the_system_grants_it(system, granted, offered, monkey
     features = {**hosts.llvm.get_host_cpu_features(), **dict.fromkeys(("amx-tile", "amx-bf16", "amx-int8"), offered)}
     features.update(dict.fromkeys(("avx2", "avx512f", "avx512bw", "avx512vl", "avx512dq"), True))
     system.asked.clear()
+    monkeypatch.delenv("SUPA_HOST_AMX", raising=False)  # set by `--amx`
     monkeypatch.setattr(hosts.llvm, "get_host_cpu_features", lambda: features)
     monkeypatch.setattr(hosts.ctypes, "CDLL", lambda name: system)
     monkeypatch.setattr(hosts.platform, "machine", lambda: "x86_64")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from native_calls import Area, Native, compare
 
+from supa.compiler.native.generate import Rounding, generate
 from supa.compiler.native.host import detect
 from supa.compiler.passes import simplify
 from supa.compiler.ttir import read
@@ -140,3 +141,12 @@ def test_narrower_hosts_do_so_too(name, bits, monkeypatch):
 def test_every_golden_is_run_or_named():
     found = {path.name.removesuffix(".mlir") for path in FOLDER.glob("*.mlir")}
     assert found == set(CASES) | NOT_RUN
+
+
+@pytest.mark.parametrize(("name", "asks"), [("matmul", True), ("attention", False)])
+def test_products_of_loops_ask_for_what_is_stored_behind_them(name, asks):
+    """Where they are just added up: sums that are scaled in every turn are stored too seldom."""
+    func = read((FOLDER / f"{name}.mlir").read_text())
+    simplify(func)
+    calls = [line for line in generate(func, detect(), Rounding()).text.splitlines() if "call void @supa.dot." in line]
+    assert [".to2(" in line for line in calls] == [asks] * len(calls) != []

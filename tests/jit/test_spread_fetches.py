@@ -1,4 +1,4 @@
-"""Small products that store at once are taken in groups of rows, which ask for memory between them."""
+"""Products ask for the lines that they will be stored in: small ones between groups of rows, loops at the end."""
 
 import numpy as np
 import pytest
@@ -39,3 +39,42 @@ def test_products_in_groups_of_rows(dtype, rows, columns, turned):
     expected[:, :rows, :columns] = (left.double().numpy() @ right.double().numpy())[:, :rows, :columns]
     tolerance = 0 if whole else 1e-5 if dtype is torch.float32 else 3e-2
     np.testing.assert_allclose(out.double().numpy(), expected, rtol=tolerance, atol=10 * tolerance)
+
+
+@triton.jit
+def looped(a, b, out, m, n, depth, row, column, HOW: tl.constexpr, M: tl.constexpr, N: tl.constexpr, K: tl.constexpr):
+    """A product that a loop adds up; `HOW` it is stored: at once, scaled, under a condition, in no known place."""
+    i, j = tl.program_id(0) * M + tl.arange(0, M)[:, None], tl.program_id(1) * N + tl.arange(0, N)[None, :]
+    at = tl.arange(0, K)
+    integers: tl.constexpr = a.dtype.element_ty == tl.int8
+    total = tl.zeros((M, N), tl.int32 if integers else tl.float32)
+    for start in range(0, depth, K):
+        p = start + at
+        left = tl.load(a + i * depth + p[None, :], mask=(i < m) & (p[None, :] < depth), other=0)
+        right = tl.load(b + p[:, None] * n + j, mask=(p[:, None] < depth) & (j < n), other=0)
+        total = tl.dot(left, right, total, input_precision="ieee", out_dtype=total.dtype)
+    inside = (i < m) & (j < n)
+    if HOW == "scaled":
+        total = total * 2
+    if HOW == "conditional":
+        if depth > 1:
+            tl.store(out + i * row + j * column, total.to(out.dtype.element_ty), mask=inside)
+    elif HOW == "scattered":
+        tl.store(out + tl.load(b + 0 * i).to(tl.int32) * 0 + i * row + j, total.to(out.dtype.element_ty), mask=inside)
+    else:
+        tl.store(out + i * row + j * column, total.to(out.dtype.element_ty), mask=inside)
+
+
+@pytest.mark.parametrize("depth", [1, 16, 67, 130])
+@pytest.mark.parametrize("how", ["plain", "scaled", "conditional", "scattered", "turned"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.int8])
+def test_products_of_loops(dtype, how, depth):
+    torch.manual_seed(0)
+    m, n, whole = 45, 70, dtype is torch.int8
+    left, right = (torch.randint(-4, 5, shape).to(dtype) for shape in ((m, depth), (depth, n)))  # sums are exact
+    out = torch.full((n, m) if how == "turned" else (m, n), -77, dtype=torch.int32 if whole else torch.float32)
+    stored = out.t() if how == "turned" else out
+    looped[(2, 3)](left, right, out, m, n, depth, *stored.stride(), HOW=how, M=32, N=32, K=16)
+    expected = left.double().numpy() @ right.double().numpy() * (2 if how == "scaled" else 1)
+    expected = np.where(how == "conditional" and depth == 1, -77.0, expected)
+    np.testing.assert_array_equal(stored.double().numpy(), expected)

@@ -18,12 +18,13 @@ from supa.ir import ops
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """`turns` of a loop at a time. Names of LLVM values: the turn's place in the batch, how many of the batch are there
-    with this one (both i64), whether the product is due (i1)."""
+    with this one (both i64), whether the product is due, whether the loop ends with it (both i1)."""
 
     turns: int
     phase: str
     done: str
     is_full: str
+    is_last: str
 
     def place(self, generator: Generator, address: str, step: int) -> str:
         """The place of this turn's part, where each turn's lies `step` bytes behind the one before."""
@@ -54,7 +55,7 @@ def batch_of(generator: Generator, op: ops.Dot, spec: KernelSpec, k: int) -> Bat
     more = emitter.op(f"icmp {'ult' if loop.unsigned else 'slt'} {step.type} {following}, {upper.name}")
     last = emitter.op(f"xor i1 {more}, true")
     whole = emitter.op(f"icmp eq i64 {done}, {turns}")
-    return Batch(turns=turns, phase=phase, done=done, is_full=emitter.op(f"or i1 {last}, {whole}"))
+    return Batch(turns=turns, phase=phase, done=done, is_full=emitter.op(f"or i1 {last}, {whole}"), is_last=last)
 
 
 def turn_of(generator: Generator, loop: ops.For) -> str:

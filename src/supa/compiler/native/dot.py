@@ -146,6 +146,7 @@ def _multiply(
     batch = None if prefix or from_zero else batch_of(generator, op, spec, k)
     is_grouped = not (prefix or batch is not None or spec.amx)
     stores = spread.stores_to_ask_for(generator, op, spec) if is_grouped else []
+    asked = spread.result_of_loop(generator, op, batch) if batch is not None and not spec.amx else None
     with generator.scope():
         table = place_table(generator, op, spec, m, k, prefix, batch, spread=bool(stores))
         left = place_left(generator, op, spec, m, k, prefix, batch) if table is None else table
@@ -168,7 +169,7 @@ def _multiply(
                     f" ptr {right.address}, ptr {sums}, i64 {sum_row_bytes}, i64 {count}, {after_rows})"
                 )
                 return
-            name = kernels.require(emitter, spec, m, table=table is not None)
+            name = kernels.require(emitter, spec, m, table=table is not None, result_bytes=asked.bytes if asked else 0)
             left_at = emitter.op(f"mul i64 {first}, {8 if table is not None else left.row_bytes}")
             sums_at = emitter.op(f"mul i64 {first}, {sum_row_bytes}")
             emitter.do(
@@ -178,6 +179,7 @@ def _multiply(
                 f" i64 {count}, {after_rows}"
                 + (f", i64 {turns}" if table else "")
                 + (f", ptr {right.excess}, i64 {right.excess_bytes}, i64 {turns}" if spec.has_excess else "")
+                + (f", ptr {asked.address}, i64 {asked.row_bytes}" if asked else "")
                 + ")"
             )
 

@@ -17,6 +17,7 @@ _LLVM = {F32: "float", F64: "double", I32: "i32", I16: "i32", I8: "i32", BF16: "
 _EXCESS = "splat (i32 -2139062144)"  # 128 in each byte
 _MOST_PANEL_BYTES = 16 << 10  # with the sums and the rows of a register tile beside it in the nearest cache
 _MOST_TURNS = 4
+_LINE_BYTES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,19 +72,22 @@ def turns_at_once(spec: KernelSpec, k: int) -> int:
     return 1 << (turns.bit_length() - 1) if turns > 1 else 1
 
 
-def require(emitter: Emitter, spec: KernelSpec, m: int, *, table: bool = False) -> str:
+def require(emitter: Emitter, spec: KernelSpec, m: int, *, table: bool = False, result_bytes: int = 0) -> str:
     """The name of the kernel, defined on first use; `m` bounds the rows of its register tile.
 
     Its arguments: the left operand, bytes between its rows and between its k steps; panels, sums, bytes between rows of
     the sums; rows and columns to compute, k steps, k steps of a panel; whether the sums begin at zero. With `table` the
     left operand is a table of its rows' addresses, one row of the table for each of so many turns (a last argument) of
     k steps; the bytes between its rows are those between rows of the table. Not for a kernel with an excess, whose last
-    arguments are the rows of excess of the turns in the panels, the bytes between them and their number.
+    arguments are the rows of excess of the turns in the panels, the bytes between them and their number. With
+    `result_bytes` the result will be stored in rows of elements of so many bytes: two arguments more tell where (null:
+    not yet) and the bytes between its rows, and each group's lines are asked for before the group is computed.
     """
     rows = min(spec.most_rows, m)
-    name = f"@supa.dot.{spec.input_type}.{rows}x{spec.vectors}x{spec.lanes}" + (".rows" if table else "")
+    suffixes = (".rows" if table else "") + (f".to{result_bytes}" if result_bytes else "")
+    name = f"@supa.dot.{spec.input_type}.{rows}x{spec.vectors}x{spec.lanes}{suffixes}"
     if name not in emitter.definitions:
-        emitter.definitions[name] = "\n".join(_Kernel(emitter, spec, rows, table).text(name))
+        emitter.definitions[name] = "\n".join(_Kernel(emitter, spec, rows, table, result_bytes).text(name))
     return name
 
 
@@ -166,8 +170,9 @@ def _step(emitter: Emitter, spec: KernelSpec, total: str, left: str, right: str,
 class _Kernel:
     """The text of one kernel: for each panel, for each group of rows, sums in registers over k."""
 
-    def __init__(self, emitter: Emitter, spec: KernelSpec, rows: int, table: bool) -> None:
+    def __init__(self, emitter: Emitter, spec: KernelSpec, rows: int, table: bool, result_bytes: int) -> None:
         self.emitter, self.spec, self.rows, self.table = emitter, spec, rows, table
+        self.result_bytes = result_bytes
         self.unit = _LLVM[spec.input_type]
         self.sum = {F32: "float", F64: "double", I32: "i32"}[spec.sum_type]
         self.unit_bytes, self.sum_bytes = llvm_bytes(self.unit), llvm_bytes(self.sum)
@@ -177,6 +182,7 @@ class _Kernel:
     def text(self, name: str) -> list[str]:
         """The whole function."""
         last = ", i64 %turns" if self.table else ", ptr noalias %x, i64 %xs, i64 %turns" if self.spec.has_excess else ""
+        last += ", ptr %w, i64 %wr" if self.result_bytes else ""
         return [
             f"define internal void {name}(ptr noalias %a, i64 %am, i64 %ak, ptr noalias %b, ptr noalias %c, i64 %cm,"
             f" i64 %m, i64 %n, i64 %k, i64 %panel.steps, i1 %zero{last}) noinline {{",
@@ -190,6 +196,7 @@ class _Kernel:
             "  br label %group",
             "group:",
             "  %i = phi i64 [ 0, %ranges ], [ %i.next, %group.next ]",
+            *(self._ask() if self.result_bytes else []),
             *self._sums(),
             *(self._turns() if self.table else self._rows()),
             *(f"  store {self.sum_vector} %n{row}.{part}, ptr %c{row}.{part}, align {self.sum_bytes}"
@@ -208,9 +215,23 @@ class _Kernel:
             "}\n",
         ]  # fmt: skip
 
+    def _ask(self) -> list[str]:
+        """Asks for the lines that a group of rows will be stored in."""
+        self.emitter.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        text = ["  %w.not = icmp eq ptr %w, null", "  br i1 %w.not, label %sums, label %ask", "ask:"]
+        text += ["  %w.row = mul i64 %i, %wr", f"  %w.column = mul i64 %j, {self.result_bytes}"]
+        text += ["  %w.offset = add i64 %w.row, %w.column", "  %w.start = getelementptr i8, ptr %w, i64 %w.offset"]
+        for row in range(self.rows):
+            text.append(f"  %wo{row} = mul i64 %wr, {row}")
+            text.append(f"  %wr{row} = getelementptr i8, ptr %w.start, i64 %wo{row}")
+            for place in range(0, self.spec.columns * self.result_bytes, _LINE_BYTES):
+                text.append(f"  %w{row}.{place} = getelementptr i8, ptr %wr{row}, i64 {place}")
+                text.append(f"  call void @llvm.prefetch.p0(ptr %w{row}.{place}, i32 1, i32 3, i32 1)")
+        return [*text, "  br label %sums", "sums:"]
+
     def _sums(self) -> list[str]:
         """Fetches the sums of a group of rows: %e or, without a correction, %s."""
-        vector, size = self.sum_vector, self.sum_bytes
+        vector, size, before = self.sum_vector, self.sum_bytes, "sums" if self.result_bytes else "group"
         text = ["  %c.row = mul i64 %i, %cm", f"  %c.column = mul i64 %j, {size}"]
         text += ["  %c.offset = add i64 %c.row, %c.column", "  %c.start = getelementptr i8, ptr %c, i64 %c.offset"]
         for row in range(self.rows):
@@ -221,7 +242,7 @@ class _Kernel:
         text += [f"  %f{row}.{part} = load {vector}, ptr %c{row}.{part}, align {size}" for row, part in self.tile]
         text += ["  br label %ready", "ready:"]
         text += [
-            f"  %s{row}.{part} = phi {vector} [ zeroinitializer, %group ], [ %f{row}.{part}, %fetch ]"
+            f"  %s{row}.{part} = phi {vector} [ zeroinitializer, %{before} ], [ %f{row}.{part}, %fetch ]"
             for row, part in self.tile
         ]
         if self.spec.has_excess:

@@ -4,20 +4,25 @@ A small product that stores its result at once has as many lines to move as it h
 run they wait for each other, as the host has no more than some twenty under way, and the product after them waits for
 nothing. So it is taken in groups of rows, as many as a register tile has: each asks for its own rows of the result,
 which the block is about to store, and for those that the next block reads where this one reads its left operand. Only
-where the right operand's panels stay in the nearest cache, as every group walks them all. Not here: operands.
+where the right operand's panels stay in the nearest cache, as every group walks them all.
+
+A product that a loop adds up is stored behind the loop: on the last turn its kernel asks for the result's lines itself,
+before each register tile for those that the tile will go to. Not here: operands, the kernels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from supa.compiler.native.ahead import is_plain
+from supa.compiler.native.batches import Batch
 from supa.compiler.native.generator import Generator
 from supa.compiler.native.kernels import KernelSpec
 from supa.compiler.native.operands import Placed
 from supa.compiler.native.steps import step_of
 from supa.compiler.native.tiles import ZERO
-from supa.compiler.native.vec import uniform
+from supa.compiler.native.vec import constant, uniform
 from supa.compiler.native.visible import stores_of
 from supa.ir import ops
 from supa.ir.types import element_of, shape_of, storage_bytes
@@ -27,6 +32,37 @@ _LINE_BYTES = 64
 _TO_READ, _TO_WRITE = "i32 0, i32 2, i32 1", "i32 1, i32 3, i32 1"
 Call = Callable[[str, str], None]
 """Emits the product of one group: the i64 names of its first row and of how many rows it has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Where a loop's product will be stored: an address, null on all but the last turn, and the bytes between rows, as
+    names of LLVM values; how many bytes an element has."""
+
+    address: str
+    row_bytes: str
+    bytes: int
+
+
+def result_of_loop(generator: Generator, op: ops.Dot, batch: Batch) -> Result | None:
+    """The result that a product which a loop adds up may ask for: the first one that is stored behind the loop.
+
+    None where its addresses are not known so early.
+    """
+    loop = op.parent.parent if op.parent is not None else None
+    stores = stores_of(op.result) or []
+    store = next((each for each in stores if loop and each.parent is loop.parent and _has_rows(generator, each)), None)
+    if store is None:
+        return None
+    evaluator, emitter = generator.evaluator(), generator.emitter
+    start = evaluator.at(store.pointer, (ZERO, ZERO)).name
+    second = evaluator.at(store.pointer, (constant("i32", 1), ZERO)).name
+    address = emitter.op(f"select i1 {batch.is_last}, i64 {start}, i64 0")
+    return Result(
+        address=emitter.op(f"inttoptr i64 {address} to ptr"),
+        row_bytes=emitter.op(f"sub i64 {second}, {start}"),
+        bytes=storage_bytes(element_of(store.value.type)),
+    )
 
 
 def stores_to_ask_for(generator: Generator, op: ops.Dot, spec: KernelSpec) -> list[ops.Store]:
