@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -11,11 +12,15 @@ from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS
 from supa.frameworks.torch.ops.moves import contiguous
 from supa.frameworks.torch.recorder import Declined, Recorder
+from supa.frameworks.torch.registration import clock
 from supa.libs.dnn import layer_norm as norms
 from supa.libs.dnn import softmax as softmaxes
 from supa.libs.sizes import cdiv, next_power_of_2
 
 Tensor = torch.Tensor
+_LINES_TILE = 16384  # elements of lines beside each other in a program
+_FEW_LINES, _MANY_LINES = 16, 1024
+_FEW_PROGRAMS = 16
 
 
 def _rows(tensor: Tensor, columns: int) -> int:
@@ -38,9 +43,45 @@ def _turned(recorder: Recorder, x: Tensor, dim: int) -> Tensor:
     return contiguous(recorder, last)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Lines:
+    """Tiles of the lines along the middle axis of (outer, columns, inner)."""
+
+    grid: int
+    columns: int
+    inner: int
+    constants: dict[str, int]
+
+
+def _beside(tensor: Tensor, dim: int) -> _Lines | None:
+    """How to take the lines along `dim` where they lie; None where turning them into rows is better: few lie beside
+    each other, or the device would have few programs for long lines.
+    """
+    inner = math.prod(tensor.shape[dim % tensor.dim() + 1 :]) if tensor.dim() else 1
+    if inner < _FEW_LINES or tensor.movedim(dim, -1).is_contiguous():
+        return None
+    columns = tensor.shape[dim]
+    whole = next_power_of_2(columns) * _FEW_LINES <= _LINES_TILE
+    if not whole and clock.devices[tensor.device.index].mode != "execute":
+        return None
+    outer = tensor.numel() // (columns * inner)
+    block_c = next_power_of_2(columns) if whole else _LINES_TILE // _MANY_LINES
+    block_i = min(_MANY_LINES, next_power_of_2(inner), _LINES_TILE // block_c)
+    while block_i > _FEW_LINES and outer * cdiv(inner, block_i) < _FEW_PROGRAMS:
+        block_i //= 2
+    constants = {"WHOLE": whole, "BLOCK_C": block_c, "BLOCK_I": block_i, "num_warps": warps(block_c * block_i)}
+    return _Lines(grid=outer * cdiv(inner, block_i), columns=columns, inner=inner, constants=constants)
+
+
 def _softmax(recorder: Recorder, x: Tensor, dim: int, half_to_float: bool, log: bool) -> Tensor:
     if half_to_float or x.dtype not in FLOATS or not x.numel():
         raise Declined
+    if lines := _beside(x, dim):
+        x = contiguous(recorder, x)
+        out = recorder.new(x.shape, x.dtype)
+        recorder.run(softmaxes.softmax_beside, lines.grid, out, x, lines.columns, lines.inner, LOG=log,
+                     **lines.constants)  # fmt: skip
+        return out
     rows = _turned(recorder, x, dim)
     columns = rows.shape[-1]
     if columns > softmaxes.LONGEST_ROW:
@@ -66,6 +107,12 @@ def _log(recorder: Recorder, x: Tensor, dim: int, half_to_float: bool) -> Tensor
 def _softmax_backward(recorder: Recorder, grad: Tensor, y: Tensor, dim: int, dtype: torch.dtype, log: bool) -> Tensor:
     if not grad.dtype == y.dtype == dtype or grad.shape != y.shape or y.dtype not in FLOATS or not y.numel():
         raise Declined
+    if lines := _beside(y, dim):
+        y, grad = contiguous(recorder, y), contiguous(recorder, grad)
+        out = recorder.new(y.shape, y.dtype)
+        recorder.run(softmaxes.softmax_beside_backward, lines.grid, out, grad, y, lines.columns, lines.inner, LOG=log,
+                     **lines.constants)  # fmt: skip
+        return out
     rows, grads = _turned(recorder, y, dim), _turned(recorder, grad, dim)
     columns = rows.shape[-1]
     if columns > softmaxes.LONGEST_ROW:
