@@ -59,6 +59,36 @@ def test_complex_numbers(name):
     check_on_device(FORMS[name], z, w, torch.randn(5, 7), tolerance=1e-4)
 
 
+PAIRS = {
+    "same": lambda z, w: (z * w, z + w, z - w, torch.sub(z, w, alpha=0.5), z * z, z + z),
+    "broadcast": lambda z, w: (z * w[:1], z[:, :1] * w, z[0] * w, z[0, 0] * w, w + z[:, :1], z[:, None, :9] * w[:, :9]),
+    "as they lie": lambda z, w: (
+        z.t() * w.t(),
+        z.t() + w.t(),
+        z[:, ::2] * w[:, ::2],
+        z[:, 1:] * z[:, :-1],
+        z[:0] * w[:0],
+    ),
+    "conjugated": lambda z, w: (z.conj() * w, z * w.conj(), z.conj() * w.conj(), z.conj() + w),
+    "in place": lambda z, w: (z.clone().mul_(w), z.clone().add_(w[:1]), z.clone().sub_(w), w.clone().mul_(w.conj())),
+    "rotated": lambda z, w: torch.view_as_real(z.view(3, 1, 43, 13) * w[:, :13].reshape(3, 1, 1, 13)),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128], ids=str)
+@pytest.mark.parametrize("name", PAIRS)
+def test_pairs_are_added_and_multiplied_where_they_lie(name, dtype):
+    z, w = torch.randn(2, 3, 559, dtype=dtype)
+    check_on_device(PAIRS[name], z, w, tolerance=1e-5 if dtype == torch.complex64 else 1e-12)
+
+
+@pytest.mark.parametrize("factor", [2.0, -3.0, 0.5])
+def test_each_call_brings_its_own_factor(factor):
+    z = torch.randn(4, 5, dtype=torch.complex64)
+    x = z.to("supa")
+    torch.testing.assert_close(torch.add(x, x, alpha=factor).cpu(), z * (1 + factor))
+
+
 def test_division_does_not_overflow_in_between():
     z = torch.tensor([1e30 + 1e30j, 3e-30 - 4e-30j], dtype=torch.complex64)
     check_on_device(lambda z: z / z, z)

@@ -81,7 +81,7 @@ def _run(name: str, schema: Any, values: list[Any], tensors: list[torch.Tensor])
     implementation = implementations().get(name)
     if any(complexes.concerns(value) for value in values) and complexes.form_of(name) is not None:
         with Recorder(f"{name} of complex numbers", tensors) as recorder:  # it is made of the real one
-            returned = complexes.run(name, values)
+            returned = complexes.run(recorder, name, values)
             recorder.finish(returned)
         return returned
     if implementation is not None:

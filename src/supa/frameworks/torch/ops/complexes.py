@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
 
 from supa.frameworks.torch.kernels import device_op
+from supa.frameworks.torch.ops.pairs import KERNELS
 from supa.frameworks.torch.recorder import Declined, Recorder
 
 Tensor = torch.Tensor
@@ -395,7 +397,7 @@ def form_of(name: str) -> Callable[..., Any] | None:
     packet, _, overload = name.partition(".")
     own = packet.removesuffix("_") + (f".{overload}" if overload else "")
     if packet.endswith("_") and own in _IN_PLACE:
-        return _into_first(FORMS[own])
+        return _into_first(_of_tensors(own) if own in KERNELS else FORMS[own])
     if overload == "out" and packet in _WITH_OUT:
         return _into_last(FORMS.get(packet) or FORMS[f"{packet}.Tensor"])
     return None
@@ -406,6 +408,20 @@ def settle(found: Tensor, target: Tensor) -> Tensor:
     if target.shape != found.shape or not torch.can_cast(found.dtype, target.dtype):
         raise Declined
     return target.copy_(found)
+
+
+def _of_tensors(name: str) -> Callable[..., Tensor]:
+    """An operator with a kernel as an operator of its own; with numbers its form."""
+    packet = getattr(_ATEN, name.partition(".")[0])
+
+    def run(x: Tensor, y: Any, *alpha: Any) -> Tensor:
+        if not isinstance(y, torch.Tensor):
+            composed: Tensor = FORMS[name](x, y, *alpha)
+            return composed
+        found: Tensor = packet.Tensor(x, y, **({"alpha": alpha[0]} if alpha else {}))
+        return found
+
+    return run
 
 
 def _into_first(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -429,6 +445,9 @@ def _copy(source: Tensor, target: Tensor, _: bool) -> Tensor:
     if target.is_conj() or target.dtype not in _SERVED:
         raise Declined
     pairs = torch.view_as_real(target)
+    if source.dtype.is_complex and not source.is_conj():
+        pairs.copy_(torch.view_as_real(source))
+        return target
     pairs[..., 0].copy_(a)
     if isinstance(b, torch.Tensor):
         pairs[..., 1].copy_(b)
@@ -473,11 +492,16 @@ def plain(value: Any) -> Any:
     return value
 
 
-def run(name: str, values: Sequence[Any]) -> Any:
-    """An operator of torch's with complex arguments, if it has a form. Raises `Declined` where it refuses them."""
+def run(recorder: Recorder, name: str, values: Sequence[Any]) -> Any:
+    """An operator of torch's with complex arguments, if it has a form: by its kernel, else composed. Raises `Declined`
+    where it refuses them.
+    """
     function = form_of(name)
     assert function is not None
     try:
+        if name in KERNELS:
+            with suppress(Declined):
+                return KERNELS[name](recorder, *values)
         return function(*(plain(value) for value in values))
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise Declined from error  # the host's form words the error, if it is one

@@ -79,7 +79,7 @@ def apply(
     result_dtype = torch.bool if operation.kind == "bool" else dtype
     sizes = broadcast(*(one.shape for one in tensors))
     if out is None:
-        out = recorder.new(sizes, result_dtype, _strides_like(tensors, sizes))
+        out = recorder.new(sizes, result_dtype, strides_like(tensors, sizes))
     elif not _fits(result_dtype, out.dtype, converts) or (
         tuple(out.shape) != tuple(sizes) and not (converts and broadcast(out.shape, sizes) == tuple(out.shape))
     ):
@@ -122,7 +122,7 @@ def _fits(computed: torch.dtype, target: torch.dtype, converts: bool) -> bool:
     return converts or torch.can_cast(computed, target)
 
 
-def _strides_like(tensors: Sequence[torch.Tensor], sizes: Sequence[int]) -> tuple[int, ...] | None:
+def strides_like(tensors: Sequence[torch.Tensor], sizes: Sequence[int]) -> tuple[int, ...] | None:
     """The first operand's own layout where it fills memory and has the result's shape; contiguous otherwise."""
     for one in tensors:
         if tuple(one.shape) == tuple(sizes):
