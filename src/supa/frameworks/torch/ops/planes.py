@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from supa.libs.sizes import cdiv, next_power_of_2
 
 Tensor = torch.Tensor
 _BLOCK = 256
+_RESAMPLED_COLUMNS = 64
 _LARGEST_WINDOW = 64
 
 
@@ -206,19 +208,30 @@ def _scale(size: int, out: int, aligned: bool, given: float | None) -> float:
 
 def _resample(
     recorder: Recorder, x: Tensor, small: Sequence[int], large: Sequence[int], scales: Sequence[float],
-    linear: bool, aligned: bool, back: bool,
+    linear: bool, aligned: bool,
 ) -> Tensor:  # fmt: skip
     x = contiguous(recorder, x)
-    lead = list(x.shape[:-2])
-    dtype = torch.float32 if back else x.dtype
-    out = recorder.new([*lead, *(small if back else large)], dtype)
-    if back:
-        filled(recorder, out, 0)
-    count = x.numel() if back else out.numel()
-    grid, block = _grid(count)
-    recorder.run(pooling.resample, grid, out, x, count, *small, *large, *scales, LINEAR=linear, ALIGNED=aligned,
-                 BACK=back, BLOCK=block)  # fmt: skip
-    return out if dtype == x.dtype else copy_into(recorder, out, recorder.new(out.shape, x.dtype))
+    lead = x.shape[:-2]
+    out = recorder.new([*lead, *large], x.dtype)
+    rows, columns = math.prod(lead) * large[0], large[1]
+    block_c = min(_RESAMPLED_COLUMNS, next_power_of_2(columns))
+    block_r = min(_BLOCK // block_c, next_power_of_2(rows))
+    grid = cdiv(rows, block_r) * cdiv(columns, block_c)
+    recorder.run(pooling.resample, grid, out, x, math.prod(lead), *small, *large, *scales, LINEAR=linear,
+                 ALIGNED=aligned, BLOCK_R=block_r, BLOCK_C=block_c)  # fmt: skip
+    return out
+
+
+def _resample_backward(
+    recorder: Recorder, grad: Tensor, small: Sequence[int], large: Sequence[int], scales: Sequence[float],
+    linear: bool, aligned: bool,
+) -> Tensor:  # fmt: skip
+    grad = contiguous(recorder, grad)
+    out = filled(recorder, recorder.new([*grad.shape[:-2], *small], torch.float32), 0)
+    grid, block = _grid(grad.numel())
+    recorder.run(pooling.resample_backward, grid, out, grad, grad.numel(), *small, *large, *scales, LINEAR=linear,
+                 ALIGNED=aligned, BLOCK=block)  # fmt: skip
+    return out if grad.dtype == torch.float32 else copy_into(recorder, out, recorder.new(out.shape, grad.dtype))
 
 
 def _enter(name: str, linear: bool) -> None:
@@ -233,7 +246,7 @@ def _enter(name: str, linear: bool) -> None:
     def forward(recorder: Recorder, x: Tensor, size: Sequence[int], *options: Any) -> Tensor:
         _check(x)
         small, large = list(x.shape[-2:]), [int(one) for one in size]
-        return _resample(recorder, x, small, large, scales(small, large, options), linear, facts(options)[0], False)
+        return _resample(recorder, x, small, large, scales(small, large, options), linear, facts(options)[0])
 
     @device_op(f"{name}_backward")
     def backward(
@@ -241,7 +254,9 @@ def _enter(name: str, linear: bool) -> None:
     ) -> Tensor:
         _check(grad)
         small, large = [int(one) for one in in_size[-2:]], [int(one) for one in out_size]
-        return _resample(recorder, grad, small, large, scales(small, large, options), linear, facts(options)[0], True)
+        return _resample_backward(
+            recorder, grad, small, large, scales(small, large, options), linear, facts(options)[0]
+        )
 
 
 _enter("upsample_nearest2d", False)
