@@ -7,6 +7,8 @@ import torch
 from device_check import check_on_device, with_gradient
 from torch.nn import functional as fn
 
+from supa.frameworks.torch.ops import padding
+
 PLANES, VOLUMES = (2, 3, 9, 11), (2, 3, 6, 7, 8)
 SIZES = {"larger": {"size": (13, 17)}, "by a factor": {"scale_factor": 1.7}, "smaller": {"size": (5, 4)},
          "aligned": {"size": (5, 20), "align_corners": True}}  # fmt: skip
@@ -98,3 +100,20 @@ def test_distances(p):
         return found, *torch.autograd.grad(found.square().sum(), [x, y])
 
     check_on_device(both, torch.randn(7, 5, 3), torch.randn(7, 4, 3), tolerance=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate"])
+def test_rims_are_filled(mode, monkeypatch):
+    monkeypatch.setattr(padding, "is_priced", lambda _: False)
+    for shape, rims in (
+        ((2, 9), (3, 8)), ((2, 3, 7, 9), (0, 2, 6, 1)), ((3, 7, 9), (8, 0, 0, 0)),
+        ((2, 3, 4, 5, 6), (1, 5, 4, 2, 3, 0)), ((2, 3, 7, 9), (-1, 2, 3, -2)), ((5, 300), (299, 7)),
+    ):  # fmt: skip
+        for dtype in (torch.float32, torch.float16, torch.int32):
+            x = torch.arange(torch.Size(shape).numel()).view(shape).remainder(997).to(dtype)
+            check_on_device(lambda x, rims=rims: fn.pad(x, rims, mode=mode), x)
+    x = torch.randn(2, 3, 7, 9).to(memory_format=torch.channels_last)
+    check_on_device(lambda x: fn.pad(x, (1, 2, 3, 4), mode=mode), x)
+    if mode == "reflect":
+        with pytest.raises(RuntimeError, match="should be less"):
+            fn.pad(torch.zeros(1, 3, 4, device="supa"), (4, 0), mode=mode)

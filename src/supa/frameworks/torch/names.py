@@ -145,6 +145,11 @@ TAKEN = (
     "replication_pad2d_backward", "replication_pad3d_backward",
 )  # fmt: skip
 
+PADDING = (
+    "reflection_pad1d", "reflection_pad2d", "reflection_pad3d", "replication_pad1d", "replication_pad2d",
+    "replication_pad3d",
+)  # fmt: skip
+
 SAMPLING = ("grid_sampler_2d", "grid_sampler_3d", "grid_sampler_2d_backward", "grid_sampler_3d_backward")
 
 ALIGNMENT = ("_ctc_loss", "_ctc_loss_backward")
@@ -206,6 +211,7 @@ NAMES = tuple(
             *FACTORS,
             *SCALING,
             *TAKEN,
+            *PADDING,
             *SAMPLING,
             *ALIGNMENT,
             *COMPLEX,

@@ -10,9 +10,9 @@ import torch
 
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS
+from supa.frameworks.torch.ops.implicit import is_priced
 from supa.frameworks.torch.ops.moves import contiguous
 from supa.frameworks.torch.recorder import Declined, Recorder
-from supa.frameworks.torch.registration import clock
 from supa.libs.dnn import layer_norm as norms
 from supa.libs.dnn import softmax as softmaxes
 from supa.libs.sizes import cdiv, next_power_of_2
@@ -62,7 +62,7 @@ def _beside(tensor: Tensor, dim: int) -> _Lines | None:
         return None
     columns = tensor.shape[dim]
     whole = next_power_of_2(columns) * _FEW_LINES <= _LINES_TILE
-    if not whole and clock.devices[tensor.device.index].mode != "execute":
+    if not whole and is_priced(tensor.device.index):
         return None
     outer = tensor.numel() // (columns * inner)
     block_c = next_power_of_2(columns) if whole else _LINES_TILE // _MANY_LINES
