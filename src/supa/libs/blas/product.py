@@ -53,6 +53,18 @@ def choose(m: int, n: int, batch: int, unit_count: int, tiles: tuple[Tile, ...] 
 
 
 @triton.jit
+def grouped_block(M, N, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, GROUP_M: tl.constexpr):
+    """(rows, columns) of the program's block of C; groups of GROUP_M block rows go through all columns together."""
+    block_rows, block_columns = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
+    group = tl.program_id(0) // (GROUP_M * block_columns)
+    first = group * GROUP_M
+    height = tl.minimum(block_rows - first, GROUP_M)
+    inside = tl.program_id(0) % (GROUP_M * block_columns)
+    rows = (first + inside % height) * BLOCK_M + tl.arange(0, BLOCK_M)
+    return rows, (inside // height) * BLOCK_N + tl.arange(0, BLOCK_N)
+
+
+@triton.jit
 def add_product(total, a, b, PRECISION: tl.constexpr):
     """total + a @ b; "bf16" rounds operands of fp32 first."""
     if PRECISION == "bf16":
@@ -85,13 +97,7 @@ def matrix_product(
 ):  # fmt: skip
     """One block of C; programs of a group of GROUP_M block rows share B's columns in L2."""
     batch = tl.program_id(1).to(tl.int64)
-    block_rows, block_columns = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
-    group = tl.program_id(0) // (GROUP_M * block_columns)
-    first = group * GROUP_M
-    height = tl.minimum(block_rows - first, GROUP_M)
-    inside = tl.program_id(0) % (GROUP_M * block_columns)
-    rows = (first + inside % height) * BLOCK_M + tl.arange(0, BLOCK_M)
-    columns = (inside // height) * BLOCK_N + tl.arange(0, BLOCK_N)
+    rows, columns = grouped_block(M, N, BLOCK_M, BLOCK_N, GROUP_M)
     depth = tl.arange(0, BLOCK_K)
     a_at = a_ptr + batch * a_batch + (rows % M)[:, None] * a_m + depth[None, :] * a_k
     b_at = b_ptr + batch * b_batch + depth[:, None] * b_k + (columns % N)[None, :] * b_n

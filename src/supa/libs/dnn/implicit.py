@@ -9,7 +9,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from supa.libs.blas.product import add_product
+from supa.libs.blas.product import add_product, grouped_block
 
 
 @triton.jit
@@ -34,13 +34,7 @@ def convolve(
 ):  # fmt: skip
     """out[image] (M, N places) = weight (M, K) times the windows (K, N) of x[image], and a bias of each row."""
     image = tl.program_id(1).to(tl.int64)
-    block_rows, block_columns = tl.cdiv(M, BLOCK_M), tl.cdiv(N, BLOCK_N)
-    group = tl.program_id(0) // (GROUP_M * block_columns)
-    first = group * GROUP_M
-    height = tl.minimum(block_rows - first, GROUP_M)
-    inside = tl.program_id(0) % (GROUP_M * block_columns)
-    rows = (first + inside % height) * BLOCK_M + tl.arange(0, BLOCK_M)
-    columns = (inside // height) * BLOCK_N + tl.arange(0, BLOCK_N)
+    rows, columns = grouped_block(M, N, BLOCK_M, BLOCK_N, GROUP_M)
     place = columns % N
     line = place // out_width
     deep, row = line // out_height * STRIDE_D, line % out_height * STRIDE_H
