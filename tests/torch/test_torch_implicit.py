@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from supa.frameworks.torch.ops import implicit
+from supa.frameworks.torch.ops.windows import Geometry
 
 CASES = {
     "two axes": ((2, 3, 17, 23), (5, 3, 3, 3), {"padding": 1}, "yxw"),
@@ -64,3 +65,11 @@ def test_an_input_whose_channels_are_last(ran):
     found = functional.conv2d(ours, weight.float().to("supa"), stride=2)
     torch.testing.assert_close(found.cpu().double(), functional.conv2d(x, weight, stride=2), rtol=1e-5, atol=1e-5)
     assert ran == {"y"}
+
+
+@pytest.mark.usefixtures("ran")
+@pytest.mark.parametrize(("pad", "expected"), [(1, True), (4000, False)])
+def test_a_padded_image_has_fewer_elements_than_32_bits_count(pad, expected):
+    x = torch.empty(1, 1, 40000, 40000, device="meta")
+    geometry = Geometry((1, 3, 3), (1, 1, 1), (0, pad, pad), (1, 1, 1))
+    assert implicit.serves(x, geometry, 1) is expected

@@ -30,3 +30,8 @@ def _start() -> TorchClock:
 
 
 clock = _start()
+
+
+def is_priced(index: int) -> bool:
+    """Whether device `index` tells the time of what runs."""
+    return clock.devices[index].mode != "execute"

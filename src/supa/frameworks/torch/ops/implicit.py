@@ -5,6 +5,8 @@ take less time over regular loads. Not here: groups, transposed convolutions.
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from supa.frameworks.torch.ops.elementwise import FLOATS
@@ -12,7 +14,7 @@ from supa.frameworks.torch.ops.moves import rearrange
 from supa.frameworks.torch.ops.products import precision_of
 from supa.frameworks.torch.ops.windows import Geometry, three, unfold
 from supa.frameworks.torch.recorder import Recorder
-from supa.frameworks.torch.registration import clock
+from supa.frameworks.torch.registration import is_priced
 from supa.libs.dnn import implicit
 from supa.libs.sizes import cdiv
 
@@ -22,22 +24,19 @@ _PLAIN = (1, 1, 1)
 _BLOCK_N, _BLOCK_K = 64, 64
 
 
-def is_priced(index: int) -> bool:
-    """Whether device `index` tells the time of what runs."""
-    return clock.devices[index].mode != "execute"
-
-
 def serves(x: Tensor, geometry: Geometry, groups: int) -> bool:
     """Whether a convolution of x is done here."""
-    return groups == 1 and x.dtype in FLOATS and not geometry.is_plain and not is_priced(x.device.index)
+    if groups != 1 or x.dtype not in FLOATS or geometry.is_plain or is_priced(x.device.index):
+        return False
+    return _is_addressable(x, geometry.pad)
 
 
-def serves_input(x: Tensor, weight: Tensor, geometry: Geometry) -> bool:
+def serves_input(grad: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> bool:
     """Whether the gradient of x is: a convolution with the weight turned around, where turning it costs less than what
     it saves.
     """
-    saves = weight.numel() < geometry.elements * x.numel()
-    return saves and geometry.stride == _PLAIN and min(_turned_pad(geometry)) >= 0
+    pad, saves = _turned_pad(geometry), weight.numel() < geometry.elements * x.numel()
+    return saves and geometry.stride == _PLAIN and min(pad) >= 0 and _is_addressable(grad, pad)
 
 
 def serves_weight(x: Tensor, geometry: Geometry) -> bool:
@@ -50,10 +49,19 @@ def _turned_pad(geometry: Geometry) -> tuple[int, int, int]:
     return pads[0], pads[1], pads[2]
 
 
+def _padded_space(x: Tensor, pad: tuple[int, int, int]) -> tuple[int, int, int]:
+    sizes = three(x.shape[2:], 1)
+    return sizes[0] + 2 * pad[0], sizes[1] + 2 * pad[1], sizes[2] + 2 * pad[2]
+
+
+def _is_addressable(x: Tensor, pad: tuple[int, int, int]) -> bool:
+    """Whether places of one padded image are 32-bit numbers, as the kernels have them."""
+    return x.shape[1] * math.prod(_padded_space(x, pad)) < 1 << 31
+
+
 def _padded(recorder: Recorder, x: Tensor, pad: tuple[int, int, int]) -> tuple[Tensor, tuple[int, int, int]]:
     """x, flattened as (images, channels, space), with zeros around, and its space's sizes."""
-    sizes = three(x.shape[2:], 1)
-    space = sizes[0] + 2 * pad[0], sizes[1] + 2 * pad[1], sizes[2] + 2 * pad[2]
+    space = _padded_space(x, pad)
     return unfold(recorder, x, space, Geometry(_PLAIN, _PLAIN, pad, _PLAIN)), space
 
 

@@ -10,9 +10,9 @@ import torch
 
 from supa.frameworks.torch.kernels import device_op
 from supa.frameworks.torch.ops.elementwise import FLOATS
-from supa.frameworks.torch.ops.implicit import is_priced
 from supa.frameworks.torch.ops.moves import contiguous
 from supa.frameworks.torch.recorder import Declined, Recorder
+from supa.frameworks.torch.registration import is_priced
 from supa.libs.dnn import layer_norm as norms
 from supa.libs.dnn import softmax as softmaxes
 from supa.libs.sizes import cdiv, next_power_of_2

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import torch
 
 from supa.frameworks.torch.kernels import device_op
-from supa.frameworks.torch.ops.implicit import is_priced
 from supa.frameworks.torch.recorder import Declined, Recorder
+from supa.frameworks.torch.registration import is_priced
 
 Tensor = torch.Tensor
 

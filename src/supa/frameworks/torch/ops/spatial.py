@@ -169,7 +169,7 @@ def _plain_backward(
     matrix = recorder.view(weight.view(weight.shape[0], -1), weight)
     grad_x = grad_weight = None
     served = implicit.serves(x, geometry, groups)
-    if mask[0] and served and implicit.serves_input(x, weight, geometry):
+    if mask[0] and served and implicit.serves_input(grad, x, weight, geometry):
         grad_x = implicit.input_gradient(recorder, grad, weight, geometry, x)
     elif mask[0]:
         sizes = (x.shape[0], x.shape[1] * geometry.elements, flat.shape[2])
